@@ -1,0 +1,162 @@
+//! What the key server sends: one definition for the side that writes and the side that reads.
+//!
+//! `docs/key-server.md` documents the protocol.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::fernet::{Key, KeyRing};
+use crate::secret::Secret;
+
+/// The header that carries [`PROTOCOL_VERSION`] on every answer of a key server. An answer without
+/// it comes from something else: another service, or the proxy itself when it reached nobody.
+pub const PROTOCOL_HEADER: &str = "voussoir-protocol";
+
+/// The version of the protocol. An edge believes no answer of another version.
+pub const PROTOCOL_VERSION: &str = "1";
+
+/// Where the key set is served.
+pub const TOKEN_KEYS_PATH: &str = "/v1/token-keys";
+
+/// The most bytes of a key set. 32 keys take about two thousand.
+pub const MAX_KEY_SET_BYTES: usize = 16 * 1024;
+
+/// The keys that open Keystone's tokens: the answer to `GET /v1/token-keys`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeySet {
+    /// In the order in which they are tried: the primary key first, the staged one last.
+    pub fernet: Vec<FernetKey>,
+}
+
+/// One key of Keystone's key repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FernetKey {
+    /// The name of its file: 0 for the staged key, the highest for the primary one.
+    pub id: u32,
+    /// What the file holds: 44 characters of padded base64url.
+    #[serde(serialize_with = "write_text", deserialize_with = "read_text")]
+    pub key: Secret,
+}
+
+/// Why bytes are no key set. None of it shows a byte of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidKeySet {
+    /// Two keys with one id.
+    DuplicateId(u32),
+    /// A key that is not 44 characters of padded base64url.
+    Key(u32),
+    /// No key at all, or more than [`crate::fernet::MAX_KEYS`].
+    KeyCount,
+    /// Not JSON of the right shape.
+    Json,
+    /// More than [`MAX_KEY_SET_BYTES`].
+    TooLong,
+}
+
+impl KeySet {
+    /// Reads a key set from JSON.
+    pub fn from_json(json: &[u8]) -> Result<Self, InvalidKeySet> {
+        if json.len() > MAX_KEY_SET_BYTES {
+            return Err(InvalidKeySet::TooLong);
+        }
+        serde_json::from_slice(json).map_err(|_| InvalidKeySet::Json)
+    }
+
+    /// The ring that these keys make.
+    pub fn ring(&self) -> Result<KeyRing, InvalidKeySet> {
+        let mut keys = Vec::new();
+        for FernetKey { id, key } in &self.fernet {
+            if keys.iter().any(|(other, _)| other == id) {
+                return Err(InvalidKeySet::DuplicateId(*id));
+            }
+            let key = Key::from_text(key.expose()).map_err(|_| InvalidKeySet::Key(*id))?;
+            keys.push((*id, key));
+        }
+        KeyRing::new(keys).ok_or(InvalidKeySet::KeyCount)
+    }
+}
+
+impl fmt::Display for InvalidKeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateId(id) => write!(f, "two keys have the id {id}"),
+            Self::Key(id) => write!(f, "key {id} is not 44 characters of padded base64url"),
+            Self::KeyCount => write!(f, "a key set has 1 to {} keys", crate::fernet::MAX_KEYS),
+            Self::Json => f.write_str("not the JSON of a key set"),
+            Self::TooLong => write!(f, "longer than {MAX_KEY_SET_BYTES} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for InvalidKeySet {}
+
+fn write_text<S: Serializer>(key: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = core::str::from_utf8(key.expose()).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(text)
+}
+
+fn read_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("not a text"))?;
+    Ok(Secret::new(text.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString as _;
+
+    const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+
+    fn ring(json: &str) -> Result<usize, InvalidKeySet> {
+        KeySet::from_json(json.as_bytes())?.ring().map(|ring| ring.len())
+    }
+
+    fn with_ids(ids: impl IntoIterator<Item = u32>) -> String {
+        let keys: Vec<_> =
+            ids.into_iter().map(|id| format!(r#"{{"id":{id},"key":"{KEY}"}}"#)).collect();
+        format!(r#"{{"fernet":[{}]}}"#, keys.join(","))
+    }
+
+    #[test]
+    fn is_read_as_it_is_written() {
+        let json = with_ids([2, 1, 0]);
+        assert_eq!(ring(&json), Ok(3));
+        let keys = KeySet::from_json(json.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&keys).unwrap(), json);
+    }
+
+    #[test]
+    fn knows_fields_of_later_servers_as_strangers() {
+        assert_eq!(ring(&format!(r#"{{"jws":[],"fernet":[{{"id":1,"key":"{KEY}","x":1}}]}}"#)), Ok(1));
+    }
+
+    #[test]
+    fn refuses_what_is_no_key_set() {
+        assert_eq!(ring(""), Err(InvalidKeySet::Json));
+        assert_eq!(ring("[]"), Err(InvalidKeySet::Json));
+        assert_eq!(ring("{}"), Err(InvalidKeySet::Json));
+        assert_eq!(ring(r#"{"fernet":[{"id":-1,"key":""}]}"#), Err(InvalidKeySet::Json));
+        assert_eq!(ring(r#"{"fernet":[{"id":1,"key":7}]}"#), Err(InvalidKeySet::Json));
+        assert_eq!(ring(r#"{"fernet":[{"id":1,"key":"short"}]}"#), Err(InvalidKeySet::Key(1)));
+        assert_eq!(ring(&with_ids([3, 1, 3])), Err(InvalidKeySet::DuplicateId(3)));
+        assert_eq!(ring(&with_ids([])), Err(InvalidKeySet::KeyCount));
+        assert_eq!(ring(&with_ids(0..33)), Err(InvalidKeySet::KeyCount));
+        assert_eq!(ring(&" ".repeat(MAX_KEY_SET_BYTES + 1)), Err(InvalidKeySet::TooLong));
+    }
+
+    #[test]
+    fn neither_debug_nor_an_error_shows_a_key() {
+        let keys = KeySet::from_json(with_ids([1]).as_bytes()).unwrap();
+        assert!(!format!("{keys:?}").contains("cw_0"));
+        assert!(!InvalidKeySet::Key(1).to_string().contains("cw_0"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Points in time, as values: the core never reads a clock.
+
+use core::fmt;
+use core::time::Duration;
+
+/// A point in time: whole microseconds since 1970-01-01T00:00:00Z, the resolution of Keystone's
+/// timestamps and of the clock that Envoy gives to a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// The last point in time there is: 9999-12-31T23:59:59.999999Z, as far as ISO 8601 goes.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// The point in time that is `micros` microseconds after 1970, at most [`UnixTime::MAX`].
+    #[must_use]
+    pub fn from_micros(micros: u64) -> Self {
+        Self(micros).min(Self::MAX)
+    }
+
+    /// The point in time that is `secs` seconds after 1970, at most [`UnixTime::MAX`].
+    #[must_use]
+    pub fn from_secs(secs: u64) -> Self {
+        Self::from_micros(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970.
+    #[must_use]
+    pub fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn as_secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl core::ops::Add<Duration> for UnixTime {
+    type Output = Self;
+
+    /// Saturates at [`UnixTime::MAX`].
+    fn add(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+}
+
+/// ISO 8601 as Keystone writes it: `2026-11-22T06:21:32.000000Z`.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.as_secs() / 86_400, self.as_secs() % 86_400);
+        let (year, month, day) = civil(days);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            self.0 % 1_000_000,
+        )
+    }
+}
+
+/// The Gregorian date that lies `days` after 1970-01-01.
+///
+/// The year is taken to begin in March, so that the leap day is its last; a period of 400 years
+/// (146,097 days) repeats itself exactly.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468; // from 0000-03-01
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn is_written_as_keystone_writes_it() {
+        for (secs, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (1_709_164_800, "2024-02-29T00:00:00.000000Z"),
+            (1_795_328_492, "2026-11-22T06:21:32.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(UnixTime::from_secs(secs).to_string(), text);
+        }
+        assert_eq!(UnixTime::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    }
+
+    #[test]
+    fn ends_with_the_year_9999() {
+        assert_eq!(UnixTime::from_secs(u64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(UnixTime::MAX + Duration::from_secs(1), UnixTime::MAX);
+    }
+
+    #[test]
+    fn what_lies_ahead_was_no_time_ago() {
+        let (early, late) = (UnixTime::from_secs(5), UnixTime::from_secs(9));
+        assert_eq!(late.since(early), Duration::from_secs(4));
+        assert_eq!(early.since(late), Duration::ZERO);
+    }
+}

@@ -1,0 +1,89 @@
+//! The authentication methods of a token: bits whose meaning Keystone's configuration gives.
+
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The methods bitmask of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods(pub u64);
+
+/// The list `[auth] methods` of the Keystone that issues the tokens, in its order: bit *i* of a
+/// bitmask stands for entry *i* (`keystone/auth/plugins/core.py`, `construct_method_map_from_config`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodNames(Vec<String>);
+
+impl MethodNames {
+    /// Takes the names in configured order; `None` with more than [`MAX_METHODS`].
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Option<Self> {
+        (names.len() <= MAX_METHODS).then_some(Self(names))
+    }
+
+    /// The names of a token's methods, last configured first, as Keystone lists them. A bit beyond
+    /// the list names nothing and is left out: Keystone does the same.
+    pub fn of(&self, methods: Methods) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(move |(bit, _)| methods.0.checked_shr(u32::try_from(*bit).unwrap_or(u32::MAX)).is_some_and(|rest| rest & 1 == 1))
+            .map(|(_, name)| name.as_str())
+    }
+}
+
+/// Keystone 30's own list.
+impl Default for MethodNames {
+    fn default() -> Self {
+        Self(KEYSTONE_30.iter().map(|name| (*name).to_owned()).collect())
+    }
+}
+
+const KEYSTONE_30: [&str; 7] = [
+    "external",
+    "password",
+    "token",
+    "oauth1",
+    "mapped",
+    "application_credential",
+    "ec2credential",
+];
+
+/// The most methods that a bitmask of 64 bits can name.
+pub const MAX_METHODS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::vec;
+
+    fn named(names: &MethodNames, bits: u64) -> Vec<&str> {
+        names.of(Methods(bits)).collect()
+    }
+
+    #[test]
+    fn bits_are_named_in_configured_order() {
+        let names = MethodNames::default();
+        assert_eq!(named(&names, 2), ["password"]);
+        assert_eq!(named(&names, 6), ["token", "password"]);
+        assert_eq!(named(&names, 32), ["application_credential"]);
+    }
+
+    #[test]
+    fn bits_beyond_the_list_name_nothing() {
+        let names = MethodNames::default();
+        assert_eq!(named(&names, 128), [""; 0]);
+        assert_eq!(named(&names, u64::MAX).len(), 7);
+        assert_eq!(named(&MethodNames::new(vec![]).unwrap(), u64::MAX), [""; 0]);
+    }
+
+    #[test]
+    fn a_bitmask_names_64_methods_at_most() {
+        let names = |n| vec![String::from("m"); n];
+        assert_eq!(named(&MethodNames::new(names(64)).unwrap(), u64::MAX).len(), 64);
+        assert!(MethodNames::new(names(65)).is_none());
+    }
+}
