@@ -1,8 +1,38 @@
-//! WIP
+//! What Voussoir decides: whether a request is authentic, and what to do about it.
+//!
+//! Everything here is a value that goes in or a value that comes out. There is no host, no clock,
+//! no I/O and no randomness; the same core runs inside a proxy's WebAssembly engine, in native
+//! tests and in fuzzers, and built alone as WebAssembly it imports nothing.
+//!
+//! ```text
+//!             Input + now                       Want, Event + now
+//!   request ─────────────▶ gate::Gate ◀─ Keys ─ keys::KeyStore ◀───────────── shared data,
+//!           ◀─────────────     │                      │        ─────────────▶ key server
+//!               Effect         ▼                      ▼             Action
+//!                      fernet, token, identity   record, fernet
+//! ```
+//!
+//! **The contract of both machines: hand in one input, carry out what comes back, then wait.**
+//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`] is drained until it has
+//! no more actions.
+//!
+//! Read [`gate`] first, then [`keys`]; [`fernet`] and [`token`] are books of their own, and the rest
+//! are leaves.
+
 #![no_std]
+
 extern crate alloc;
+
+pub mod bypass;
+pub mod config;
 pub mod fernet;
+pub mod gate;
+pub mod head;
+pub mod identity;
+pub mod keys;
+mod mac;
 pub mod record;
+pub mod refusal;
 pub mod secret;
 pub mod time;
 pub mod token;

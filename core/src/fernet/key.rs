@@ -14,6 +14,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::envelope::{BLOCK_LENGTH, VERSION};
+use crate::mac::hmac_sha256;
 
 /// A Fernet key: 16 bytes that sign, 16 bytes that encrypt.
 ///
@@ -34,14 +35,8 @@ impl Key {
     /// A key from its two halves.
     #[must_use]
     pub fn new(signing: &[u8; 16], encryption: &[u8; 16]) -> Self {
-        // A short HMAC key is padded with zeros to the block (RFC 2104, section 2). A whole block
-        // cannot have the wrong length, so this cannot fail.
-        let mut block = Zeroizing::new([0; 64]);
-        for (to, from) in block.iter_mut().zip(signing) {
-            *to = *from;
-        }
         Self {
-            mac: Hmac::new((&*block).into()),
+            mac: hmac_sha256(signing),
             encrypt: Aes128Enc::new(encryption.into()),
             decrypt: Aes128Dec::new(encryption.into()),
         }
@@ -61,7 +56,11 @@ impl Key {
 
     /// Whether `mac` is the HMAC of `signed`, compared in constant time.
     pub(super) fn verifies(&self, signed: &[u8], mac: &[u8]) -> bool {
-        self.mac.clone().chain_update(signed).verify_slice(mac).is_ok()
+        self.mac
+            .clone()
+            .chain_update(signed)
+            .verify_slice(mac)
+            .is_ok()
     }
 
     /// Decrypts in place; `None` when the padding is not PKCS #7.
@@ -101,7 +100,12 @@ impl Key {
         encryptor.encrypt_block(&mut last);
         sealed.extend_from_slice(&last);
 
-        let mac = self.mac.clone().chain_update(&sealed).finalize().into_bytes();
+        let mac = self
+            .mac
+            .clone()
+            .chain_update(&sealed)
+            .finalize()
+            .into_bytes();
         sealed.extend_from_slice(&mac);
         sealed
     }

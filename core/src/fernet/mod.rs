@@ -14,6 +14,6 @@ mod envelope;
 mod key;
 mod ring;
 
-pub use envelope::{Envelope, MalformedEnvelope, Opened, OpenError};
+pub use envelope::{Envelope, MalformedEnvelope, OpenError, Opened};
 pub use key::{InvalidKey, Key};
 pub use ring::{KeyRing, MAX_KEYS};

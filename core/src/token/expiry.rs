@@ -8,8 +8,9 @@ use crate::time::UnixTime;
 pub struct Expiry(UnixTime);
 
 impl Expiry {
-    /// Seconds since 1970, with a fraction. Refused: what is not a number, infinite, negative, or
-    /// beyond the year 9999, on all of which Keystone itself stumbles.
+    /// Seconds since 1970. A fraction is dropped, as Keystone's formatter drops it when it reads a
+    /// token. Refused: what is not a number, infinite, negative, or beyond the year 9999, on all of
+    /// which Keystone itself stumbles.
     pub fn from_seconds(seconds: f64) -> Result<Self, MalformedPayload> {
         if !(0.0..=LAST_SECOND).contains(&seconds) {
             return Err(MalformedPayload);
@@ -20,8 +21,8 @@ impl Expiry {
             clippy::cast_sign_loss,
             reason = "there is no other conversion from float to integer; the range was checked"
         )]
-        let micros = (seconds * 1e6 + 0.5) as u64; // rounded as Python's datetime rounds
-        Ok(Self(UnixTime::from_micros(micros)))
+        let seconds = seconds as u64;
+        Ok(Self(UnixTime::from_secs(seconds)))
     }
 
     /// The point in time itself.
@@ -36,13 +37,13 @@ impl Expiry {
         #[expect(
             clippy::as_conversions,
             clippy::cast_precision_loss,
-            reason = "microseconds up to the year 2255 fit a float exactly, later ones to a few"
+            reason = "whole seconds up to the year 9999 fit a float exactly"
         )]
-        let micros = self.0.as_micros() as f64;
-        micros / 1e6
+        let seconds = self.0.as_secs() as f64;
+        seconds
     }
 
-    /// Whether the token has ended. At the very microsecond of its expiry it has: Keystone asks
+    /// Whether the token has ended. At the very second of its expiry it has: Keystone asks
     /// for `current_time < expires_at`, without leeway (`keystone/token/provider.py`,
     /// `_is_valid_token`).
     #[must_use]
@@ -64,14 +65,22 @@ mod tests {
     #[test]
     fn a_token_ends_at_its_expiry_not_after_it() {
         let expiry = Expiry::from_seconds(100.5).unwrap();
-        assert!(!expiry.is_past(UnixTime::from_micros(100_499_999)));
-        assert!(expiry.is_past(UnixTime::from_micros(100_500_000)));
+        assert!(!expiry.is_past(UnixTime::from_micros(99_999_999)));
+        assert!(expiry.is_past(UnixTime::from_micros(100_000_000)));
         assert!(expiry.is_past(UnixTime::MAX));
     }
 
     #[test]
     fn refuses_what_is_no_point_in_time() {
-        for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e-9, 1e12, f64::MAX] {
+        for seconds in [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -1.0,
+            -1e-9,
+            1e12,
+            f64::MAX,
+        ] {
             assert!(Expiry::from_seconds(seconds).is_err(), "{seconds}");
         }
         assert!(Expiry::from_seconds(0.0).is_ok());

@@ -29,7 +29,8 @@ impl Id {
     /// characters, because ids end up in headers.
     pub fn text(bytes: &[u8]) -> Result<Self, MalformedPayload> {
         let text = core::str::from_utf8(bytes).map_err(|_| MalformedPayload)?;
-        if text.is_empty() || text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
+        if text.is_empty() || text.chars().count() > MAX_TEXT || text.chars().any(char::is_control)
+        {
             return Err(MalformedPayload);
         }
         Ok(Self(Form::Text(text.into())))
@@ -44,18 +45,36 @@ impl Id {
     pub(super) fn read_or_nil(reader: &mut Reader<'_>) -> Result<Option<Self>, MalformedPayload> {
         reader.array_of(2)?;
         match (reader.bool()?, reader.bytes_or_nil()?) {
-            (true, Some(bytes)) => {
-                bytes.try_into().map(|uuid| Some(Self::uuid(uuid))).map_err(|_| MalformedPayload)
-            }
+            (true, Some(bytes)) => bytes
+                .try_into()
+                .map(|uuid| Some(Self::uuid(uuid)))
+                .map_err(|_| MalformedPayload),
             (true, None) => Err(MalformedPayload),
             (false, bytes) => bytes.map(Self::text).transpose(),
         }
     }
 
-    /// A bare value: 16 packed bytes, or text.
+    /// A bare value: 16 packed bytes, or text. The Rust Keystone writes a pair in its place.
     pub(super) fn read_bare(reader: &mut Reader<'_>) -> Result<Self, MalformedPayload> {
+        if reader.at_array()? {
+            return Self::read(reader);
+        }
         let bytes = reader.bytes()?;
-        bytes.try_into().map_or_else(|_| Self::text(bytes), |uuid| Ok(Self::uuid(uuid)))
+        bytes
+            .try_into()
+            .map_or_else(|_| Self::text(bytes), |uuid| Ok(Self::uuid(uuid)))
+    }
+
+    /// A bare value of 16 packed bytes, or the Rust Keystone's pair.
+    pub(super) fn read_uuid(reader: &mut Reader<'_>) -> Result<Self, MalformedPayload> {
+        if reader.at_array()? {
+            return Self::read(reader);
+        }
+        reader
+            .bytes()?
+            .try_into()
+            .map(Self::uuid)
+            .map_err(|_| MalformedPayload)
     }
 
     /// Writes the pair that [`Id::read`] reads.
@@ -71,11 +90,6 @@ impl Id {
             Form::Uuid(bytes) => writer.binary(bytes),
             Form::Text(text) => writer.text(text),
         }
-    }
-
-    /// A bare value of 16 packed bytes.
-    pub(super) fn read_uuid(reader: &mut Reader<'_>) -> Result<Self, MalformedPayload> {
-        reader.bytes()?.try_into().map(Self::uuid).map_err(|_| MalformedPayload)
     }
 }
 
@@ -106,7 +120,9 @@ mod tests {
 
     #[test]
     fn a_packed_uuid_is_written_as_32_digits() {
-        let id = read(b"\x92\xc3\xc4\x10\x16\xec\x4f\x0c\xa3\x2f\x46\x80\xbe\x34\x8d\xc4\xf1\x3e\x80\xe9");
+        let id = read(
+            b"\x92\xc3\xc4\x10\x16\xec\x4f\x0c\xa3\x2f\x46\x80\xbe\x34\x8d\xc4\xf1\x3e\x80\xe9",
+        );
         assert_eq!(id.unwrap().to_string(), "16ec4f0ca32f4680be348dc4f13e80e9");
     }
 

@@ -20,14 +20,24 @@ impl MethodNames {
         (names.len() <= MAX_METHODS).then_some(Self(names))
     }
 
-    /// The names of a token's methods, last configured first, as Keystone lists them. A bit beyond
-    /// the list names nothing and is left out: Keystone does the same.
+    /// The names of a token's methods, last configured first, as Keystone lists them.
+    ///
+    /// A bitmask with a bit beyond the list names nothing at all: that is what Keystone's own
+    /// arithmetic comes to (`convert_integer_to_method_list`), and a list that is known to be
+    /// incomplete had better not look complete.
     pub fn of(&self, methods: Methods) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(bit, _)| methods.0.checked_shr(u32::try_from(*bit).unwrap_or(u32::MAX)).is_some_and(|rest| rest & 1 == 1))
+        let is_set = move |bit: usize| {
+            u32::try_from(bit)
+                .ok()
+                .and_then(|bit| methods.0.checked_shr(bit))
+                .unwrap_or(0)
+                & 1
+                == 1
+        };
+        let is_covered = (self.0.len()..MAX_METHODS).all(|bit| !is_set(bit));
+        let names = self.0.iter().enumerate().rev();
+        names
+            .filter(move |(bit, _)| is_covered && is_set(*bit))
             .map(|(_, name)| name.as_str())
     }
 }
@@ -73,17 +83,21 @@ mod tests {
     }
 
     #[test]
-    fn bits_beyond_the_list_name_nothing() {
+    fn a_bit_beyond_the_list_leaves_nothing_named() {
         let names = MethodNames::default();
+        assert_eq!(named(&names, 127).len(), 7);
         assert_eq!(named(&names, 128), [""; 0]);
-        assert_eq!(named(&names, u64::MAX).len(), 7);
+        assert_eq!(named(&names, 130), [""; 0]);
         assert_eq!(named(&MethodNames::new(vec![]).unwrap(), u64::MAX), [""; 0]);
     }
 
     #[test]
     fn a_bitmask_names_64_methods_at_most() {
         let names = |n| vec![String::from("m"); n];
-        assert_eq!(named(&MethodNames::new(names(64)).unwrap(), u64::MAX).len(), 64);
+        assert_eq!(
+            named(&MethodNames::new(names(64)).unwrap(), u64::MAX).len(),
+            64
+        );
         assert!(MethodNames::new(names(65)).is_none());
     }
 }

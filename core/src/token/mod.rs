@@ -11,6 +11,8 @@ mod id;
 mod methods;
 mod msgpack;
 mod payload;
+#[cfg(test)]
+mod vectors;
 
 pub use expiry::Expiry;
 pub use id::{Id, MAX_TEXT};

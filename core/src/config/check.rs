@@ -1,0 +1,425 @@
+//! From what is written to what can be used: each field is checked against its limits, and the
+//! error names the field.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{
+    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_KINDS, DEFAULT_MAX_LENGTH, DEFAULT_PARKED,
+    DEFAULT_TIMEOUT, Freshness, KeyServer, Missing, Mode, TokenRules, duration, raw,
+};
+use crate::bypass::{Bypass, PathPattern, Rule};
+use crate::secret::Secret;
+use crate::token::{Kind, MAX_METHODS, MethodNames};
+
+pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
+    Ok(Config {
+        mode: match raw.mode {
+            None | Some(raw::Mode::Enforce) => Mode::Enforce,
+            Some(raw::Mode::Shadow) => Mode::Shadow,
+        },
+        keyserver: keyserver(raw.keyserver)?,
+        token: token(raw.token)?,
+        missing: match raw.missing {
+            None | Some(raw::Missing::Reject) => Missing::Reject,
+            Some(raw::Missing::Anonymous) => Missing::Anonymous,
+        },
+        bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
+        reason_header: raw.reason_header.map(reason_header).transpose()?,
+        freshness: freshness(&raw.cache)?,
+        parked: number(raw.limits.parked, DEFAULT_PARKED, 1..=100_000)
+            .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 100000"))?,
+    })
+}
+
+fn keyserver(raw: raw::KeyServer) -> Result<KeyServer, ConfigError> {
+    const NAME: &str = "1 to 255 visible ASCII characters";
+    if !is_name(&raw.cluster) {
+        return Err(ConfigError::limits("keyserver.cluster", NAME));
+    }
+    let authority = raw.authority.unwrap_or_else(|| raw.cluster.clone());
+    if !is_name(&authority) {
+        return Err(ConfigError::limits("keyserver.authority", NAME));
+    }
+    let timeout = time(raw.timeout.as_deref(), DEFAULT_TIMEOUT, 10, 30_000)
+        .ok_or_else(|| ConfigError::limits("keyserver.timeout", "10ms to 30s, such as \"1s\""))?;
+    let bearer_token = raw
+        .bearer_token
+        .map(|token| Secret::new(token.into_bytes()));
+    if bearer_token
+        .as_ref()
+        .is_some_and(|token| !is_visible(token.expose(), 4096))
+    {
+        return Err(ConfigError::limits(
+            "keyserver.bearer_token",
+            "1 to 4096 visible ASCII characters",
+        ));
+    }
+    Ok(KeyServer {
+        cluster: raw.cluster,
+        authority,
+        timeout,
+        bearer_token,
+    })
+}
+
+fn token(raw: raw::Token) -> Result<TokenRules, ConfigError> {
+    let uri = raw.www_authenticate_uri;
+    let is_http = uri.starts_with("http://") || uri.starts_with("https://");
+    if !is_http || !is_visible(uri.as_bytes(), 2048) || uri.contains(['"', '\\']) {
+        return Err(ConfigError::limits(
+            "token.www_authenticate_uri",
+            "an http:// or https:// URI of at most 2048 visible ASCII characters, without quotes",
+        ));
+    }
+    Ok(TokenRules {
+        www_authenticate_uri: uri,
+        methods: raw
+            .methods
+            .map_or_else(|| Ok(MethodNames::default()), methods)?,
+        kinds: raw
+            .kinds
+            .map_or_else(|| Ok(DEFAULT_KINDS.to_vec()), |names| kinds(&names))?,
+        max_length: number(raw.max_length, DEFAULT_MAX_LENGTH, 100..=16_384)
+            .ok_or_else(|| ConfigError::limits("token.max_length", "100 to 16384"))?,
+        forward: raw.forward.unwrap_or(true),
+    })
+}
+
+fn methods(names: Vec<String>) -> Result<MethodNames, ConfigError> {
+    for (index, name) in names.iter().enumerate() {
+        let twice = names.iter().take(index).any(|other| other == name);
+        let is_plain = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        if twice || name.is_empty() || !is_plain {
+            return Err(ConfigError::limits(
+                format!("token.methods[{index}]"),
+                "a method's name, each only once, as in [auth] methods of keystone.conf",
+            ));
+        }
+    }
+    debug_assert_eq!(MAX_METHODS, 64);
+    MethodNames::new(names).ok_or_else(|| ConfigError::limits("token.methods", "at most 64 names"))
+}
+
+fn kinds(names: &[String]) -> Result<Vec<Kind>, ConfigError> {
+    let kind = |(index, name): (usize, &String)| {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            ConfigError::limits(
+                format!("token.kinds[{index}]"),
+                "one of unscoped, domain, project, trust, federated_unscoped, federated_project, \
+                 federated_domain, oauth1, system, application_credential, oauth2_credential, \
+                 restricted",
+            )
+        })
+    };
+    if names.is_empty() {
+        return Err(ConfigError::limits("token.kinds", "at least one kind"));
+    }
+    names.iter().enumerate().map(kind).collect()
+}
+
+fn bypass(raw: Vec<raw::Bypass>, cors_preflight: bool) -> Result<Bypass, ConfigError> {
+    if raw.len() > MAX_RULES {
+        return Err(ConfigError::limits("bypass", "at most 256 rules"));
+    }
+    let rules = raw
+        .into_iter()
+        .enumerate()
+        .map(|(index, raw)| rule(raw, &format!("bypass[{index}]")))
+        .collect::<Result<_, _>>()?;
+    Ok(Bypass {
+        rules,
+        cors_preflight,
+    })
+}
+
+fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
+    let path = match (raw.path, raw.path_prefix) {
+        (Some(path), None) => PathPattern::exact(path),
+        (None, Some(prefix)) => PathPattern::prefix(prefix),
+        _ => {
+            return Err(ConfigError::limits(
+                field,
+                "given either `path` or `path_prefix`",
+            ));
+        }
+    };
+    let path = path.ok_or_else(|| {
+        ConfigError::limits(
+            field,
+            "a plain path: it begins with `/`, a prefix ends with `/`, and there is no query, \
+             fragment, percent sign, backslash, empty or dot segment in it",
+        )
+    })?;
+    let methods = raw.methods.unwrap_or_default();
+    for (index, method) in methods.iter().enumerate() {
+        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(ConfigError::limits(
+                format!("{field}.methods[{index}]"),
+                "an HTTP method in capital letters, such as GET",
+            ));
+        }
+    }
+    Ok(Rule { path, methods })
+}
+
+fn reason_header(name: String) -> Result<String, ConfigError> {
+    let name = name.to_ascii_lowercase();
+    let is_token = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    // Headers that mean something to every client, and would no longer.
+    let is_taken = [
+        "content-length",
+        "content-type",
+        "connection",
+        "www-authenticate",
+        "retry-after",
+    ]
+    .contains(&name.as_str());
+    if name.is_empty() || name.len() > 64 || !is_token || is_taken {
+        return Err(ConfigError::limits(
+            "reason_header",
+            "a header's name of its own, such as x-voussoir-reason",
+        ));
+    }
+    Ok(name)
+}
+
+fn freshness(raw: &raw::Cache) -> Result<Freshness, ConfigError> {
+    const DAY: u128 = 86_400_000;
+    let fresh = time(raw.fresh.as_deref(), DEFAULT_FRESHNESS.fresh, 1_000, DAY)
+        .ok_or_else(|| ConfigError::limits("cache.fresh", "1s to 24h, such as \"60s\""))?;
+    let stale = time(raw.stale.as_deref(), DEFAULT_FRESHNESS.stale, 1_000, DAY)
+        .ok_or_else(|| ConfigError::limits("cache.stale", "1s to 24h, such as \"1h\""))?;
+    if stale < fresh {
+        return Err(ConfigError::limits(
+            "cache.stale",
+            "no shorter than cache.fresh",
+        ));
+    }
+    Ok(Freshness { fresh, stale })
+}
+
+/// A duration within limits in milliseconds; the default when there is none.
+fn time(text: Option<&str>, default: Duration, least: u128, most: u128) -> Option<Duration> {
+    let duration = text.map_or(Some(default), duration::parse)?;
+    (least..=most)
+        .contains(&duration.as_millis())
+        .then_some(duration)
+}
+
+fn number(
+    number: Option<usize>,
+    default: usize,
+    limits: core::ops::RangeInclusive<usize>,
+) -> Option<usize> {
+    Some(number.unwrap_or(default)).filter(|number| limits.contains(number))
+}
+
+fn is_name(text: &str) -> bool {
+    is_visible(text.as_bytes(), 255)
+}
+
+fn is_visible(text: &[u8], longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
+}
+
+/// Every request is held against every rule.
+const MAX_RULES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::string::ToString as _;
+    use serde_json::{Value, json};
+
+    /// The shortest configuration there is, with `changes` merged in section by section.
+    fn with(changes: Value) -> Result<Config, String> {
+        let mut config = json!({
+            "keyserver": {"cluster": "keyserver"},
+            "token": {"www_authenticate_uri": "http://keystone/v3"},
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            match (
+                config.get_mut(name).and_then(Value::as_object_mut),
+                value.as_object(),
+            ) {
+                (Some(section), Some(fields)) => section.extend(fields.clone()),
+                _ => config[name] = value.clone(),
+            }
+        }
+        Config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())
+    }
+
+    fn error(changes: Value) -> String {
+        with(changes).expect_err("must be refused")
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_constants() {
+        let config = with(json!({})).unwrap();
+        assert_eq!(config.mode, Mode::Enforce);
+        assert_eq!(config.missing, Missing::Reject);
+        assert_eq!(config.keyserver.authority, "keyserver");
+        assert_eq!(config.keyserver.timeout, DEFAULT_TIMEOUT);
+        assert_eq!(config.token.kinds, DEFAULT_KINDS);
+        assert_eq!(config.token.max_length, DEFAULT_MAX_LENGTH);
+        assert!(config.token.forward);
+        assert_eq!(config.freshness, DEFAULT_FRESHNESS);
+        assert_eq!(config.parked, DEFAULT_PARKED);
+        assert_eq!(config.reason_header, None);
+    }
+
+    #[test]
+    fn takes_every_field() {
+        let config = with(json!({
+            "mode": "shadow",
+            "keyserver": {"authority": "ks:443", "timeout": "250ms", "bearer_token": "secret"},
+            "token": {"methods": ["password"], "kinds": ["project", "restricted"],
+                      "max_length": 255, "forward": false},
+            "missing": "anonymous",
+            "bypass": [{"path": "/healthcheck", "methods": ["GET"]}, {"path_prefix": "/public/"}],
+            "bypass_cors_preflight": true,
+            "reason_header": "X-Voussoir-Reason",
+            "cache": {"fresh": "2s", "stale": "2s"},
+            "limits": {"parked": 1},
+        }))
+        .unwrap();
+        assert_eq!(config.mode, Mode::Shadow);
+        assert_eq!(config.token.kinds, [Kind::Project, Kind::Restricted]);
+        assert_eq!(config.reason_header.as_deref(), Some("x-voussoir-reason"));
+        assert_eq!(config.bypass.rules.len(), 2);
+    }
+
+    #[test]
+    fn names_a_field_it_does_not_know() {
+        assert!(error(json!({"tokens": {}})).starts_with("tokens: unknown field `tokens`"));
+        assert!(error(json!({"token": {"kindz": []}})).starts_with("token.kindz: unknown field"));
+        assert!(
+            error(json!({"bypass": [{"path": "/a"}, {"paht": "/b"}]}))
+                .starts_with("bypass[1].paht: ")
+        );
+    }
+
+    #[test]
+    fn names_a_field_of_the_wrong_type() {
+        assert!(
+            error(json!({"limits": {"parked": "many"}})).starts_with("limits.parked: invalid type")
+        );
+        assert!(error(json!({"cache": {"fresh": 60}})).starts_with("cache.fresh: invalid type"));
+        assert!(error(json!({"mode": "off"})).starts_with("mode: unknown variant"));
+        assert!(error(json!({"keyserver": null})).starts_with("keyserver: invalid type"));
+    }
+
+    #[test]
+    fn names_a_field_that_is_missing() {
+        let config = |json: &str| Config::parse(json.as_bytes()).unwrap_err().to_string();
+        assert!(config("{}").contains("missing field `keyserver`"));
+        assert!(
+            config(r#"{"keyserver":{"cluster":"k"},"token":{}}"#)
+                .starts_with("token: missing field `www_authenticate_uri`")
+        );
+    }
+
+    #[test]
+    fn names_a_field_outside_its_limits() {
+        for (changes, field) in [
+            (json!({"keyserver": {"cluster": ""}}), "keyserver.cluster"),
+            (
+                json!({"keyserver": {"cluster": "a b"}}),
+                "keyserver.cluster",
+            ),
+            (
+                json!({"keyserver": {"authority": "a\r\nb"}}),
+                "keyserver.authority",
+            ),
+            (json!({"keyserver": {"timeout": "60"}}), "keyserver.timeout"),
+            (
+                json!({"keyserver": {"timeout": "31s"}}),
+                "keyserver.timeout",
+            ),
+            (
+                json!({"keyserver": {"bearer_token": "a\nb"}}),
+                "keyserver.bearer_token",
+            ),
+            (
+                json!({"keyserver": {"bearer_token": ""}}),
+                "keyserver.bearer_token",
+            ),
+            (
+                json!({"token": {"www_authenticate_uri": "keystone"}}),
+                "token.www_authenticate_uri",
+            ),
+            (
+                json!({"token": {"www_authenticate_uri": "http://a\""}}),
+                "token.www_authenticate_uri",
+            ),
+            (
+                json!({"token": {"www_authenticate_uri": "http://a\r\nx: y"}}),
+                "token.www_authenticate_uri",
+            ),
+            (
+                json!({"token": {"methods": ["a", "a"]}}),
+                "token.methods[1]",
+            ),
+            (json!({"token": {"methods": ["a,b"]}}), "token.methods[0]"),
+            (json!({"token": {"kinds": []}}), "token.kinds"),
+            (
+                json!({"token": {"kinds": ["project", "jws"]}}),
+                "token.kinds[1]",
+            ),
+            (json!({"token": {"max_length": 99}}), "token.max_length"),
+            (json!({"bypass": [{}]}), "bypass[0]"),
+            (
+                json!({"bypass": [{"path": "/a", "path_prefix": "/b/"}]}),
+                "bypass[0]",
+            ),
+            (json!({"bypass": [{"path": "a"}]}), "bypass[0]"),
+            (
+                json!({"bypass": [{"path": "/a", "methods": ["get"]}]}),
+                "bypass[0].methods[0]",
+            ),
+            (json!({"reason_header": "x y"}), "reason_header"),
+            (json!({"reason_header": "Content-Length"}), "reason_header"),
+            (json!({"cache": {"fresh": "0s"}}), "cache.fresh"),
+            (json!({"cache": {"fresh": "2h"}}), "cache.stale"),
+            (json!({"limits": {"parked": 0}}), "limits.parked"),
+        ] {
+            let message = error(changes);
+            assert!(
+                message.starts_with(&format!("{field}: must be ")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_configuration() {
+        for bytes in [
+            &b""[..],
+            b"[]",
+            b"{} {}",
+            b"{",
+            b"\xff\xfe",
+            b"mode: enforce",
+        ] {
+            assert!(Config::parse(bytes).is_err());
+        }
+        let message = Config::parse(b"mode: enforce").unwrap_err().to_string();
+        assert!(message.contains("google.protobuf.StringValue"), "{message}");
+    }
+
+    #[test]
+    fn an_error_does_not_show_the_bearer_token() {
+        let message = error(json!({"keyserver": {"bearer_token": "hunter2\n"}}));
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}

@@ -1,0 +1,165 @@
+//! The plugin's configuration: read once when the plugin loads, into types that cannot be wrong.
+//!
+//! `docs/configuration.md` is the reference for the person who writes it.
+
+mod check;
+mod duration;
+mod error;
+mod protobuf;
+mod raw;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub use self::error::ConfigError;
+use crate::bypass::Bypass;
+use crate::secret::Secret;
+use crate::token::{Kind, MethodNames};
+
+/// Everything an operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whether refusals are carried out.
+    pub mode: Mode,
+    /// Where keys come from.
+    pub keyserver: KeyServer,
+    /// Which tokens are taken, and how requests without one are answered.
+    pub token: TokenRules,
+    /// What happens to a request without a valid token.
+    pub missing: Missing,
+    /// Which requests need no token.
+    pub bypass: Bypass,
+    /// The response header that tells the reason of a refusal, in lower case; none by default.
+    pub reason_header: Option<String>,
+    /// How long keys are used.
+    pub freshness: Freshness,
+    /// The most requests that wait for keys in one worker. Beyond it they are answered 503.
+    pub parked: usize,
+}
+
+/// Whether refusals are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are.
+    Enforce,
+    /// Everything is checked and counted, and every request passes: for the days before.
+    Shadow,
+}
+
+/// What happens to a request without a valid token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It passes with `X-Identity-Status: Invalid`, and the service decides: keystonemiddleware's
+    /// `delay_auth_decision`.
+    Anonymous,
+    /// It is answered 401.
+    Reject,
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug)]
+pub struct KeyServer {
+    /// The proxy's name for the cluster that the key server stands behind.
+    pub cluster: String,
+    /// The `:authority` of calls to it.
+    pub authority: String,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// What calls to it are authorised with, where the connection's client certificate does not do.
+    pub bearer_token: Option<Secret>,
+}
+
+/// Which tokens are taken, and how requests without one are answered.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// The URI in `WWW-Authenticate: Keystone uri="..."`.
+    pub www_authenticate_uri: String,
+    /// What the bits of a methods bitmask mean.
+    pub methods: MethodNames,
+    /// The kinds that are taken; all others are refused.
+    pub kinds: Vec<Kind>,
+    /// The longest token that is looked at, in bytes.
+    pub max_length: usize,
+    /// Whether the token travels on to the service.
+    pub forward: bool,
+}
+
+/// How long keys are used after the key server last confirmed them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// After this long they are fetched again.
+    pub fresh: Duration,
+    /// After this long without success they are used no more.
+    pub stale: Duration,
+}
+
+impl Config {
+    /// Reads a configuration: JSON text, or the binary form of a `google.protobuf.Struct`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ConfigError::limits(".", "at most 65536 bytes"));
+        }
+        let raw: raw::Config = if first_is_brace(bytes) {
+            let mut json = serde_json::Deserializer::from_slice(bytes);
+            let raw = serde_path_to_error::deserialize(&mut json).map_err(shape)?;
+            json.end()
+                .map_err(|error| ConfigError::shape(".", alloc::format!("{error}")))?;
+            raw
+        } else {
+            let json = protobuf::parse_struct(bytes).ok_or_else(|| {
+                ConfigError::shape(
+                    ".",
+                    "neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct",
+                )
+            })?;
+            serde_path_to_error::deserialize(json).map_err(shape)?
+        };
+        check::config(raw)
+    }
+}
+
+fn first_is_brace(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'{')
+}
+
+fn shape(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
+    ConfigError::shape(
+        alloc::format!("{}", error.path()),
+        alloc::format!("{}", error.inner()),
+    )
+}
+
+/// The kinds that are taken by default: those of which the token alone tells the whole. The others
+/// carry restrictions that it does not tell (an application credential's access rules, a client
+/// certificate, a token restriction), and taking them anyway must be somebody's decision.
+pub const DEFAULT_KINDS: [Kind; 9] = [
+    Kind::Unscoped,
+    Kind::Domain,
+    Kind::Project,
+    Kind::Trust,
+    Kind::FederatedUnscoped,
+    Kind::FederatedProject,
+    Kind::FederatedDomain,
+    Kind::Oauth1,
+    Kind::System,
+];
+
+/// The longest token by default. A project-scoped token has 183 characters, a federated one with
+/// twenty groups 738.
+pub const DEFAULT_MAX_LENGTH: usize = 4096;
+
+/// How long a call to the key server may take by default.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long keys are used by default.
+pub const DEFAULT_FRESHNESS: Freshness = Freshness {
+    fresh: Duration::from_secs(60),
+    stale: Duration::from_secs(3600),
+};
+
+/// How many requests may wait by default.
+pub const DEFAULT_PARKED: usize = 1024;
+
+/// The longest configuration, in bytes.
+const MAX_BYTES: usize = 65_536;

@@ -1,0 +1,81 @@
+//! The configuration as it is written: what the JSON may hold, before it is checked.
+//!
+//! Every struct refuses fields it does not know, so that a misspelt one is an error and not a
+//! setting silently left at its default. Defaults are in `mod.rs`, each in one place.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    pub(super) mode: Option<Mode>,
+    pub(super) keyserver: KeyServer,
+    pub(super) token: Token,
+    pub(super) missing: Option<Missing>,
+    #[serde(default)]
+    pub(super) bypass: Vec<Bypass>,
+    #[serde(default)]
+    pub(super) bypass_cors_preflight: bool,
+    pub(super) reason_header: Option<String>,
+    #[serde(default)]
+    pub(super) cache: Cache,
+    #[serde(default)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mode {
+    Enforce,
+    Shadow,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Missing {
+    Reject,
+    Anonymous,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyServer {
+    pub(super) cluster: String,
+    pub(super) authority: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) bearer_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Token {
+    pub(super) www_authenticate_uri: String,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) kinds: Option<Vec<String>>,
+    pub(super) max_length: Option<usize>,
+    pub(super) forward: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bypass {
+    pub(super) path: Option<String>,
+    pub(super) path_prefix: Option<String>,
+    pub(super) methods: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cache {
+    pub(super) fresh: Option<String>,
+    pub(super) stale: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) parked: Option<usize>,
+}

@@ -1,0 +1,84 @@
+//! How long to wait before the next try.
+
+use core::time::Duration;
+
+/// Back-off that doubles with each failure, and jitter that keeps a fleet of proxies from knocking
+/// all at once.
+///
+/// The jitter is pseudo-random from a seed that comes in from outside; nothing secret depends on it.
+#[derive(Debug)]
+pub(super) struct Pause {
+    failures: u32,
+    state: u64,
+}
+
+impl Pause {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            failures: 0,
+            state: seed,
+        }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait after one more failure: 1 s, 2 s, 4 s ... [`LONGEST`], each shortened by up to half.
+    pub(super) fn failed(&mut self) -> Duration {
+        let doubled = SHORTEST.saturating_mul(1 << self.failures.min(10));
+        self.failures = self.failures.saturating_add(1);
+        self.shortened(doubled.min(LONGEST), 2)
+    }
+
+    /// `duration`, shortened by up to one part in `parts`.
+    pub(super) fn shortened(&mut self, duration: Duration, parts: u32) -> Duration {
+        let most = u64::try_from((duration / parts).as_micros()).unwrap_or(u64::MAX);
+        duration.saturating_sub(Duration::from_micros(
+            self.random() % most.saturating_add(1).max(1),
+        ))
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, 2014).
+    fn random(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The longest wait between two tries while the key server cannot be reached.
+pub(super) const LONGEST: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn doubles_up_to_the_longest_and_starts_again_after_success() {
+        let mut pause = Pause::new(7);
+        for secs in [1, 2, 4, 8, 15, 15, 15] {
+            let wait = pause.failed();
+            let full = Duration::from_secs(secs);
+            assert!((full / 2..=full).contains(&wait), "{wait:?} of {full:?}");
+        }
+        pause.succeeded();
+        assert!(pause.failed() <= SHORTEST);
+    }
+
+    #[test]
+    fn two_workers_do_not_wait_alike() {
+        let waits = |seed| {
+            let mut pause = Pause::new(seed);
+            [pause.failed(), pause.failed()]
+        };
+        assert_ne!(waits(1), waits(2));
+    }
+}

@@ -1,0 +1,469 @@
+//! The store itself: what is held, and what is due.
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::answer::{Fetched, Outcome};
+use super::entry::{KeySetEntry, Lease};
+use super::pause::{LONGEST, Pause};
+use super::seal::Seal;
+use super::waiting::{Waiter, Waiting};
+use super::{Action, Answer, Event, FetchFailure, Keys, Report, Slot, Want, Written};
+use crate::config::{Config, Freshness};
+use crate::record::KeySet;
+use crate::refusal::Unknown;
+use crate::time::UnixTime;
+
+/// One worker's key set. The module says how to drive it.
+pub struct KeyStore {
+    freshness: Freshness,
+    timeout: Duration,
+    seal: Seal,
+    held: Option<Held>,
+    /// The number of the next generation.
+    next_generation: u64,
+    /// Until when to let the key server be: a call of another worker, or the back-off.
+    blocked: Option<Lease>,
+    call: Call,
+    waiting: Waiting,
+    pause: Pause,
+    /// The clock at the last event, to notice when it goes back.
+    clock: UnixTime,
+    actions: VecDeque<Action>,
+}
+
+struct Held {
+    keys: Rc<Keys>,
+    etag: Option<String>,
+    /// The answer that the ring was made of, to be shared.
+    json: Zeroizing<Vec<u8>>,
+    /// When the fetch that last confirmed it began.
+    confirmed_at: UnixTime,
+    /// When to fetch again.
+    refresh_at: UnixTime,
+}
+
+/// How far a call to the key server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    None,
+    /// The slots are being read, and the lease taken.
+    Preparing,
+    /// It is under way, since then.
+    Sent(UnixTime),
+}
+
+impl KeyStore {
+    /// A store without keys. `seed` makes this worker's jitter differ from others'.
+    #[must_use]
+    pub fn new(config: &Config, seed: u64) -> Self {
+        Self {
+            freshness: config.freshness,
+            timeout: config.keyserver.timeout,
+            seal: Seal::new(&config.keyserver),
+            held: None,
+            next_generation: 1,
+            blocked: None,
+            call: Call::None,
+            waiting: Waiting::new(config.parked),
+            pause: Pause::new(seed),
+            clock: UnixTime::from_secs(0),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// The name of a slot in shared data.
+    #[must_use]
+    pub fn slot_name(&self, slot: Slot) -> String {
+        self.seal.slot_name(slot)
+    }
+
+    /// A request wants keys: any, or newer ones than those of a generation.
+    ///
+    /// "Newer" may turn out to be the same again: then they were confirmed after the request had
+    /// arrived, or so shortly before ([`ENOUGH`]) that no rotation can have gone by unnoticed.
+    pub fn want(&mut self, now: UnixTime, request: u32, newer_than: Option<u64>) -> Want {
+        self.observe(now);
+        let waiter = Waiter {
+            request,
+            newer_than,
+            since: now,
+        };
+        if let Some(held) = self.held.as_ref().filter(|held| held.satisfies(&waiter)) {
+            return Want::Ready(Rc::clone(&held.keys));
+        }
+        if let Some(lease) = self
+            .blocked
+            .filter(|lease| lease.failed && self.call == Call::None)
+        {
+            return unavailable(lease.until.since(now));
+        }
+        if self.waiting.add(waiter) {
+            Want::Parked
+        } else {
+            Want::Refused {
+                cause: Unknown::TooManyWaiting,
+                retry_after: self.timeout,
+            }
+        }
+    }
+
+    /// Takes in one event at the time `now`.
+    pub fn handle(&mut self, now: UnixTime, event: Event<'_>) {
+        self.observe(now);
+        match event {
+            Event::Tick => self.on_tick(now),
+            Event::Slot {
+                slot: Slot::KeySet,
+                value,
+                ..
+            } => self.on_shared_keys(now, value),
+            Event::Slot {
+                slot: Slot::Lease,
+                value,
+                version,
+            } => {
+                self.on_lease(now, value, version);
+            }
+            Event::Written {
+                slot: Slot::Lease,
+                outcome,
+            } => self.on_lease_written(now, outcome),
+            Event::Written {
+                slot: Slot::KeySet, ..
+            } => {}
+            Event::Fetched(answer) => self.on_fetched(now, answer),
+            Event::Gone(request) => self.waiting.remove(request),
+        }
+    }
+
+    /// What to do next; `None` until another event.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When the next tick is wanted at the latest.
+    #[must_use]
+    pub fn next_tick(&self) -> Duration {
+        // Somebody waits, perhaps for another worker's call, of which only shared data tells.
+        if self.waiting.is_empty() {
+            IDLE_TICK
+        } else {
+            BUSY_TICK
+        }
+    }
+
+    /// How many keys are held.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.keys.ring.len())
+    }
+
+    /// Lets go of what has become too old, and mends what a clock that goes back would break.
+    fn observe(&mut self, now: UnixTime) {
+        if now < self.clock {
+            // Ages count from now on: nothing gets younger, and nothing waits for a time that is
+            // far off again.
+            if let Some(held) = &mut self.held {
+                held.confirmed_at = held.confirmed_at.min(now);
+                held.refresh_at = held.refresh_at.min(now);
+            }
+            self.blocked = None;
+            if let Call::Sent(since) = &mut self.call {
+                *since = (*since).min(now);
+            }
+            self.waiting.clock_went_back(now);
+        }
+        self.clock = now;
+        self.blocked = self.blocked.filter(|lease| now < lease.until);
+        let stale = self.freshness.stale;
+        if self
+            .held
+            .take_if(|held| now.since(held.confirmed_at) >= stale)
+            .is_some()
+        {
+            self.actions.push_back(Action::Report(Report::Expired));
+        }
+    }
+
+    fn on_tick(&mut self, now: UnixTime) {
+        // A call of which nothing was heard is lost; the proxy should have said so long ago.
+        if matches!(self.call, Call::Sent(since) if now.since(since) >= self.timeout * 2) {
+            self.on_fetched(now, Err(FetchFailure::NoAnswer));
+        }
+        self.give_up_on_the_patient(now);
+        if self.call == Call::None && self.is_due(now) {
+            // Another worker may have been there already.
+            self.call = Call::Preparing;
+            self.actions.push_back(Action::Read(Slot::KeySet));
+        }
+    }
+
+    /// Whether keys should be fetched.
+    fn is_due(&self, now: UnixTime) -> bool {
+        !self.waiting.is_empty() || self.held.as_ref().is_none_or(|held| now >= held.refresh_at)
+    }
+
+    fn on_shared_keys(&mut self, now: UnixTime, value: Option<&[u8]>) {
+        let entry = value
+            .and_then(|value| self.seal.open(Slot::KeySet, value))
+            .and_then(|entry| KeySetEntry::decode(&entry));
+        if let Some(entry) = entry {
+            self.adopt(now, entry);
+        }
+        if self.call != Call::Preparing {
+            return;
+        }
+        if self.is_due(now) {
+            self.actions.push_back(Action::Read(Slot::Lease));
+        } else {
+            self.call = Call::None;
+        }
+    }
+
+    /// Takes over what another worker fetched, if it is later than what is held.
+    fn adopt(&mut self, now: UnixTime, entry: KeySetEntry) {
+        // From the future: the clock went back. It would never age, so it is not believed.
+        let is_usable =
+            entry.confirmed_at <= now && now.since(entry.confirmed_at) < self.freshness.stale;
+        let is_later = self
+            .held
+            .as_ref()
+            .is_none_or(|held| held.confirmed_at < entry.confirmed_at);
+        if !is_usable || !is_later {
+            return;
+        }
+        let Ok(ring) = KeySet::from_json(&entry.json).and_then(|keys| keys.ring()) else {
+            return;
+        };
+        self.hold(
+            Fetched {
+                ring,
+                etag: entry.etag,
+            },
+            entry.json,
+            entry.confirmed_at,
+        );
+    }
+
+    fn on_lease(&mut self, now: UnixTime, value: Option<&[u8]>, version: u32) {
+        if self.call != Call::Preparing {
+            return;
+        }
+        let lease = value
+            .and_then(|value| self.seal.open(Slot::Lease, value))
+            .and_then(|entry| Lease::decode(&entry))
+            // No lease is taken for longer than this: what claims so was written by another clock.
+            .filter(|lease| lease.until.since(now) <= self.timeout.max(LONGEST) * 2);
+        match lease {
+            Some(lease) if now < lease.until => self.block(now, lease),
+            // A conditional write to a slot that was never written always succeeds, so two workers
+            // may both take the first lease. Two calls at the start do no harm.
+            _ => self.write_lease(
+                Lease {
+                    until: now + self.timeout * 2,
+                    failed: false,
+                },
+                Some(version),
+            ),
+        }
+    }
+
+    fn on_lease_written(&mut self, now: UnixTime, outcome: Written) {
+        if self.call != Call::Preparing {
+            return;
+        }
+        match outcome {
+            // Without shared data every worker fetches for itself.
+            Written::Done | Written::Unsupported => {
+                self.call = Call::Sent(now);
+                let etag = self.held.as_ref().and_then(|held| held.etag.clone());
+                self.actions.push_back(Action::Fetch { etag });
+            }
+            // Another worker was quicker; the next tick will find its lease.
+            Written::Conflict => self.call = Call::None,
+        }
+    }
+
+    fn on_fetched(&mut self, now: UnixTime, answer: Result<Answer<'_>, FetchFailure>) {
+        let Call::Sent(began) = self.call else { return };
+        self.call = Call::None;
+        let body = answer.map(|answer| answer.body);
+        match answer.and_then(|answer| answer.outcome(self.held.is_some())) {
+            Ok(Outcome::Unchanged) => {
+                self.confirm(began);
+                self.actions.push_back(Action::Report(Report::Unchanged));
+                self.on_success(now);
+            }
+            Ok(Outcome::Updated(fetched)) => {
+                let json = Zeroizing::new(body.unwrap_or_default().to_vec());
+                let report = Report::Updated {
+                    keys: fetched.ring.len(),
+                    primary: fetched.ring.iter().next().map(|(id, _)| id),
+                };
+                self.hold(fetched, json, began);
+                self.actions.push_back(Action::Report(report));
+                self.on_success(now);
+            }
+            Err(failure) => self.on_failure(now, failure),
+        }
+    }
+
+    fn on_success(&mut self, now: UnixTime) {
+        self.pause.succeeded();
+        self.blocked = None;
+        if let Some(held) = &self.held {
+            let entry = KeySetEntry {
+                confirmed_at: held.confirmed_at,
+                etag: held.etag.clone(),
+                json: held.json.clone(),
+            };
+            let value = self.seal.seal(Slot::KeySet, &entry.encode());
+            self.actions.push_back(Action::Write {
+                slot: Slot::KeySet,
+                value,
+                version: None,
+            });
+        }
+        self.write_lease(
+            Lease {
+                until: now,
+                failed: false,
+            },
+            None,
+        );
+        self.resume_satisfied();
+    }
+
+    fn on_failure(&mut self, now: UnixTime, failure: FetchFailure) {
+        let retry_after = self.pause.failed();
+        self.actions.push_back(Action::Report(Report::Failed {
+            failure,
+            retry_after,
+        }));
+        let lease = Lease {
+            until: now + retry_after,
+            failed: true,
+        };
+        self.write_lease(lease, None);
+        self.block(now, lease);
+    }
+
+    /// Lets the key server be until the lease ends. After a failure nobody waits for that.
+    fn block(&mut self, now: UnixTime, lease: Lease) {
+        self.call = Call::None;
+        self.blocked = Some(lease);
+        if lease.failed {
+            for waiter in self.waiting.take(|_| true) {
+                let answer = unavailable(lease.until.since(now));
+                self.resume(waiter, answer);
+            }
+        }
+    }
+
+    /// A new set, or the same one again under another confirmation.
+    fn hold(&mut self, fetched: Fetched, json: Zeroizing<Vec<u8>>, confirmed_at: UnixTime) {
+        let is_same = self.held.as_ref().is_some_and(|held| held.json == json);
+        if !is_same {
+            let keys = Rc::new(Keys {
+                ring: fetched.ring,
+                generation: self.next_generation,
+            });
+            self.next_generation = self.next_generation.saturating_add(1);
+            let etag = fetched.etag;
+            let refresh_at = confirmed_at;
+            self.held = Some(Held {
+                keys,
+                etag,
+                json,
+                confirmed_at,
+                refresh_at,
+            });
+        }
+        self.confirm(confirmed_at);
+        self.resume_satisfied();
+    }
+
+    fn confirm(&mut self, confirmed_at: UnixTime) {
+        if let Some(held) = &mut self.held {
+            held.confirmed_at = confirmed_at;
+            held.refresh_at = confirmed_at + self.pause.shortened(self.freshness.fresh, 10);
+        }
+    }
+
+    fn resume_satisfied(&mut self) {
+        let Some(held) = &self.held else { return };
+        let keys = Rc::clone(&held.keys);
+        for waiter in self.waiting.take(|waiter| held.satisfies(waiter)) {
+            self.resume(waiter, Want::Ready(Rc::clone(&keys)));
+        }
+    }
+
+    /// Nobody waits longer than a call of another worker and one of this can take.
+    fn give_up_on_the_patient(&mut self, now: UnixTime) {
+        let longest = self.timeout * 4;
+        for waiter in self.waiting.take(|waiter| waiter.has_waited(now, longest)) {
+            let answer = unavailable(self.timeout);
+            self.resume(waiter, answer);
+        }
+    }
+
+    fn resume(&mut self, waiter: Waiter, answer: Want) {
+        self.actions.push_back(Action::Resume {
+            request: waiter.request,
+            answer,
+        });
+    }
+
+    fn write_lease(&mut self, lease: Lease, version: Option<u32>) {
+        let value = self.seal.seal(Slot::Lease, &lease.encode());
+        self.actions.push_back(Action::Write {
+            slot: Slot::Lease,
+            value,
+            version,
+        });
+    }
+}
+
+impl Held {
+    /// Whether these keys are what a request waits for.
+    fn satisfies(&self, waiter: &Waiter) -> bool {
+        waiter.newer_than.is_none_or(|generation| {
+            self.keys.generation > generation || self.confirmed_at + ENOUGH > waiter.since
+        })
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyStore")
+            .field("keys", &self.key_count())
+            .field("call", &self.call)
+            .field("blocked", &self.blocked)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unavailable(retry_after: Duration) -> Want {
+    Want::Refused {
+        cause: Unknown::KeysUnavailable,
+        retry_after,
+    }
+}
+
+/// How recently keys must have been confirmed for a token that none of them opens to be refused
+/// without asking again. It is also what bounds the calls that a flood of forged tokens costs.
+pub(super) const ENOUGH: Duration = Duration::from_secs(5);
+
+/// How often to look whether anything is due.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// How often to look while requests wait.
+const BUSY_TICK: Duration = Duration::from_millis(50);

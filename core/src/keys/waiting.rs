@@ -1,0 +1,69 @@
+//! The requests that wait for keys.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::time::UnixTime;
+
+/// One request that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiter {
+    pub(super) request: u32,
+    /// The generation that is not new enough for it, if any will not do.
+    pub(super) newer_than: Option<u64>,
+    pub(super) since: UnixTime,
+}
+
+/// All that wait, at most as many as the configuration allows.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    waiters: Vec<Waiter>,
+    most: usize,
+}
+
+impl Waiting {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            waiters: Vec::new(),
+            most,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Whether there was room for it.
+    pub(super) fn add(&mut self, waiter: Waiter) -> bool {
+        let has_room = self.waiters.len() < self.most;
+        if has_room {
+            self.waiters.push(waiter);
+        }
+        has_room
+    }
+
+    /// A request is gone.
+    pub(super) fn remove(&mut self, request: u32) {
+        self.waiters.retain(|waiter| waiter.request != request);
+    }
+
+    /// Takes out all for which `is_done` holds.
+    pub(super) fn take(&mut self, is_done: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+        self.waiters
+            .extract_if(.., |waiter| is_done(waiter))
+            .collect()
+    }
+
+    /// The clock went back: nobody has waited since a time that lies ahead.
+    pub(super) fn clock_went_back(&mut self, now: UnixTime) {
+        for waiter in &mut self.waiters {
+            waiter.since = waiter.since.min(now);
+        }
+    }
+}
+
+impl Waiter {
+    pub(super) fn has_waited(&self, now: UnixTime, duration: Duration) -> bool {
+        now.since(self.since) >= duration
+    }
+}

@@ -1,0 +1,523 @@
+//! A simulated proxy: workers, the shared data between them, a key server that can be anything,
+//! and a clock that moves only when a test says so.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::store::ENOUGH;
+use super::{Action, Answer, Event, FetchFailure, KeyStore, Report, Slot, Want, Written};
+use crate::config::Config;
+use crate::refusal::Unknown;
+use crate::time::UnixTime;
+
+/// What the key server does with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyServer {
+    Up,
+    /// The proxy does not even send the call.
+    Unreachable,
+    /// It takes calls and never answers.
+    Silent,
+    /// Something else answers in its place.
+    Stranger,
+    /// It answers 200 with something that is no key set.
+    Broken,
+    /// It answers 401.
+    Unauthorized,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// With keys of this primary id.
+    Keys(u32),
+    Refused(Unknown),
+}
+
+struct World {
+    now: UnixTime,
+    workers: Vec<KeyStore>,
+    shared: BTreeMap<String, (Vec<u8>, u32)>,
+    has_shared_data: bool,
+    server: KeyServer,
+    primary: u32,
+    /// Calls that reached the key server, with the answer's etag.
+    calls: Vec<Option<String>>,
+    /// Calls under way: the worker, and the etag it sent.
+    under_way: VecDeque<(usize, Option<String>)>,
+    parked: BTreeSet<u32>,
+    outcomes: BTreeMap<u32, Outcome>,
+    reports: Vec<Report>,
+    next_request: u32,
+}
+
+impl World {
+    fn new(workers: usize) -> Self {
+        Self::with(workers, r#"{"fresh":"60s","stale":"10m"}"#, 100)
+    }
+
+    fn with(workers: usize, cache: &str, parked: usize) -> Self {
+        let config = format!(
+            r#"{{"keyserver":{{"cluster":"k","bearer_token":"secret"}},
+                 "token":{{"www_authenticate_uri":"http://k/v3"}},
+                 "cache":{cache},"limits":{{"parked":{parked}}}}}"#
+        );
+        let config = Config::parse(config.as_bytes()).unwrap();
+        Self {
+            now: UnixTime::from_secs(1_800_000_000),
+            workers: (0..workers)
+                .map(|seed| KeyStore::new(&config, u64::try_from(seed).unwrap()))
+                .collect(),
+            shared: BTreeMap::new(),
+            has_shared_data: true,
+            server: KeyServer::Up,
+            primary: 1,
+            calls: vec![],
+            under_way: VecDeque::new(),
+            parked: BTreeSet::new(),
+            outcomes: BTreeMap::new(),
+            reports: vec![],
+            next_request: 1,
+        }
+    }
+
+    /// A request arrives at a worker.
+    fn request(&mut self, worker: usize, newer_than: Option<u64>) -> u32 {
+        let request = self.next_request;
+        self.next_request += 1;
+        match self.workers[worker].want(self.now, request, newer_than) {
+            Want::Parked => {
+                self.parked.insert(request);
+                self.handle(worker, Event::Tick);
+            }
+            answer => self.end(request, answer),
+        }
+        request
+    }
+
+    fn end(&mut self, request: u32, answer: Want) {
+        let outcome = match answer {
+            Want::Ready(keys) => Outcome::Keys(keys.ring.iter().next().unwrap().0),
+            Want::Refused { cause, .. } => Outcome::Refused(cause),
+            Want::Parked => panic!("a request was resumed to be parked"),
+        };
+        assert!(
+            self.outcomes.insert(request, outcome).is_none(),
+            "resumed twice"
+        );
+    }
+
+    fn handle(&mut self, worker: usize, event: Event<'_>) {
+        self.workers[worker].handle(self.now, event);
+        while let Some(action) = self.workers[worker].next_action() {
+            self.perform(worker, action);
+        }
+    }
+
+    fn perform(&mut self, worker: usize, action: Action) {
+        match action {
+            Action::Read(slot) => {
+                let found = self
+                    .shared
+                    .get(&self.workers[worker].slot_name(slot))
+                    .cloned();
+                let (value, version) =
+                    found.map_or((None, 0), |(value, version)| (Some(value), version));
+                let value = value.as_deref();
+                self.workers[worker].handle(
+                    self.now,
+                    Event::Slot {
+                        slot,
+                        value,
+                        version,
+                    },
+                );
+            }
+            Action::Write {
+                slot,
+                value,
+                version,
+            } => {
+                let outcome = self.write(worker, slot, value, version);
+                self.workers[worker].handle(self.now, Event::Written { slot, outcome });
+            }
+            Action::Fetch { etag } => match self.server {
+                KeyServer::Unreachable => {
+                    let failed = Event::Fetched(Err(FetchFailure::NotSent));
+                    self.workers[worker].handle(self.now, failed);
+                }
+                _ => {
+                    self.calls.push(etag.clone());
+                    self.under_way.push_back((worker, etag));
+                }
+            },
+            Action::Resume { request, answer } => {
+                assert!(self.parked.remove(&request), "resumed, but not parked");
+                self.end(request, answer);
+            }
+            Action::Report(report) => self.reports.push(report),
+        }
+    }
+
+    fn write(
+        &mut self,
+        worker: usize,
+        slot: Slot,
+        value: Vec<u8>,
+        version: Option<u32>,
+    ) -> Written {
+        if !self.has_shared_data {
+            return Written::Unsupported;
+        }
+        let name = self.workers[worker].slot_name(slot);
+        match self.shared.get_mut(&name) {
+            Some((_, current)) if version.is_some_and(|version| version != *current) => {
+                Written::Conflict
+            }
+            Some(entry) => {
+                *entry = (value, entry.1 + 1);
+                Written::Done
+            }
+            None => {
+                self.shared.insert(name, (value, 1));
+                Written::Done
+            }
+        }
+    }
+
+    /// The key server answers everything that is under way.
+    fn answer(&mut self) {
+        while let Some((worker, etag)) = self.under_way.pop_front() {
+            let current = format!("\"{}\"", self.primary);
+            let body = format!(
+                r#"{{"fernet":[{{"id":{},"key":"cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="}}]}}"#,
+                self.primary
+            );
+            let is_known = etag.as_ref() == Some(&current);
+            let mut answer = Answer {
+                status: if is_known { b"304" } else { b"200" },
+                protocol: Some(b"1"),
+                etag: Some(current.as_bytes()),
+                body: if is_known { b"" } else { body.as_bytes() },
+            };
+            match self.server {
+                KeyServer::Up | KeyServer::Unreachable => {}
+                KeyServer::Silent => continue,
+                KeyServer::Stranger => answer.protocol = None,
+                KeyServer::Broken => {
+                    (answer.status, answer.body) = (b"200", b"{\"fernet\":[]}");
+                }
+                KeyServer::Unauthorized => (answer.status, answer.body) = (b"401", b"{}"),
+            }
+            self.handle(worker, Event::Fetched(Ok(answer)));
+        }
+    }
+
+    /// Time passes, with a tick of every worker each 50 ms, and answers after each.
+    fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(50);
+            for worker in 0..self.workers.len() {
+                self.handle(worker, Event::Tick);
+            }
+            self.answer();
+        }
+    }
+
+    fn outcome(&self, request: u32) -> Option<&Outcome> {
+        self.outcomes.get(&request)
+    }
+
+    /// The generation of keys that a worker holds.
+    fn generation(&mut self, worker: usize) -> u64 {
+        match self.workers[worker].want(self.now, 0, None) {
+            Want::Ready(keys) => keys.generation,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_first_request_waits_for_the_keys() {
+    let mut world = World::new(1);
+    let request = world.request(0, None);
+    assert_eq!(world.outcome(request), None);
+    world.answer();
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+}
+
+#[test]
+fn all_that_wait_are_served_by_one_call() {
+    let mut world = World::new(1);
+    let requests: Vec<_> = (0..50).map(|_| world.request(0, None)).collect();
+    world.answer();
+    assert_eq!(world.calls.len(), 1);
+    assert!(
+        requests
+            .iter()
+            .all(|request| world.outcome(*request) == Some(&Outcome::Keys(1)))
+    );
+}
+
+#[test]
+fn workers_share_one_call() {
+    let mut world = World::new(8);
+    let requests: Vec<_> = (0..8).map(|worker| world.request(worker, None)).collect();
+    world.pass(SECOND);
+    assert_eq!(world.calls.len(), 1);
+    assert!(
+        requests
+            .iter()
+            .all(|request| world.outcome(*request) == Some(&Outcome::Keys(1)))
+    );
+}
+
+#[test]
+fn keys_are_there_before_the_first_request() {
+    let mut world = World::new(2);
+    world.pass(SECOND);
+    let request = world.request(1, None);
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+}
+
+#[test]
+fn keys_are_confirmed_before_they_go_stale_by_one_call_a_period() {
+    let mut world = World::new(8);
+    world.pass(10 * MINUTE);
+    // Jitter takes up to a tenth off each period of 60 seconds.
+    assert!(
+        (10..=13).contains(&world.calls.len()),
+        "{}",
+        world.calls.len()
+    );
+    assert_eq!(world.calls[1], Some("\"1\"".to_string()));
+    assert!(world.reports.contains(&Report::Unchanged));
+    assert!(!world.reports.contains(&Report::Expired));
+}
+
+#[test]
+fn a_rotation_is_noticed_by_all_workers() {
+    let mut world = World::new(4);
+    world.pass(SECOND);
+    world.primary = 2;
+    world.pass(MINUTE + 2 * SECOND);
+    for worker in 0..4 {
+        let request = world.request(worker, None);
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(2)));
+    }
+}
+
+#[test]
+fn a_token_of_an_unknown_key_makes_one_call_at_once() {
+    let mut world = World::new(2);
+    world.pass(ENOUGH + SECOND);
+    let before = world.calls.len();
+    world.primary = 2;
+    let generation = world.generation(0);
+    let request = world.request(0, Some(generation));
+    assert_eq!(world.outcome(request), None);
+    world.answer();
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(2)));
+    assert_eq!(world.calls.len(), before + 1);
+}
+
+#[test]
+fn a_flood_of_forged_tokens_makes_a_call_every_few_seconds() {
+    let mut world = World::new(4);
+    world.pass(SECOND);
+    let before = world.calls.len();
+    let mut requests = vec![];
+    for round in 0..600 {
+        let worker = round % 4;
+        let generation = world.generation(worker);
+        requests.push(world.request(worker, Some(generation)));
+        world.pass(Duration::from_millis(50));
+    }
+    let calls = world.calls.len() - before;
+    assert!(calls <= 7, "{calls} calls in 30 seconds");
+    world.pass(SECOND);
+    assert!(
+        requests
+            .iter()
+            .all(|request| world.outcome(*request) == Some(&Outcome::Keys(1)))
+    );
+}
+
+#[test]
+fn without_a_key_server_requests_are_refused_and_then_recover() {
+    for server in [
+        KeyServer::Unreachable,
+        KeyServer::Silent,
+        KeyServer::Stranger,
+        KeyServer::Broken,
+        KeyServer::Unauthorized,
+    ] {
+        let mut world = World::new(2);
+        world.server = server;
+        let requests = [world.request(0, None), world.request(1, None)];
+        world.pass(5 * SECOND);
+        for request in requests {
+            let refused = Outcome::Refused(Unknown::KeysUnavailable);
+            assert_eq!(world.outcome(request), Some(&refused), "{server:?}");
+        }
+        world.server = KeyServer::Up;
+        world.pass(16 * SECOND);
+        let request = world.request(0, None);
+        assert_eq!(
+            world.outcome(request),
+            Some(&Outcome::Keys(1)),
+            "{server:?}"
+        );
+    }
+}
+
+#[test]
+fn a_key_server_that_is_down_is_asked_ever_more_rarely() {
+    let mut world = World::new(8);
+    world.server = KeyServer::Stranger;
+    world.pass(MINUTE);
+    assert!(
+        (5..=14).contains(&world.calls.len()),
+        "{}",
+        world.calls.len()
+    );
+}
+
+#[test]
+fn keys_are_used_until_they_are_stale_and_no_longer() {
+    let mut world = World::new(2);
+    world.pass(SECOND);
+    world.server = KeyServer::Silent;
+    world.pass(9 * MINUTE);
+    let request = world.request(0, None);
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+    world.pass(MINUTE + SECOND);
+    let request = world.request(0, None);
+    world.pass(5 * SECOND);
+    assert_eq!(
+        world.outcome(request),
+        Some(&Outcome::Refused(Unknown::KeysUnavailable))
+    );
+    assert!(world.reports.contains(&Report::Expired));
+}
+
+#[test]
+fn a_forged_token_gets_no_verdict_while_nobody_can_be_asked() {
+    let mut world = World::new(1);
+    world.pass(ENOUGH + SECOND);
+    world.server = KeyServer::Unreachable;
+    let generation = world.generation(0);
+    let request = world.request(0, Some(generation));
+    assert_eq!(
+        world.outcome(request),
+        Some(&Outcome::Refused(Unknown::KeysUnavailable))
+    );
+    let genuine = world.request(0, None);
+    assert_eq!(world.outcome(genuine), Some(&Outcome::Keys(1)));
+}
+
+#[test]
+fn a_worker_that_vanishes_in_a_call_blocks_nobody_for_long() {
+    let mut world = World::new(2);
+    let _lost = world.request(0, None);
+    world.workers.remove(0); // its VM is gone, and the answer with it
+    world.under_way.clear();
+    let request = world.request(0, None);
+    world.pass(2 * SECOND + Duration::from_millis(100));
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+}
+
+#[test]
+fn more_than_may_wait_are_refused_at_once() {
+    let mut world = World::with(1, "{}", 3);
+    let requests: Vec<_> = (0..5).map(|_| world.request(0, None)).collect();
+    assert_eq!(
+        world.outcome(requests[3]),
+        Some(&Outcome::Refused(Unknown::TooManyWaiting))
+    );
+    world.answer();
+    assert_eq!(world.outcome(requests[0]), Some(&Outcome::Keys(1)));
+    assert_eq!(world.outcomes.len(), 5);
+}
+
+#[test]
+fn a_request_that_is_gone_is_not_resumed() {
+    let mut world = World::new(1);
+    let request = world.request(0, None);
+    world.parked.remove(&request);
+    world.handle(0, Event::Gone(request));
+    world.answer();
+    assert_eq!(world.outcome(request), None);
+}
+
+#[test]
+fn without_shared_data_each_worker_fetches_for_itself() {
+    let mut world = World::new(3);
+    world.has_shared_data = false;
+    world.pass(SECOND);
+    assert_eq!(world.calls.len(), 3);
+    for worker in 0..3 {
+        let request = world.request(worker, None);
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+    }
+}
+
+#[test]
+fn garbage_in_shared_data_is_as_good_as_nothing() {
+    let mut world = World::new(2);
+    for slot in [Slot::KeySet, Slot::Lease] {
+        let name = world.workers[0].slot_name(slot);
+        world
+            .shared
+            .insert(name, (b"somebody else was here".to_vec(), 7));
+    }
+    world.pass(SECOND);
+    for worker in 0..2 {
+        let request = world.request(worker, None);
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_neither_keeps_keys_for_longer_nor_stops_the_upkeep() {
+    let mut world = World::new(2);
+    world.pass(SECOND);
+    world.now = UnixTime::from_secs(1_700_000_000);
+    world.primary = 2;
+    world.pass(MINUTE + SECOND);
+    for worker in 0..2 {
+        let request = world.request(worker, None);
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(2)));
+    }
+    world.now = UnixTime::from_secs(1_690_000_000);
+    world.server = KeyServer::Silent;
+    world.pass(11 * MINUTE);
+    let request = world.request(0, None);
+    world.pass(5 * SECOND);
+    assert_eq!(
+        world.outcome(request),
+        Some(&Outcome::Refused(Unknown::KeysUnavailable))
+    );
+}
+
+#[test]
+fn a_clock_that_leaps_forward_refuses_until_keys_are_confirmed() {
+    let mut world = World::new(1);
+    world.pass(SECOND);
+    world.now = world.now + 100 * MINUTE;
+    let request = world.request(0, None);
+    assert_eq!(world.outcome(request), None);
+    world.answer();
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)));
+}
