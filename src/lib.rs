@@ -1,1 +1,38 @@
-//! filter
+//! Voussoir: a proxy-wasm filter that checks Keystone's tokens inside the proxy.
+//!
+//! Here is glue and nothing else: callbacks become inputs of `voussoir_core`, its effects become
+//! host calls. What is decided, and why, is in the core.
+//!
+//! ```text
+//!   http.rs ──┐                        ┌── gate::Gate, one per request
+//!             ├── worker.rs ◀──────────┤
+//!   root.rs ──┘       │                └── keys::KeyStore, one per worker
+//!                  host/ ── the ABI, the one place with `unsafe`
+//! ```
+
+// Off WebAssembly there is no host to link with. What can be tested natively is in the core, and in
+// `host/pairs.rs`.
+#[cfg(target_arch = "wasm32")]
+mod host;
+#[cfg(target_arch = "wasm32")]
+mod http;
+#[cfg(target_arch = "wasm32")]
+mod metrics;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+#[path = "host/pairs.rs"]
+mod pairs;
+#[cfg(target_arch = "wasm32")]
+mod root;
+#[cfg(target_arch = "wasm32")]
+mod worker;
+
+#[cfg(target_arch = "wasm32")]
+mod start {
+    #![expect(missing_docs, reason = "the SDK's macro makes a public function without any")]
+
+    proxy_wasm::main! {{
+        // Also makes a panic say where it was. Nothing here logs through the SDK.
+        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Warn);
+        proxy_wasm::set_root_context(|context_id| Box::new(crate::root::Root::new(context_id)));
+    }}
+}

@@ -1,0 +1,257 @@
+//! The proxy, as far as this filter uses it: bytes in and out, and every call a `Result`.
+//!
+//! The SDK's own wrappers panic on header bytes that are not UTF-8 and on statuses they do not
+//! expect, and one panic ends the worker's instance: every request on that worker would be refused,
+//! or with another failure policy let through, at the will of whoever sends such a byte. The SDK
+//! remains for the contexts, and for the one call whose answer it has to route.
+
+#![expect(
+    unsafe_code,
+    reason = "this is the boundary of the sandbox; nothing else is unsafe"
+)]
+
+mod abi;
+pub(crate) mod pairs;
+
+use std::ptr::null_mut;
+use std::time::Duration;
+
+use voussoir_core::refusal::Reply;
+use voussoir_core::time::UnixTime;
+
+/// A status other than "ok", by its number in the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostError(u32);
+
+impl HostError {
+    /// There is no such thing.
+    const NOT_FOUND: Self = Self(1);
+    /// A conditional write came too late.
+    const CAS_MISMATCH: Self = Self(8);
+    /// The host answered "ok" and gave nothing, or nothing readable.
+    const NOTHING: Self = Self(u32::MAX);
+
+    pub(crate) fn is_conflict(self) -> bool {
+        self == Self::CAS_MISMATCH
+    }
+}
+
+type Result<T> = core::result::Result<T, HostError>;
+
+/// How loud a message is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MetricType {
+    Counter,
+    Gauge,
+}
+
+/// Says something in the proxy's log.
+pub(crate) fn log(level: Level, message: &str) {
+    let level = match level {
+        Level::Info => 2,
+        Level::Warn => 3,
+        Level::Error => 4,
+    };
+    // There is nobody to tell that a message could not be written.
+    let _ = unsafe { abi::proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// The proxy's clock.
+pub(crate) fn now() -> Result<UnixTime> {
+    let mut nanos = 0;
+    check(unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut nanos) })?;
+    Ok(UnixTime::from_micros(nanos / 1000))
+}
+
+/// The plugin's configuration, as the operator wrote it.
+pub(crate) fn plugin_configuration() -> Result<Vec<u8>> {
+    const PLUGIN_CONFIGURATION: u32 = 7;
+    buffer(PLUGIN_CONFIGURATION, usize::MAX)
+}
+
+/// The headers of the effective context's request, serialised; [`pairs::decode`] reads them.
+pub(crate) fn request_headers() -> Result<Vec<u8>> {
+    bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
+}
+
+/// The headers of the answer to a dispatched call, within its callback.
+pub(crate) fn call_response_headers() -> Result<Vec<u8>> {
+    const CALL_RESPONSE_HEADERS: u32 = 6;
+    bytes(|data, size| unsafe {
+        abi::proxy_get_header_map_pairs(CALL_RESPONSE_HEADERS, data, size)
+    })
+}
+
+/// The body of the answer to a dispatched call, at most so many bytes, within its callback.
+pub(crate) fn call_response_body(most: usize) -> Result<Vec<u8>> {
+    const CALL_RESPONSE_BODY: u32 = 4;
+    buffer(CALL_RESPONSE_BODY, most)
+}
+
+/// Removes all headers of this name from the effective context's request.
+pub(crate) fn remove_request_header(name: &[u8]) -> Result<()> {
+    check(unsafe { abi::proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+}
+
+/// Sets a header of the effective context's request, in place of all of its name.
+pub(crate) fn set_request_header(name: &str, value: &str) -> Result<()> {
+    check(unsafe {
+        abi::proxy_replace_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Lets the effective context's request go on after a pause.
+pub(crate) fn continue_request() -> Result<()> {
+    const REQUEST: u32 = 0;
+    check(abi::proxy_continue_stream(REQUEST))
+}
+
+/// Answers the effective context's request in the service's place.
+pub(crate) fn send_reply(reply: &Reply) -> Result<()> {
+    const NO_GRPC_STATUS: i32 = -1;
+    let headers = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let headers = pairs::encode(headers);
+    check(unsafe {
+        abi::proxy_send_local_response(
+            reply.status.into(),
+            reply.details.as_ptr(),
+            reply.details.len(),
+            reply.body.as_ptr(),
+            reply.body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    })
+}
+
+/// Makes the calls that follow act on another context. An error means that it is gone.
+pub(crate) fn set_effective_context(context_id: u32) -> Result<()> {
+    check(abi::proxy_set_effective_context(context_id))
+}
+
+/// Asks for a tick each so often.
+pub(crate) fn set_tick_period(period: Duration) -> Result<()> {
+    let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+    check(abi::proxy_set_tick_period_milliseconds(millis))
+}
+
+/// A value of shared data and its version; `None` when it was never written.
+pub(crate) fn shared_data(key: &str) -> Result<Option<(Vec<u8>, u32)>> {
+    let mut version = 0;
+    let value = bytes(|data, size| unsafe {
+        abi::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version)
+    });
+    match value {
+        Ok(value) => Ok(Some((value, version))),
+        Err(HostError::NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a value of shared data, if it still has this version; version 0 stands for any.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<()> {
+    check(unsafe {
+        abi::proxy_set_shared_data(
+            key.as_ptr(),
+            key.len(),
+            value.as_ptr(),
+            value.len(),
+            version,
+        )
+    })
+}
+
+/// Makes the calling root context the reader of a queue.
+pub(crate) fn register_queue(name: &str) -> Result<u32> {
+    let mut queue = 0;
+    check(unsafe { abi::proxy_register_shared_queue(name.as_ptr(), name.len(), &raw mut queue) })?;
+    Ok(queue)
+}
+
+/// Wakes the reader of a queue, at once and in its own callback.
+pub(crate) fn wake(queue: u32) -> Result<()> {
+    check(unsafe { abi::proxy_enqueue_shared_queue(queue, [].as_ptr(), 0) })
+}
+
+/// Takes one message out of a queue; whether there was one.
+pub(crate) fn dequeue(queue: u32) -> bool {
+    bytes(|data, size| unsafe { abi::proxy_dequeue_shared_queue(queue, data, size) }).is_ok()
+}
+
+/// The id of a metric.
+pub(crate) fn define_metric(metric_type: MetricType, name: &str) -> Result<u32> {
+    let metric_type = match metric_type {
+        MetricType::Counter => 0,
+        MetricType::Gauge => 1,
+    };
+    let mut id = 0;
+    check(unsafe {
+        abi::proxy_define_metric(metric_type, name.as_ptr(), name.len(), &raw mut id)
+    })?;
+    Ok(id)
+}
+
+/// Adds one to a counter.
+pub(crate) fn increment_metric(id: u32) {
+    // A count that is lost must not cost a request.
+    let _ = abi::proxy_increment_metric(id, 1);
+}
+
+/// Sets a gauge.
+pub(crate) fn record_metric(id: u32, value: u64) {
+    let _ = abi::proxy_record_metric(id, value);
+}
+
+fn buffer(buffer_type: u32, most: usize) -> Result<Vec<u8>> {
+    match bytes(|data, size| unsafe {
+        abi::proxy_get_buffer_bytes(buffer_type, 0, most, data, size)
+    }) {
+        Err(HostError::NOT_FOUND) => Ok(Vec::new()),
+        result => result,
+    }
+}
+
+/// Takes over bytes that the host has put into memory it asked us for.
+fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> {
+    let (mut data, mut size) = (null_mut(), 0);
+    check(call(&raw mut data, &raw mut size))?;
+    if data.is_null() {
+        return if size == 0 {
+            Ok(Vec::new())
+        } else {
+            Err(HostError::NOTHING)
+        };
+    }
+    // SAFETY: the host allocates through the SDK's `proxy_on_memory_allocate`, which gives it a
+    // boxed slice of exactly `size` bytes and forgets it: from here on it is ours alone.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+fn check(status: u32) -> Result<()> {
+    const OK: u32 = 0;
+    if status == OK {
+        Ok(())
+    } else {
+        Err(HostError(status))
+    }
+}
+
+const REQUEST_HEADERS: u32 = 0;
