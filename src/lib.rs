@@ -28,8 +28,6 @@ mod worker;
 
 #[cfg(target_arch = "wasm32")]
 mod start {
-    #![expect(missing_docs, reason = "the SDK's macro makes a public function without any")]
-
     proxy_wasm::main! {{
         // Also makes a panic say where it was. Nothing here logs through the SDK.
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Warn);

@@ -85,13 +85,11 @@ impl Worker {
         let mut effect = gate.borrow_mut().handle(now, input);
         while let Effect::NeedKeys { newer_than } = effect {
             let want = self.store.borrow_mut().want(now, context_id, newer_than);
-            effect = match told(want) {
-                Some(told) => gate.borrow_mut().handle(now, told.input()),
-                None => {
-                    self.parked.borrow_mut().insert(context_id, Rc::clone(gate));
-                    return self.wake_root();
-                }
+            let Some(told) = told(want) else {
+                self.parked.borrow_mut().insert(context_id, Rc::clone(gate));
+                return self.wake_root();
             };
+            effect = gate.borrow_mut().handle(now, told.input());
         }
         self.decide(gate, effect, is_resumed);
     }
@@ -230,12 +228,11 @@ impl Worker {
             vec![],
             keyserver.timeout,
         );
-        match sent {
-            Ok(token) => self.call.set(Some(token)),
-            Err(_) => {
-                let failed = Event::Fetched(Err(FetchFailure::NotSent));
-                self.store.borrow_mut().handle(now, failed);
-            }
+        if let Ok(token) = sent {
+            self.call.set(Some(token));
+        } else {
+            let failed = Event::Fetched(Err(FetchFailure::NotSent));
+            self.store.borrow_mut().handle(now, failed);
         }
     }
 

@@ -101,6 +101,39 @@ pub enum Verdict {
     Unavailable(Unknown),
 }
 
+impl Verdict {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Allowed, Self::Bypassed]
+            .into_iter()
+            .chain(Rejection::ALL.map(Self::Rejected))
+            .chain(Rejection::ALL.map(Self::Anonymous))
+            .chain(Unknown::ALL.map(Self::Unavailable))
+    }
+
+    /// What metrics call it.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Anonymous(_) => "anonymous",
+            Self::Bypassed => "bypassed",
+            Self::Rejected(_) => "rejected",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The machine-readable reason, `none` where none is needed.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Allowed | Self::Bypassed => "none",
+            Self::Anonymous(rejection) | Self::Rejected(rejection) => rejection.reason(),
+            Self::Unavailable(cause) => cause.reason(),
+        }
+    }
+}
+
 impl Gate {
     /// A request that has told nothing yet.
     #[must_use]
@@ -140,6 +173,17 @@ impl Gate {
                 )
             }
         }
+    }
+
+    /// The host could not carry out [`Effect::Forward`]: the gate closes again, and what comes back
+    /// is to be tried instead.
+    pub fn abort(&mut self) -> Effect {
+        self.state = State::Decided { is_open: false };
+        let cause = Unknown::HostFailure;
+        Effect::Refuse(
+            cause.reply(&self.config, A_MOMENT),
+            Verdict::Unavailable(cause),
+        )
     }
 
     fn on_head(&mut self, head: RequestHead<'_>) -> Effect {
@@ -288,3 +332,6 @@ fn token(head: RequestHead<'_>) -> Result<&[u8], Rejection> {
 
 /// How long a client should wait after a fault that needs no repair.
 const A_MOMENT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@
 mod abi;
 pub(crate) mod pairs;
 
-use std::ptr::null_mut;
+use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::Duration;
 
 use voussoir_core::refusal::Reply;
@@ -242,7 +242,7 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> 
     }
     // SAFETY: the host allocates through the SDK's `proxy_on_memory_allocate`, which gives it a
     // boxed slice of exactly `size` bytes and forgets it: from here on it is ours alone.
-    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+    Ok(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
 }
 
 fn check(status: u32) -> Result<()> {

@@ -27,7 +27,11 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
             Some(raw::Missing::Anonymous) => Missing::Anonymous,
         },
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
-        reason_header: raw.reason_header.map(reason_header).transpose()?,
+        reason_header: raw
+            .reason_header
+            .as_deref()
+            .map(reason_header)
+            .transpose()?,
         freshness: freshness(&raw.cache)?,
         parked: number(raw.limits.parked, DEFAULT_PARKED, 1..=100_000)
             .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 100000"))?,
@@ -167,13 +171,13 @@ fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
     Ok(Rule { path, methods })
 }
 
-fn reason_header(name: String) -> Result<String, ConfigError> {
+fn reason_header(name: &str) -> Result<String, ConfigError> {
     let name = name.to_ascii_lowercase();
     let is_token = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     // Headers that mean something to every client, and would no longer.
-    let is_taken = [
+    let means_something_else = [
         "content-length",
         "content-type",
         "connection",
@@ -181,7 +185,7 @@ fn reason_header(name: String) -> Result<String, ConfigError> {
         "retry-after",
     ]
     .contains(&name.as_str());
-    if name.is_empty() || name.len() > 64 || !is_token || is_taken {
+    if name.is_empty() || name.len() > 64 || !is_token || means_something_else {
         return Err(ConfigError::limits(
             "reason_header",
             "a header's name of its own, such as x-voussoir-reason",
@@ -242,7 +246,7 @@ mod tests {
     use serde_json::{Value, json};
 
     /// The shortest configuration there is, with `changes` merged in section by section.
-    fn with(changes: Value) -> Result<Config, String> {
+    fn with(changes: &Value) -> Result<Config, String> {
         let mut config = json!({
             "keyserver": {"cluster": "keyserver"},
             "token": {"www_authenticate_uri": "http://keystone/v3"},
@@ -259,13 +263,13 @@ mod tests {
         Config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())
     }
 
-    fn error(changes: Value) -> String {
+    fn error(changes: &Value) -> String {
         with(changes).expect_err("must be refused")
     }
 
     #[test]
     fn defaults_are_those_of_the_constants() {
-        let config = with(json!({})).unwrap();
+        let config = with(&json!({})).unwrap();
         assert_eq!(config.mode, Mode::Enforce);
         assert_eq!(config.missing, Missing::Reject);
         assert_eq!(config.keyserver.authority, "keyserver");
@@ -280,7 +284,7 @@ mod tests {
 
     #[test]
     fn takes_every_field() {
-        let config = with(json!({
+        let config = with(&json!({
             "mode": "shadow",
             "keyserver": {"authority": "ks:443", "timeout": "250ms", "bearer_token": "secret"},
             "token": {"methods": ["password"], "kinds": ["project", "restricted"],
@@ -301,10 +305,10 @@ mod tests {
 
     #[test]
     fn names_a_field_it_does_not_know() {
-        assert!(error(json!({"tokens": {}})).starts_with("tokens: unknown field `tokens`"));
-        assert!(error(json!({"token": {"kindz": []}})).starts_with("token.kindz: unknown field"));
+        assert!(error(&json!({"tokens": {}})).starts_with("tokens: unknown field `tokens`"));
+        assert!(error(&json!({"token": {"kindz": []}})).starts_with("token.kindz: unknown field"));
         assert!(
-            error(json!({"bypass": [{"path": "/a"}, {"paht": "/b"}]}))
+            error(&json!({"bypass": [{"path": "/a"}, {"paht": "/b"}]}))
                 .starts_with("bypass[1].paht: ")
         );
     }
@@ -312,11 +316,12 @@ mod tests {
     #[test]
     fn names_a_field_of_the_wrong_type() {
         assert!(
-            error(json!({"limits": {"parked": "many"}})).starts_with("limits.parked: invalid type")
+            error(&json!({"limits": {"parked": "many"}}))
+                .starts_with("limits.parked: invalid type")
         );
-        assert!(error(json!({"cache": {"fresh": 60}})).starts_with("cache.fresh: invalid type"));
-        assert!(error(json!({"mode": "off"})).starts_with("mode: unknown variant"));
-        assert!(error(json!({"keyserver": null})).starts_with("keyserver: invalid type"));
+        assert!(error(&json!({"cache": {"fresh": 60}})).starts_with("cache.fresh: invalid type"));
+        assert!(error(&json!({"mode": "off"})).starts_with("mode: unknown variant"));
+        assert!(error(&json!({"keyserver": null})).starts_with("keyserver: invalid type"));
     }
 
     #[test]
@@ -393,7 +398,7 @@ mod tests {
             (json!({"cache": {"fresh": "2h"}}), "cache.stale"),
             (json!({"limits": {"parked": 0}}), "limits.parked"),
         ] {
-            let message = error(changes);
+            let message = error(&changes);
             assert!(
                 message.starts_with(&format!("{field}: must be ")),
                 "{message}"
@@ -419,7 +424,7 @@ mod tests {
 
     #[test]
     fn an_error_does_not_show_the_bearer_token() {
-        let message = error(json!({"keyserver": {"bearer_token": "hunter2\n"}}));
+        let message = error(&json!({"keyserver": {"bearer_token": "hunter2\n"}}));
         assert!(!message.contains("hunter2"), "{message}");
     }
 }

@@ -31,8 +31,8 @@ mod tests {
     fn reads_every_unit() {
         assert_eq!(parse("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(parse("1s"), Some(Duration::from_secs(1)));
-        assert_eq!(parse("5m"), Some(Duration::from_secs(300)));
-        assert_eq!(parse("1h"), Some(Duration::from_secs(3600)));
+        assert_eq!(parse("5m"), Some(Duration::from_mins(5)));
+        assert_eq!(parse("1h"), Some(Duration::from_hours(1)));
         assert_eq!(parse("0s"), Some(Duration::ZERO));
     }
 

@@ -102,7 +102,7 @@ impl Config {
         }
         let raw: raw::Config = if first_is_brace(bytes) {
             let mut json = serde_json::Deserializer::from_slice(bytes);
-            let raw = serde_path_to_error::deserialize(&mut json).map_err(shape)?;
+            let raw = serde_path_to_error::deserialize(&mut json).map_err(|error| shape(&error))?;
             json.end()
                 .map_err(|error| ConfigError::shape(".", alloc::format!("{error}")))?;
             raw
@@ -113,7 +113,7 @@ impl Config {
                     "neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct",
                 )
             })?;
-            serde_path_to_error::deserialize(json).map_err(shape)?
+            serde_path_to_error::deserialize(json).map_err(|error| shape(&error))?
         };
         check::config(raw)
     }
@@ -123,7 +123,7 @@ fn first_is_brace(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
 
-fn shape(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
+fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
     ConfigError::shape(
         alloc::format!("{}", error.path()),
         alloc::format!("{}", error.inner()),
@@ -154,8 +154,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long keys are used by default.
 pub const DEFAULT_FRESHNESS: Freshness = Freshness {
-    fresh: Duration::from_secs(60),
-    stale: Duration::from_secs(3600),
+    fresh: Duration::from_mins(1),
+    stale: Duration::from_hours(1),
 };
 
 /// How many requests may wait by default.

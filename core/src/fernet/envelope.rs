@@ -68,7 +68,7 @@ impl Envelope {
 
     /// Takes the binary form, without base64.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, MalformedEnvelope> {
-        if bytes.len() < SHORTEST || (bytes.len() - SHORTEST) % BLOCK_LENGTH != 0 {
+        if bytes.len() < SHORTEST || !(bytes.len() - SHORTEST).is_multiple_of(BLOCK_LENGTH) {
             return Err(MalformedEnvelope::Length);
         }
         if bytes.first() != Some(&VERSION) {

@@ -43,13 +43,11 @@ impl Seal {
     pub(super) fn new(keyserver: &KeyServer) -> Self {
         let master = master(keyserver);
         let namespace = derive(&master, b"namespace");
-        let digits: String = namespace
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let (namespace, _) = namespace.split_at(8);
         Self {
-            namespace: digits,
+            namespace: namespace
+                .iter()
+                .fold(String::new(), |digits, byte| format!("{digits}{byte:02x}")),
             key_set: SlotKeys::new(&master, Slot::KeySet),
             lease: SlotKeys::new(&master, Slot::Lease),
         }

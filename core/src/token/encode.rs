@@ -126,13 +126,12 @@ impl AuditIds {
 }
 
 fn write_or_nil(writer: &mut Writer, id: Option<&Id>) {
-    match id {
-        Some(id) => id.write(writer),
-        None => {
-            writer.array(2);
-            writer.bool(false);
-            writer.nil();
-        }
+    if let Some(id) = id {
+        id.write(writer);
+    } else {
+        writer.array(2);
+        writer.bool(false);
+        writer.nil();
     }
 }
 

@@ -53,7 +53,7 @@ pub enum Delegation {
     },
     /// An identity provider spoke for the user.
     Federation(Federation),
-    /// An `OAuth` 1.0a access token.
+    /// An OAuth 1.0a access token.
     Oauth1 {
         /// The access token's id.
         access_token_id: Id,
@@ -63,7 +63,7 @@ pub enum Delegation {
         /// The application credential's id.
         application_credential_id: Id,
     },
-    /// An `OAuth` 2.0 client credential, bound to a client certificate.
+    /// An OAuth 2.0 client credential, bound to a client certificate.
     Oauth2Credential {
         /// The certificate's `x5t#S256`. Whoever accepts the token must compare it.
         thumbprint: String,
