@@ -8,6 +8,7 @@ mod error;
 mod protobuf;
 mod raw;
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -104,7 +105,7 @@ impl Config {
             let mut json = serde_json::Deserializer::from_slice(bytes);
             let raw = serde_path_to_error::deserialize(&mut json).map_err(|error| shape(&error))?;
             json.end()
-                .map_err(|error| ConfigError::shape(".", alloc::format!("{error}")))?;
+                .map_err(|error| ConfigError::shape(".", format!("{error}")))?;
             raw
         } else {
             let json = protobuf::parse_struct(bytes).ok_or_else(|| {
@@ -124,10 +125,12 @@ fn first_is_brace(bytes: &[u8]) -> bool {
 }
 
 fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
-    ConfigError::shape(
-        alloc::format!("{}", error.path()),
-        alloc::format!("{}", error.inner()),
-    )
+    match format!("{}", error.path()).as_str() {
+        // The reader's own words would show the value.
+        field @ "keyserver.bearer_token" => ConfigError::limits(field, "a text"),
+        "" => ConfigError::shape(".", format!("{}", error.inner())),
+        field => ConfigError::shape(field, format!("{}", error.inner())),
+    }
 }
 
 /// The kinds that are taken by default: those of which the token alone tells the whole. The others

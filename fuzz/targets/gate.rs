@@ -1,0 +1,98 @@
+//! A request with any headers at any gate: nothing passes that no token or rule lets pass, and
+//! never with an identity that the client has claimed.
+#![no_main]
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use voussoir_core::config::Config;
+use voussoir_core::fernet::{Key, KeyRing};
+use voussoir_core::gate::{Effect, Gate, Input, Verdict};
+use voussoir_core::head::RequestHead;
+use voussoir_core::identity::is_identity_header;
+use voussoir_core::keys::Keys;
+use voussoir_core::refusal::Unknown;
+use voussoir_core::time::UnixTime;
+
+#[derive(Arbitrary, Debug)]
+struct Request<'a> {
+    shadow: bool,
+    anonymous: bool,
+    headers: Vec<(&'a [u8], &'a [u8])>,
+    /// A payload to seal into an `x-auth-token` with a right HMAC.
+    payload: Option<&'a [u8]>,
+    now: u64,
+    steps: Vec<Step>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Step {
+    Keys { right: bool, generation: u64 },
+    NoKeys,
+    HeadAgain,
+}
+
+fuzz_target!(|request: Request<'_>| {
+    let config = format!(
+        r#"{{"mode":"{}","missing":"{}","keyserver":{{"cluster":"k"}},
+             "token":{{"www_authenticate_uri":"http://k"}},
+             "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
+        if request.shadow { "shadow" } else { "enforce" },
+        if request.anonymous { "anonymous" } else { "reject" },
+    );
+    let mut gate = Gate::new(Rc::new(Config::parse(config.as_bytes()).expect("it is valid")));
+    let key = |n| Key::new(&[n; 16], &[n; 16]);
+    let token = request.payload.map(|payload| key(1).seal_text(0, &[0; 16], payload));
+    let mut headers = request.headers.clone();
+    headers.extend(token.as_ref().map(|token| (&b"x-auth-token"[..], token.as_bytes())));
+    let head = RequestHead::new(&headers);
+    let now = UnixTime::from_micros(request.now);
+
+    let mut effects = vec![gate.handle(now, Input::Head(head))];
+    for step in request.steps {
+        let was_decided = !matches!(effects.last(), Some(Effect::NeedKeys { .. }));
+        let was_open = gate.is_open();
+        let effect = match step {
+            Step::Keys { right, generation } => {
+                let ring = KeyRing::new([(1, key(if right { 1 } else { 2 }))]).expect("a ring");
+                gate.handle(now, Input::Keys(&Keys { ring, generation }))
+            }
+            Step::NoKeys => {
+                let cause = Unknown::KeysUnavailable;
+                gate.handle(now, Input::NoKeys { cause, retry_after: Duration::from_secs(1) })
+            }
+            Step::HeadAgain => gate.handle(now, Input::Head(head)),
+        };
+        if was_decided {
+            assert_eq!((&effect, gate.is_open()), (&Effect::Nothing, was_open));
+            break;
+        }
+        effects.push(effect);
+    }
+
+    let decisions: Vec<_> = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Forward(..) | Effect::Refuse(..)))
+        .collect();
+    assert!(decisions.len() <= 1, "decided twice");
+    assert_eq!(gate.is_open(), matches!(decisions.first(), Some(Effect::Forward(..))));
+    if let Some(Effect::Forward(edits, verdict)) = decisions.first() {
+        for (name, _) in &headers {
+            assert!(!is_identity_header(name) || edits.remove.iter().any(|other| other == name));
+        }
+        let is_confirmed =
+            edits.set.contains(&("x-identity-status", String::from("Confirmed")));
+        assert_eq!(is_confirmed, *verdict == Verdict::Allowed);
+        match verdict {
+            Verdict::Allowed => assert!(request.payload.is_some()),
+            Verdict::Anonymous(_) => assert!(request.anonymous),
+            Verdict::Rejected(_) | Verdict::Unavailable(_) => assert!(request.shadow),
+            Verdict::Bypassed => {}
+        }
+        for (_, value) in &edits.set {
+            assert!(!value.contains(char::is_control), "{value:?}");
+        }
+    }
+});

@@ -1,0 +1,15 @@
+//! A serialised header map from the host: pairs that came out go in again unchanged.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../src/host/pairs.rs"]
+#[expect(unreachable_pub, unused_attributes, reason = "it is part of another crate")]
+mod pairs;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(decoded) = pairs::decode(bytes) {
+        let encoded = pairs::encode(decoded.iter().copied());
+        assert_eq!(pairs::decode(&encoded), Some(decoded));
+    }
+});
