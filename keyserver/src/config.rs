@@ -1,0 +1,228 @@
+//! The configuration, checked: a server that would hand keys to anyone cannot be configured by
+//! leaving something out.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::{self, Demo, Serve};
+
+/// What a server needs to know. Made from the command line with `TryFrom`.
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) fernet_keys: PathBuf,
+    pub(crate) bearer_tokens: Option<PathBuf>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) limits: Limits,
+}
+
+/// Where the server finds its certificate, and the authorities of its clients'.
+#[derive(Debug)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) private_key: PathBuf,
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+/// How much a server takes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections at a time.
+    pub(crate) connections: u32,
+    /// From the connection to the first answer.
+    pub(crate) request: Duration,
+    /// From one answer to the next.
+    pub(crate) idle: Duration,
+    /// From the signal to the end.
+    pub(crate) shutdown: Duration,
+}
+
+/// Why flags are no configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// `--allow-unauthenticated` next to something that authenticates.
+    Contradiction,
+    /// `demo` on an address that others can reach.
+    DemoBeyondLoopback(SocketAddr),
+    /// Nothing that authenticates clients.
+    Unauthenticated,
+    /// `--allow-unauthenticated` on an address that others can reach.
+    UnauthenticatedBeyondLoopback(SocketAddr),
+}
+
+impl TryFrom<Serve> for Config {
+    type Error = ConfigError;
+
+    fn try_from(serve: Serve) -> Result<Self, ConfigError> {
+        let authenticated = serve.bearer_tokens.is_some() || serve.client_ca.is_some();
+        match (authenticated, serve.allow_unauthenticated) {
+            (true, true) => return Err(ConfigError::Contradiction),
+            (false, false) => return Err(ConfigError::Unauthenticated),
+            (false, true) if !serve.listen.ip().is_loopback() => {
+                return Err(ConfigError::UnauthenticatedBeyondLoopback(serve.listen));
+            }
+            (true, false) | (false, true) => {}
+        }
+        // The command line has either both of the files or neither.
+        let tls = serve.tls_certificate.zip(serve.tls_private_key);
+        Ok(Self {
+            listen: serve.listen,
+            fernet_keys: serve.fernet_keys,
+            bearer_tokens: serve.bearer_tokens,
+            tls: tls.map(|(certificate, private_key)| TlsFiles {
+                certificate,
+                private_key,
+                client_ca: serve.client_ca,
+            }),
+            limits: Limits {
+                connections: serve.max_connections,
+                request: serve.request_timeout,
+                idle: serve.idle_timeout,
+                shutdown: serve.shutdown_timeout,
+            },
+        })
+    }
+}
+
+impl TryFrom<Demo> for Config {
+    type Error = ConfigError;
+
+    fn try_from(demo: Demo) -> Result<Self, ConfigError> {
+        if !demo.listen.ip().is_loopback() {
+            return Err(ConfigError::DemoBeyondLoopback(demo.listen));
+        }
+        Ok(Self {
+            listen: demo.listen,
+            fernet_keys: demo.fernet_keys(),
+            bearer_tokens: demo.bearer_tokens,
+            tls: None,
+            limits: Limits {
+                connections: DEMO_CONNECTIONS,
+                ..Limits::default()
+            },
+        })
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let duration = |text| cli::duration(text).unwrap_or_default();
+        Self {
+            connections: cli::DEFAULT_MAX_CONNECTIONS,
+            request: duration(cli::DEFAULT_REQUEST_TIMEOUT),
+            idle: duration(cli::DEFAULT_IDLE_TIMEOUT),
+            shutdown: duration(cli::DEFAULT_SHUTDOWN_TIMEOUT),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contradiction => f.write_str(
+                "--allow-unauthenticated contradicts --bearer-tokens and --client-ca: leave it out",
+            ),
+            Self::DemoBeyondLoopback(listen) => write!(
+                f,
+                "demo does not listen on {listen}, where others could fetch the keys: \
+                 use a loopback address such as 127.0.0.1:9311"
+            ),
+            Self::Unauthenticated => f.write_str(
+                "nothing says who may have the keys: give --bearer-tokens, or --client-ca with \
+                 --tls-certificate and --tls-private-key, or, on a loopback address, \
+                 --allow-unauthenticated",
+            ),
+            Self::UnauthenticatedBeyondLoopback(listen) => write!(
+                f,
+                "--allow-unauthenticated does not go with {listen}, where anyone could fetch the \
+                 keys: listen on a loopback address such as 127.0.0.1:9311, or give \
+                 --bearer-tokens or --client-ca"
+            ),
+        }
+    }
+}
+
+impl Error for ConfigError {}
+
+/// Few enough for any system's limit of open files.
+const DEMO_CONNECTIONS: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+
+    fn config(flags: &str) -> Result<Config, ConfigError> {
+        let words = ["voussoir-keyserver"]
+            .into_iter()
+            .chain(flags.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Serve(serve) => serve.try_into(),
+            Command::Demo(demo) => demo.try_into(),
+        }
+    }
+
+    #[test]
+    fn clients_are_known_by_a_token_or_a_certificate() {
+        for flags in [
+            "serve --fernet-keys k --bearer-tokens t --listen 0.0.0.0:1",
+            "serve --fernet-keys k --tls-certificate c --tls-private-key p --client-ca a",
+            "serve --fernet-keys k --allow-unauthenticated",
+            "serve --fernet-keys k --allow-unauthenticated --listen [::1]:1",
+        ] {
+            assert!(config(flags).is_ok(), "{flags}");
+        }
+        assert_eq!(
+            config("serve --fernet-keys k").err(),
+            Some(ConfigError::Unauthenticated)
+        );
+        assert_eq!(
+            config("serve --fernet-keys k --tls-certificate c --tls-private-key p").err(),
+            Some(ConfigError::Unauthenticated)
+        );
+        assert_eq!(
+            config("serve --fernet-keys k --allow-unauthenticated --bearer-tokens t").err(),
+            Some(ConfigError::Contradiction)
+        );
+    }
+
+    #[test]
+    fn what_asks_nobody_stays_on_the_loopback() {
+        for listen in ["0.0.0.0:1", "192.0.2.1:1", "[::]:1", "[::ffff:127.0.0.1]:1"] {
+            let address = listen.parse().unwrap();
+            assert_eq!(
+                config(&format!("demo --directory d --listen {listen}")).err(),
+                Some(ConfigError::DemoBeyondLoopback(address))
+            );
+            assert_eq!(
+                config(&format!(
+                    "serve --fernet-keys k --allow-unauthenticated --listen {listen}"
+                ))
+                .err(),
+                Some(ConfigError::UnauthenticatedBeyondLoopback(address))
+            );
+        }
+    }
+
+    #[test]
+    fn demo_has_the_timeouts_that_serve_has_by_default() {
+        let serve = config("serve --fernet-keys k --allow-unauthenticated").unwrap();
+        let demo = config("demo --directory d").unwrap();
+        let timeouts = |config: &Config| {
+            [
+                config.limits.request,
+                config.limits.idle,
+                config.limits.shutdown,
+            ]
+        };
+        assert_eq!(timeouts(&serve), timeouts(&demo));
+        assert_eq!(serve.limits.connections, Limits::default().connections);
+        assert_eq!(demo.limits.idle, Duration::from_secs(90));
+        assert_eq!(demo.fernet_keys, PathBuf::from("d/fernet-keys"));
+    }
+}

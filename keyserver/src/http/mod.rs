@@ -1,0 +1,110 @@
+//! The HTTP side: four paths, and what every answer has in common.
+
+mod access;
+mod error;
+mod etag;
+mod probes;
+mod token_keys;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
+use tracing::{debug, field, info};
+use voussoir_core::record::{PROTOCOL_HEADER, PROTOCOL_VERSION, TOKEN_KEYS_PATH};
+
+pub(crate) use access::Access;
+use access::Refusal;
+use error::Error;
+
+use crate::key_repository::Published;
+use crate::logging::Allowance;
+use crate::metrics::Metrics;
+
+/// What the handlers share.
+pub(crate) struct Context {
+    pub(crate) access: Access,
+    /// Empty until a first complete set was read.
+    pub(crate) keys: Receiver<Option<Arc<Published>>>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// For log lines that a client can cause.
+    pub(crate) allowance: Allowance,
+}
+
+/// The other end of a connection: an extension of every request on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Whether TLS verified a certificate of the peer's.
+    pub(crate) has_certificate: bool,
+}
+
+/// All paths. What lies under `/v1` is for those only whom [`Access`] lets in: a later route put
+/// there cannot forget to ask.
+pub(crate) fn router(context: Arc<Context>) -> Router {
+    Router::new()
+        .route(TOKEN_KEYS_PATH, get(token_keys::get))
+        .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
+        .route(HEALTHZ_PATH, get(probes::healthz))
+        .route(READYZ_PATH, get(probes::readyz))
+        .route(METRICS_PATH, get(probes::metrics))
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(from_fn_with_state(Arc::clone(&context), observe))
+        .with_state(context)
+}
+
+/// Marks, counts and logs each answer.
+async fn observe(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let path = known_path(request.uri().path());
+    let method = request.method().clone();
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map(|peer| field::display(peer.address));
+
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(
+        HeaderName::from_static(PROTOCOL_HEADER),
+        HeaderValue::from_static(PROTOCOL_VERSION),
+    );
+    // Some of the answers are keys; none of them is to be found on a disk.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+
+    let status = response.status().as_u16();
+    let duration = begun.elapsed();
+    context.metrics.request(path, status, duration);
+    let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    debug!(%method, path, status, microseconds, peer, "answered");
+    if let Some(refusal) = response.extensions().get::<Refusal>()
+        && let Some(unsaid) = context.allowance.take()
+    {
+        info!(path, status, peer, unsaid, "refused: {refusal}");
+    }
+    response
+}
+
+/// The path if it is one of ours. Any other is a client's text, and goes into no metric or log.
+fn known_path(path: &str) -> &'static str {
+    [TOKEN_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH]
+        .into_iter()
+        .find(|known| *known == path)
+        .unwrap_or("other")
+}
+
+const HEALTHZ_PATH: &str = "/healthz";
+const READYZ_PATH: &str = "/readyz";
+const METRICS_PATH: &str = "/metrics";

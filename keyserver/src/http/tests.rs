@@ -1,0 +1,369 @@
+//! The router, called without a network.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, HeaderName, Request};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+use voussoir_core::record::{FernetKey, KeySet};
+use voussoir_core::secret::Secret;
+
+use super::*;
+use crate::bearer_tokens::BearerTokens;
+use crate::reload::FromFiles as _;
+
+const TOKENS: &str = "0123456789abcdef-one\n0123456789abcdef-two\n";
+const BEARER: &str = "Bearer 0123456789abcdef-two";
+const KEYS: &str = r#"{"fernet":[{"id":2,"key":"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="},{"id":0,"key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}"#;
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: HeaderName) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// A server, and the senders of what it watches.
+struct World {
+    context: Arc<Context>,
+    keys: watch::Sender<Option<Arc<Published>>>,
+    peer: Peer,
+}
+
+impl World {
+    /// With keys, known to clients by bearer tokens.
+    fn new() -> Self {
+        let world = Self::with(false, Some(TOKENS));
+        let key = |id, letter: &str| FernetKey {
+            id,
+            key: Secret::new(format!("{}A=", letter.repeat(42)).into_bytes()),
+        };
+        let keys = KeySet {
+            fernet: vec![key(2, "B"), key(0, "A")],
+        };
+        world.keys.send_replace(Published::new(&keys).map(Arc::new));
+        world
+    }
+
+    fn with(certificate: bool, tokens: Option<&str>) -> Self {
+        let tokens = tokens.map(|tokens| {
+            let tokens = BearerTokens::from_files(&[Secret::new(tokens.into())]).unwrap();
+            watch::Sender::new(Arc::new(tokens)).subscribe()
+        });
+        let keys = watch::Sender::new(None);
+        let context = Context {
+            access: Access {
+                certificate,
+                tokens,
+            },
+            keys: keys.subscribe(),
+            metrics: Arc::new(Metrics::new()),
+            allowance: Allowance::new(),
+        };
+        let peer = Peer {
+            address: "192.0.2.1:7".parse().unwrap(),
+            has_certificate: false,
+        };
+        Self {
+            context: Arc::new(context),
+            keys,
+            peer,
+        }
+    }
+
+    async fn answers(&self, method: &str, path: &str, headers: &[(HeaderName, &str)]) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .extension(self.peer);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = router(Arc::clone(&self.context))
+            .oneshot(request)
+            .await
+            .unwrap();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: String::from_utf8(body.into()).unwrap(),
+        }
+    }
+
+    async fn keys_for(&self, headers: &[(HeaderName, &str)]) -> Answer {
+        self.answers("GET", TOKEN_KEYS_PATH, headers).await
+    }
+}
+
+#[tokio::test]
+async fn serves_the_keys_primary_first() {
+    let answer = World::new().keys_for(&[(AUTHORIZATION, BEARER)]).await;
+    assert_eq!((answer.status, &*answer.body), (200, KEYS));
+    assert_eq!(answer.header(CONTENT_TYPE), "application/json");
+    assert_eq!(answer.header(ETAG).len(), 34);
+}
+
+#[tokio::test]
+async fn answers_304_to_who_holds_them() {
+    let world = World::new();
+    let etag = world
+        .keys_for(&[(AUTHORIZATION, BEARER)])
+        .await
+        .header(ETAG)
+        .to_owned();
+    for held in [&etag, &format!("W/{etag}"), &format!("\"x\", {etag}"), "*"] {
+        let answer = world
+            .keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, held)])
+            .await;
+        assert_eq!((answer.status, &*answer.body), (304, ""), "{held}");
+        assert_eq!(answer.header(ETAG), etag);
+        assert_eq!(answer.header(CONTENT_TYPE), "");
+    }
+    let answer = world
+        .keys_for(&[
+            (AUTHORIZATION, BEARER),
+            (IF_NONE_MATCH, "\"x\""),
+            (IF_NONE_MATCH, &etag),
+        ])
+        .await;
+    assert_eq!(answer.status, 304, "in the second of two headers");
+    let answer = world
+        .keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "\"x\"")])
+        .await;
+    assert_eq!((answer.status, &*answer.body), (200, KEYS));
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let world = World::new();
+    let answer = world
+        .answers("HEAD", TOKEN_KEYS_PATH, &[(AUTHORIZATION, BEARER)])
+        .await;
+    assert_eq!((answer.status, &*answer.body), (200, ""));
+    assert_eq!(answer.header(CONTENT_LENGTH), KEYS.len().to_string());
+    assert_eq!(answer.header(ETAG).len(), 34);
+}
+
+#[tokio::test]
+async fn every_answer_says_which_protocol_and_is_not_stored() {
+    let world = World::new();
+    for (method, path) in [
+        ("GET", TOKEN_KEYS_PATH),
+        ("POST", TOKEN_KEYS_PATH),
+        ("GET", HEALTHZ_PATH),
+        ("GET", READYZ_PATH),
+        ("GET", METRICS_PATH),
+        ("GET", "/nothing"),
+    ] {
+        for headers in [&[][..], &[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "*")]] {
+            let answer = world.answers(method, path, headers).await;
+            let protocol = HeaderName::from_static(PROTOCOL_HEADER);
+            assert_eq!(answer.header(protocol), PROTOCOL_VERSION, "{method} {path}");
+            assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_need_one_valid_bearer_token() {
+    let world = World::new();
+    for value in [
+        BEARER,
+        "bearer 0123456789abcdef-one",
+        "BEARER   0123456789abcdef-one  ",
+    ] {
+        assert_eq!(
+            world.keys_for(&[(AUTHORIZATION, value)]).await.status,
+            200,
+            "{value}"
+        );
+    }
+    for (value, challenge) in [
+        ("", "Bearer"),
+        ("Bearer", "Bearer"),
+        ("Basic 0123456789abcdef-one", "Bearer"),
+        ("Bearer0123456789abcdef-one", "Bearer"),
+        ("Bearer ", "Bearer error=\"invalid_token\""),
+        (
+            "Bearer 0123456789abcdef-on",
+            "Bearer error=\"invalid_token\"",
+        ),
+        (
+            "Bearer 0123456789abcdef-one 0123456789abcdef-two",
+            "Bearer error=\"invalid_token\"",
+        ),
+    ] {
+        let answer = world.keys_for(&[(AUTHORIZATION, value)]).await;
+        assert_eq!(answer.status, 401, "{value}");
+        assert_eq!(answer.header(WWW_AUTHENTICATE), challenge, "{value}");
+        assert!(!answer.body.contains("0123"), "{}", answer.body);
+    }
+    assert_eq!(world.keys_for(&[]).await.status, 401);
+    let twice = [(AUTHORIZATION, BEARER), (AUTHORIZATION, BEARER)];
+    assert_eq!(world.keys_for(&twice).await.status, 401);
+}
+
+#[tokio::test]
+async fn nothing_is_told_of_the_keys_without_a_bearer_token() {
+    let world = World::new();
+    let answer = world.keys_for(&[(IF_NONE_MATCH, "*")]).await;
+    assert_eq!((answer.status, answer.header(ETAG)), (401, ""));
+}
+
+#[tokio::test]
+async fn keys_need_a_certificate_and_a_token_where_both_are_asked_for() {
+    let mut world = World::with(true, Some(TOKENS));
+    world.keys.send_replace(World::new().keys.borrow().clone());
+    assert_eq!(world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status, 403);
+    world.peer.has_certificate = true;
+    assert_eq!(world.keys_for(&[]).await.status, 401);
+    assert_eq!(world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status, 200);
+}
+
+#[tokio::test]
+async fn without_keys_nothing_is_ready_but_all_is_healthy() {
+    let world = World::with(false, None);
+    for path in [TOKEN_KEYS_PATH, READYZ_PATH] {
+        let answer = world.answers("GET", path, &[(IF_NONE_MATCH, "*")]).await;
+        assert_eq!(
+            (answer.status, answer.header(RETRY_AFTER)),
+            (503, "1"),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        world.answers("GET", HEALTHZ_PATH, &[]).await.body,
+        r#"{"status":"ok"}"#
+    );
+    let answer = World::new().answers("GET", READYZ_PATH, &[]).await;
+    assert_eq!(
+        (answer.status, &*answer.body),
+        (200, r#"{"status":"ready"}"#)
+    );
+}
+
+#[tokio::test]
+async fn errors_are_json_with_code_title_and_message() {
+    let world = World::with(true, None);
+    for (method, path, expected, title) in [
+        ("GET", TOKEN_KEYS_PATH, 403, "Forbidden"),
+        ("GET", READYZ_PATH, 503, "Service Unavailable"),
+        ("GET", "/", 404, "Not Found"),
+        ("DELETE", HEALTHZ_PATH, 405, "Method Not Allowed"),
+    ] {
+        let answer = world.answers(method, path, &[]).await;
+        assert_eq!(answer.status, expected, "{path}");
+        assert_eq!(answer.header(CONTENT_TYPE), "application/json", "{path}");
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["error"]["code"], expected, "{path}");
+        assert_eq!(body["error"]["title"], title, "{path}");
+        assert!(
+            body["error"]["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_told_which_are_allowed() {
+    let world = World::new();
+    for path in [TOKEN_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH] {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"] {
+            let answer = world
+                .answers(method, path, &[(AUTHORIZATION, BEARER)])
+                .await;
+            assert_eq!(
+                (answer.status, answer.header(ALLOW)),
+                (405, "GET,HEAD"),
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_what_we_know_of_them() {
+    let world = World::new();
+    world.keys_for(&[]).await;
+    world.answers("GET", "/secret-in-the-path", &[]).await;
+    let metrics = world.answers("GET", METRICS_PATH, &[]).await;
+    assert!(
+        metrics
+            .header(CONTENT_TYPE)
+            .starts_with("application/openmetrics-text")
+    );
+    for line in [
+        "voussoir_keyserver_requests_total{path=\"/v1/token-keys\",status=\"401\"} 1",
+        "voussoir_keyserver_requests_total{path=\"other\",status=\"404\"} 1",
+    ] {
+        assert!(metrics.body.contains(line), "{}", metrics.body);
+    }
+    assert!(!metrics.body.contains("secret"));
+}
+
+/// `docs/openapi/keyserver.yaml` names exactly the answers to GET that there are.
+#[tokio::test]
+async fn the_openapi_file_agrees_with_the_router() {
+    let ready = World::new();
+    let unready = World::with(true, None);
+    let mut unready_but_known = World::with(true, None);
+    unready_but_known.peer.has_certificate = true;
+
+    let mut given = Vec::new();
+    for path in [TOKEN_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH] {
+        for world in [&ready, &unready, &unready_but_known] {
+            for headers in [
+                &[][..],
+                &[(AUTHORIZATION, BEARER)],
+                &[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "*")],
+            ] {
+                given.push((
+                    path.to_owned(),
+                    world.answers("GET", path, headers).await.status,
+                ));
+            }
+        }
+    }
+    given.sort();
+    given.dedup();
+    assert_eq!(
+        described(include_str!("../../../docs/openapi/keyserver.yaml")),
+        given
+    );
+}
+
+/// The paths and status codes of the file, which are the only lines of their form.
+fn described(yaml: &str) -> Vec<(String, u16)> {
+    let mut path = String::new();
+    let mut described = Vec::new();
+    for line in yaml.lines() {
+        let line = line.trim();
+        if line.starts_with('/') {
+            path = line.trim_end_matches(':').to_owned();
+        } else if let Some(status) = line
+            .strip_prefix('"')
+            .and_then(|line| line.strip_suffix("\":"))
+        {
+            described.push((path.clone(), status.parse().unwrap()));
+        }
+    }
+    described.sort();
+    described
+}
