@@ -1,0 +1,182 @@
+"""What the tests share: where the parts are, and the parts that are worth keeping for a while.
+
+Nothing here stands in for a part: the filter is the built module in a real Envoy, tokens come from a
+real Keystone, keys from the built key server. Only the service behind the proxy is the tests' own.
+"""
+
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from parts.envoy import Envoy
+from parts.envoy_config import DEFAULT_KINDS, OPTIONAL_KINDS, Listener, bootstrap, plugin
+from parts.keyserver import KeyServer
+from parts.keystone import Keystone
+from parts.minting import write_repository
+from parts.process import Process
+from parts.upstream import Upstream
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def built(variable, path, how):
+    """A file that a build makes: where the variable says, or under cargo's target directory."""
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+    file = pathlib.Path(os.environ.get(variable) or target / path).resolve()
+    if not file.exists():
+        pytest.fail(f"{file} is not there: run `{how}`, or set {variable}", pytrace=False)
+    return file
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def module():
+    """The filter."""
+    return built("VOUSSOIR_WASM", "wasm32-wasip1/release/voussoir.wasm", "scripts/build")
+
+
+@pytest.fixture(scope="session")
+def keyserver_program():
+    how = "cargo build --package voussoir-keyserver"
+    return built("VOUSSOIR_KEYSERVER", "debug/voussoir-keyserver", how)
+
+
+@pytest.fixture(scope="session")
+def envoy_program():
+    """$ENVOY, or the Envoy that scripts/envoy finds or installs."""
+    if program := os.environ.get("ENVOY"):
+        return program
+    result = subprocess.run([ROOT / "scripts/envoy"], stdout=subprocess.PIPE, text=True, check=False)
+    if result.returncode != 0:
+        pytest.fail("scripts/envoy finds no Envoy: set ENVOY to a binary", pytrace=False)
+    return result.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def vectors():
+    """Tokens of every kind that open with one set of keys, and many that must not be accepted."""
+    return json.loads((ROOT / "tests/vectors/keystone-30.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def upstream():
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def keystone(tmp_path_factory):
+    with Keystone(tmp_path_factory.mktemp("keystone")) as keystone:
+        yield keystone
+
+
+@pytest.fixture(scope="session")
+def vector_keys(vectors, tmp_path_factory):
+    """A key repository with the keys of the vectors."""
+    keys = {key["id"]: key["key"] for key in vectors["keys"]}
+    return write_repository(tmp_path_factory.mktemp("vectors") / "keys", keys)
+
+
+@pytest.fixture(scope="session")
+def vector_keyserver(keyserver_program, vector_keys, tmp_path_factory):
+    """A key server with the keys of the vectors."""
+    with KeyServer(keyserver_program, vector_keys, tmp_path_factory.mktemp("keyserver")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def primary_key(vectors):
+    """The key that `vector_keyserver` serves as the primary one."""
+    return vectors["keys"][0]["key"]
+
+
+@pytest.fixture(scope="session")
+def good_token(vectors):
+    """A project-scoped token under the vectors' keys that does not expire in our time."""
+    return next(v["token"] for v in vectors["positive"] if v["name"] == "project")
+
+
+@pytest.fixture(scope="session")
+def start_envoy(module, envoy_program, upstream, tmp_path_factory):
+    """Starts an Envoy with these listeners before a key server's port; the caller ends it."""
+
+    def start(listeners, keyserver, stats_config=None):
+        directory = tmp_path_factory.mktemp("envoy")
+        configuration = bootstrap(
+            module,
+            listeners,
+            keyserver=keyserver,
+            upstream=upstream.port,
+            access_log=directory / "access.log",
+            stats_config=stats_config,
+        )
+        return Envoy(envoy_program, configuration, directory)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def envoy(start_envoy, vector_keyserver):
+    """An Envoy before the vectors' keys, with listeners for what most tests need.
+
+    Whoever needs keys to come late, to change or to be missing starts another.
+    """
+    listeners = {
+        "enforce": Listener(plugin()),
+        "all_kinds": Listener(plugin(token={"kinds": [*DEFAULT_KINDS, *OPTIONAL_KINDS]})),
+        "anonymous": Listener(plugin(missing="anonymous")),
+        "bypass": Listener(
+            plugin(
+                bypass=[
+                    {"path": "/exact"},
+                    {"path": "/reading", "methods": ["GET", "HEAD"]},
+                    {"path_prefix": "/public/"},
+                ]
+            )
+        ),
+        "preflight": Listener(plugin(bypass_cors_preflight=True)),
+        "reason": Listener(plugin(reason_header="x-voussoir-reason")),
+        "secretive": Listener(plugin(token={"forward": False})),
+        "shadow": Listener(plugin(mode="shadow", token={"forward": False})),
+        "short": Listener(plugin(token={"max_length": 200})),
+    }
+    with start_envoy(listeners, vector_keyserver.port) as envoy:
+        yield envoy
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sound_envoys():
+    """After each module: no Envoy that still runs has lost an instance of the filter."""
+    yield
+    for part in Process.running:
+        if isinstance(part, Envoy):
+            part.assert_sound()
+
+
+@pytest.fixture
+def path(request):
+    """A path that no other test uses, to find its requests by at both ends."""
+    return f"/{next(_numbers)}/{request.node.originalname}"
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the parts that run had to say."""
+    report = yield
+    if report.failed:
+        for part in Process.running:
+            log = "\n".join(part.log().splitlines()[-60:])
+            report.sections.append((f"end of the log of {part.name} ({part.log_path})", log))
+    return report

@@ -1,0 +1,1 @@
+"""The real parts of a deployment, each as an object that starts, is asked, and ends."""

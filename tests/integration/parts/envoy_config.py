@@ -1,0 +1,165 @@
+"""Configurations for Envoy, in the shape of the project's own envoy.yaml."""
+
+import dataclasses
+import json
+
+from parts.keyserver import BEARER_TOKEN
+
+# Accepted by this filter, and by default not: the token alone does not tell their restrictions.
+OPTIONAL_KINDS = ["application_credential", "oauth2_credential", "restricted"]
+DEFAULT_KINDS = [
+    "unscoped",
+    "domain",
+    "project",
+    "trust",
+    "federated_unscoped",
+    "federated_project",
+    "federated_domain",
+    "oauth1",
+    "system",
+]
+
+WWW_AUTHENTICATE_URI = "http://keystone.example:5000/v3"
+
+
+@dataclasses.dataclass
+class Listener:
+    """One listener, and what its filter is told."""
+
+    plugin: dict
+    # Whether the body is shown to the filter while the headers are still held back.
+    allow_on_headers_stop_iteration: bool = False
+    # Whether the configuration is a google.protobuf.Struct instead of JSON in a StringValue.
+    is_struct: bool = False
+
+
+def plugin(**changes):
+    """The shortest plugin configuration there is, with whole sections or fields of them changed."""
+    config = {
+        "keyserver": {"cluster": "keyserver", "bearer_token": BEARER_TOKEN},
+        "token": {"www_authenticate_uri": WWW_AUTHENTICATE_URI},
+    }
+    for name, value in changes.items():
+        section = config.get(name)
+        config[name] = section | value if section and isinstance(value, dict) else value
+    return config
+
+
+def wasm_filter(module, name, listener):
+    """The filter, as it stands in http_filters."""
+    if listener.is_struct:
+        configuration = {"@type": _GOOGLE + "Struct", "value": listener.plugin}
+    else:
+        text = json.dumps(listener.plugin)
+        configuration = {"@type": _GOOGLE + "StringValue", "value": text}
+    config = {
+        "name": name,
+        "configuration": configuration,
+        "vm_config": {
+            "runtime": "envoy.wasm.runtime.v8",
+            "vm_id": "voussoir",
+            "code": {"local": {"filename": str(module)}},
+        },
+        "failure_policy": "FAIL_RELOAD",
+        "reload_config": {"backoff": {"base_interval": "0.1s"}},
+    }
+    if listener.allow_on_headers_stop_iteration:
+        config["allow_on_headers_stop_iteration"] = True
+    return {
+        "name": "voussoir",
+        "typed_config": {"@type": _EXTENSIONS + "filters.http.wasm.v3.Wasm", "config": config},
+    }
+
+
+def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_config=None):
+    """A whole configuration; every listener gets a port of its own from the system.
+
+    `keyserver` is the port of the cluster of that name, or ports of several by their names.
+    """
+    keyservers = keyserver if isinstance(keyserver, dict) else {"keyserver": keyserver}
+    config = {
+        "admin": {"address": _address(0)},
+        "static_resources": {
+            "listeners": [
+                _listener(name, wasm_filter(module, name, listener), access_log)
+                for name, listener in listeners.items()
+            ],
+            "clusters": [
+                _cluster("upstream", upstream, {"enable_trailers": True}),
+                *(_cluster(name, port, {}) for name, port in keyservers.items()),
+            ],
+        },
+    }
+    if stats_config:
+        config["stats_config"] = stats_config
+    return config
+
+
+def _listener(name, wasm, access_log):
+    manager = {
+        "@type": _EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "codec_type": "AUTO",
+        "http_protocol_options": {"enable_trailers": True},
+        "access_log": [
+            {
+                "name": "file",
+                "typed_config": {
+                    "@type": _EXTENSIONS + "access_loggers.file.v3.FileAccessLog",
+                    "path": str(access_log),
+                    "log_format": {"json_format": _ACCESS_LOG_FORMAT},
+                },
+            }
+        ],
+        "http_filters": [
+            wasm,
+            {
+                "name": "router",
+                "typed_config": {"@type": _EXTENSIONS + "filters.http.router.v3.Router"},
+            },
+        ],
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "service",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+                }
+            ]
+        },
+    }
+    return {
+        "name": name,
+        "address": _address(0),
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def _cluster(name, port, http1):
+    options = {
+        "@type": _EXTENSIONS + "upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http_protocol_options": http1},
+    }
+    endpoint = {"endpoint": {"address": _address(port)}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
+        },
+    }
+
+
+def _address(port):
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+_GOOGLE = "type.googleapis.com/google.protobuf."
+_EXTENSIONS = "type.googleapis.com/envoy.extensions."
+_ACCESS_LOG_FORMAT = {
+    "path": "%REQ(:PATH)%",
+    "status": "%RESPONSE_CODE%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+}

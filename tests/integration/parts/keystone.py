@@ -1,0 +1,180 @@
+"""A whole Keystone: SQLite, its own key repository, uWSGI."""
+
+import concurrent.futures
+import grp
+import os
+import pathlib
+import pwd
+import re
+import subprocess
+import sys
+
+import httpx
+
+from parts.deadline import wait_until
+from parts.process import Process
+
+ADMIN_PASSWORD = "admin-password-of-the-tests"
+
+CONFIGURATION = """\
+[DEFAULT]
+use_stderr = true
+[database]
+connection = sqlite:///{directory}/keystone.db
+[token]
+provider = fernet
+[fernet_tokens]
+key_repository = {directory}/fernet-keys/
+# Tokens must outlive the rotations of the tests: an active key for each, and some.
+max_active_keys = 12
+[fernet_receipts]
+# Else fernet_setup writes to /etc/keystone.
+key_repository = {directory}/receipt-keys/
+[identity]
+# The least work that bcrypt allows: these passwords protect nothing.
+password_hash_rounds = 4
+[credential]
+key_repository = {directory}/credential-keys/
+"""
+
+
+class Keystone(Process):
+    """Keystone 30 on a port of its own; takes some fifteen seconds to set up."""
+
+    def __init__(self, directory):
+        super().__init__("keystone", directory)
+        self.key_repository = directory / "fernet-keys"
+        self.requests_path = directory / "requests.log"
+        for name in ("fernet-keys", "receipt-keys", "credential-keys"):
+            (directory / name).mkdir(mode=0o700)
+        configuration = directory / "keystone.conf"
+        configuration.write_text(CONFIGURATION.format(directory=directory))
+
+        # Each of these spends two seconds on its imports alone, and none needs another.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            steps = [("db_sync",), ("fernet_setup", *self._owner()), ("credential_setup", *self._owner())]
+            list(pool.map(lambda step: self._manage(*step), steps))
+        self._manage("bootstrap", "--bootstrap-password", ADMIN_PASSWORD)
+        self._serve()
+        try:
+            bound = self.wait_until_ready(self._bound, "to bind a port")
+            self.url = f"http://127.0.0.1:{bound[1]}/v3"
+            self.client = httpx.Client(base_url=self.url, timeout=60)
+            self.wait_until_ready(self._is_ready, "to answer")
+            self.admin_token = self.administrator_token()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, *arguments):
+        if hasattr(self, "client"):
+            self.client.close()
+        super().stop(*arguments)
+
+    def rotate(self):
+        """A new primary key, as an operator makes it."""
+        self._manage("fernet_rotate", *self._owner())
+
+    def token(self, identity, scope=None, **headers):
+        """The token for these methods of authentication and this scope."""
+        auth = {"identity": identity} | ({"scope": scope} if scope else {})
+        answer = self.client.post("/auth/tokens", json={"auth": auth}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        return answer.headers["x-subject-token"]
+
+    def administrator_token(self):
+        return self.token(_password("admin", ADMIN_PASSWORD, "default"), _ADMIN_SCOPE)
+
+    def user_token(self, name, domain="default", scope=None):
+        return self.token(_password(name, password_of(name), domain), scope)
+
+    def validate(self, token):
+        """What Keystone says about a token."""
+        # Without the third, Keystone does not know tokens with access rules.
+        headers = {
+            "x-auth-token": self.admin_token,
+            "x-subject-token": token,
+            "openstack-identity-access-rules": "1.0",
+        }
+        answer = self.client.get("/auth/tokens", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["token"]
+
+    def call(self, method, path, json=None, *, token=None, **headers):
+        """The API, as the administrator unless another token is given."""
+        headers["x-auth-token"] = token or self.admin_token
+        answer = self.client.request(method, path, json=json, headers=headers)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def requests(self):
+        """Every request that Keystone ever got, from its own access log.
+
+        uWSGI writes a line after the answer, so a request of ours that must appear is waited for.
+        """
+        marker = f"marker={os.urandom(8).hex()}"
+        assert self.client.get(f"/?{marker}").is_success
+        wait_until(lambda: marker in self.requests_path.read_text(), "Keystone's access log")
+        lines = self.requests_path.read_text().splitlines()
+        return [line for line in lines if "marker=" not in line]
+
+    def _manage(self, *arguments):
+        command = [_program("keystone-manage"), "--config-file", self.directory / "keystone.conf"]
+        with self.log_path.open("ab") as log:
+            result = subprocess.run(
+                [*command, *arguments], cwd=self.directory, stdout=log, stderr=log, check=False
+            )
+        assert result.returncode == 0, f"keystone-manage {arguments[0]}:\n{self.log()[-4000:]}"
+
+    def _owner(self):
+        user, group = pwd.getpwuid(os.getuid()), grp.getgrgid(os.getgid())
+        return "--keystone-user", user.pw_name, "--keystone-group", group.gr_name
+
+    def _serve(self):
+        options = {
+            "--http-socket": "127.0.0.1:0",
+            # It closes connections without saying so, unless it is made to say so.
+            "--add-header": "Connection: close",
+            "--home": sys.prefix,
+            "--wsgi-file": pathlib.Path(__file__).with_name("authenticated_wsgi.py"),
+            "--processes": 2,
+            "--threads": 1,
+            "--buffer-size": 65535,
+            "--logger": "stdio",
+            "--req-logger": f"file:{self.requests_path}",
+            "--log-format": "%(method) %(uri) %(status)",
+        }
+        flags = ["--master", "--die-on-term", "--need-app", "--lazy-apps", "--no-orphans"]
+        words = [word for option in options.items() for word in option]
+        self.spawn(
+            [_program("uwsgi"), *flags, *words],
+            OS_KEYSTONE_CONFIG_DIR=str(self.directory),
+            OS_KEYSTONE_CONFIG_FILES="keystone.conf",
+        )
+
+    def _bound(self):
+        return re.search(r"bound to TCP address 127\.0\.0\.1:(\d+)", self.log())
+
+    def _is_ready(self):
+        try:
+            return self.client.get("/").is_success
+        except httpx.TransportError:
+            return False
+
+
+def password_of(name):
+    """The password that these tests give a user."""
+    return f"password-of-{name}"
+
+
+def _password(name, password, domain):
+    user = {"name": name, "password": password, "domain": {"id": domain}}
+    return {"methods": ["password"], "password": {"user": user}}
+
+
+def _program(name):
+    """A program of the virtual environment that the tests run in."""
+    return pathlib.Path(sys.executable).with_name(name)
+
+
+_ADMIN_SCOPE = {"project": {"name": "admin", "domain": {"id": "default"}}}

@@ -1,0 +1,80 @@
+"""What the filter counts, as Envoy and Prometheus show it."""
+
+import re
+
+import pytest
+import yaml
+
+from parts import http1
+from parts.deadline import wait_until
+from parts.envoy_config import Listener, plugin
+
+
+@pytest.fixture(scope="module")
+def front(start_envoy, vector_keyserver, root):
+    """An Envoy with the statistics' settings of envoy.yaml, as users copy them."""
+    stats_config = yaml.safe_load((root / "envoy.yaml").read_text())["stats_config"]
+    listeners = {
+        "enforce": Listener(plugin(bypass=[{"path": "/healthcheck"}])),
+        "anonymous": Listener(plugin(missing="anonymous")),
+        "shadow": Listener(plugin(mode="shadow")),
+    }
+    with start_envoy(listeners, vector_keyserver.port, stats_config) as envoy:
+        yield envoy
+
+
+def series(envoy):
+    """All of our series as Prometheus reads them."""
+    lines = [line for line in envoy.admin("/stats/prometheus").splitlines() if "voussoir" in line]
+    found = {}
+    for line in lines:
+        if match := re.fullmatch(r"(voussoir_\w+)\{(.*)\} (\d+)", line):
+            labels = frozenset(re.findall(r'(\w+)="([^"]*)"', match[2]))
+            found[match[1], labels] = int(match[3])
+        else:
+            assert line.startswith("# "), line
+    return found
+
+
+def labels(**values):
+    return frozenset(values.items())
+
+
+def requests(**values):
+    return "voussoir_requests_total", labels(**values)
+
+
+def test_every_request_is_counted_once_with_its_outcome(front, good_token):
+    good, bad = [("x-auth-token", good_token)], [("x-auth-token", "bad")]
+    sent = [
+        ("enforce", "/", good, requests(outcome="allowed", reason="none", mode="enforce")),
+        ("enforce", "/", [], requests(outcome="rejected", reason="token_missing", mode="enforce")),
+        ("enforce", "/", bad, requests(outcome="rejected", reason="token_malformed", mode="enforce")),
+        ("enforce", "/healthcheck", [], requests(outcome="bypassed", reason="none", mode="enforce")),
+        ("anonymous", "/", [], requests(outcome="anonymous", reason="token_missing", mode="enforce")),
+        ("shadow", "/", bad, requests(outcome="rejected", reason="token_malformed", mode="shadow")),
+        ("shadow", "/", good, requests(outcome="allowed", reason="none", mode="shadow")),
+    ]
+    for listener, path, headers, expected in sent:
+        before = series(front)
+        http1.get(front.ports[listener], path, headers)
+        after = series(front)
+        changed = {key: n - before[key] for key, n in after.items() if n != before[key]}
+        changed = {key: n for key, n in changed.items() if key[0] == "voussoir_requests_total"}
+        assert changed == {expected: 1}
+
+
+def test_every_series_is_there_from_the_start(front, vectors):
+    """A counter that appears with its first event shows no increase to Prometheus."""
+    names = {name for name, _ in series(front)}
+    assert names == {"voussoir_requests_total", "voussoir_key_fetches_total", "voussoir_keys"}
+    outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests" in name}
+    assert outcomes == {"allowed", "rejected", "unavailable", "anonymous", "bypassed"}
+    reasons = {dict(found)["reason"] for name, found in series(front) if "requests" in name}
+    assert reasons >= {v["expect"] for v in vectors["negative"] + vectors["envelope_negative"]}
+
+
+def test_fetches_and_keys_are_counted(front):
+    key = ("voussoir_key_fetches_total", labels(result="updated"))
+    wait_until(lambda: series(front)[key] >= 1, "a fetch to be counted")
+    assert series(front)["voussoir_keys", labels()] == 3
