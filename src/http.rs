@@ -21,11 +21,7 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn new(context_id: u32, worker: Rc<Worker>) -> Self {
         let gate = Rc::new(RefCell::new(worker.new_gate()));
-        Self {
-            context_id,
-            worker,
-            gate,
-        }
+        Self { context_id, worker, gate }
     }
 
     fn feed(&self, input: Input<'_>) {
@@ -36,11 +32,7 @@ impl Request {
     /// `allow_on_headers_stop_iteration` any other answer to a piece of the body would let go of
     /// the headers as well.
     fn action(&self) -> Action {
-        if self.gate.borrow().is_open() {
-            Action::Continue
-        } else {
-            Action::Pause
-        }
+        if self.gate.borrow().is_open() { Action::Continue } else { Action::Pause }
     }
 }
 

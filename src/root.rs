@@ -20,10 +20,7 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn new(context_id: u32) -> Self {
-        Self {
-            context_id,
-            worker: None,
-        }
+        Self { context_id, worker: None }
     }
 }
 
@@ -46,10 +43,7 @@ impl RootContext for Root {
     /// configuration it had. The reason stands in its log.
     fn on_configure(&mut self, _size: usize) -> bool {
         let Ok(bytes) = host::plugin_configuration() else {
-            host::log(
-                Level::Error,
-                "voussoir: the host gives no plugin configuration",
-            );
+            host::log(Level::Error, "voussoir: the host gives no plugin configuration");
             return false;
         };
         match Config::parse(&bytes) {
@@ -60,10 +54,7 @@ impl RootContext for Root {
                 true
             }
             Err(error) => {
-                host::log(
-                    Level::Error,
-                    &format!("voussoir: configuration refused: {error}"),
-                );
+                host::log(Level::Error, &format!("voussoir: configuration refused: {error}"));
                 false
             }
         }

@@ -39,10 +39,7 @@ pub(crate) struct Worker {
 /// What a request that waited is told.
 enum Told {
     Keys(Rc<Keys>),
-    NoKeys {
-        cause: Unknown,
-        retry_after: Duration,
-    },
+    NoKeys { cause: Unknown, retry_after: Duration },
 }
 
 impl Worker {
@@ -128,9 +125,7 @@ impl Worker {
         // One byte more than is allowed, to tell.
         let body = host::call_response_body(MAX_KEY_SET_BYTES + 1).map(Secret::new);
         let value = |name: &str| {
-            let mut values = headers
-                .iter()
-                .filter(|(other, _)| *other == name.as_bytes());
+            let mut values = headers.iter().filter(|(other, _)| *other == name.as_bytes());
             values.next().map(|(_, value)| *value)
         };
         let answer = Answer {
@@ -159,11 +154,7 @@ impl Worker {
     fn perform(&self, now: UnixTime, action: Action) {
         match action {
             Action::Read(slot) => self.read(now, slot),
-            Action::Write {
-                slot,
-                value,
-                version,
-            } => self.write(now, slot, &value, version),
+            Action::Write { slot, value, version } => self.write(now, slot, &value, version),
             Action::Fetch { etag } => self.fetch(now, etag.as_deref()),
             Action::Resume { request, answer } => self.resume(request, answer),
             Action::Report(report) => self.report(&report),
@@ -174,17 +165,9 @@ impl Worker {
         let name = self.store.borrow().slot_name(slot);
         // Shared data that cannot be read is as good as empty; writing it will tell.
         let found = host::shared_data(&name).ok().flatten();
-        let (value, version) = found
-            .as_ref()
-            .map_or((None, 0), |(value, version)| (Some(&value[..]), *version));
-        self.store.borrow_mut().handle(
-            now,
-            Event::Slot {
-                slot,
-                value,
-                version,
-            },
-        );
+        let (value, version) =
+            found.as_ref().map_or((None, 0), |(value, version)| (Some(&value[..]), *version));
+        self.store.borrow_mut().handle(now, Event::Slot { slot, value, version });
     }
 
     fn write(&self, now: UnixTime, slot: Slot, value: &[u8], version: Option<u32>) {
@@ -194,9 +177,7 @@ impl Worker {
             Err(error) if error.is_conflict() => Written::Conflict,
             Err(_) => Written::Unsupported,
         };
-        self.store
-            .borrow_mut()
-            .handle(now, Event::Written { slot, outcome });
+        self.store.borrow_mut().handle(now, Event::Written { slot, outcome });
     }
 
     fn fetch(&self, now: UnixTime, etag: Option<&str>) {
@@ -213,11 +194,7 @@ impl Worker {
             ("accept", "application/json"),
             (PROTOCOL_HEADER, PROTOCOL_VERSION),
         ];
-        headers.extend(
-            bearer_token
-                .as_deref()
-                .map(|value| ("authorization", value)),
-        );
+        headers.extend(bearer_token.as_deref().map(|value| ("authorization", value)));
         headers.extend(etag.map(|value| ("if-none-match", value)));
         // The SDK's own wrapper, because its dispatcher has to know whose call it is. It panics on
         // no status that Envoy's implementation of this function can return.
@@ -260,10 +237,7 @@ impl Worker {
                 host::log(Level::Info, &message);
             }
             Report::Unchanged => {}
-            Report::Failed {
-                failure,
-                retry_after,
-            } => {
+            Report::Failed { failure, retry_after } => {
                 let millis = retry_after.as_millis();
                 let message = format!(
                     "voussoir: token keys could not be fetched: {failure}; next try in {millis} ms"
@@ -297,10 +271,7 @@ impl Worker {
             Effect::Refuse(reply, verdict) => {
                 self.metrics.count_request(verdict);
                 if host::send_reply(&reply).is_err() {
-                    host::log(
-                        Level::Error,
-                        "voussoir: a request was refused, but not answered",
-                    );
+                    host::log(Level::Error, "voussoir: a request was refused, but not answered");
                 }
             }
         }
@@ -326,10 +297,9 @@ impl Told {
     fn input(&self) -> Input<'_> {
         match self {
             Self::Keys(keys) => Input::Keys(keys),
-            Self::NoKeys { cause, retry_after } => Input::NoKeys {
-                cause: *cause,
-                retry_after: *retry_after,
-            },
+            Self::NoKeys { cause, retry_after } => {
+                Input::NoKeys { cause: *cause, retry_after: *retry_after }
+            }
         }
     }
 }
@@ -355,7 +325,5 @@ fn apply(edits: &HeaderEdits) -> Result<(), host::HostError> {
 
 /// Without a clock nothing can be decided.
 fn now() -> Option<UnixTime> {
-    host::now()
-        .inspect_err(|_| host::log(Level::Error, "voussoir: the host has no clock"))
-        .ok()
+    host::now().inspect_err(|_| host::log(Level::Error, "voussoir: the host has no clock")).ok()
 }

@@ -60,20 +60,14 @@ impl PathPattern {
     /// Exactly this path, whatever the query; `None` when it is not a plain one.
     #[must_use]
     pub fn exact(path: String) -> Option<Self> {
-        is_plain(path.as_bytes()).then_some(Self {
-            path,
-            is_prefix: false,
-        })
+        is_plain(path.as_bytes()).then_some(Self { path, is_prefix: false })
     }
 
     /// All plain paths that begin so; `None` when it is not a plain one itself, or does not end
     /// with a slash: `/public` would let `/publications` through.
     #[must_use]
     pub fn prefix(path: String) -> Option<Self> {
-        (is_plain(path.as_bytes()) && path.ends_with('/')).then_some(Self {
-            path,
-            is_prefix: true,
-        })
+        (is_plain(path.as_bytes()) && path.ends_with('/')).then_some(Self { path, is_prefix: true })
     }
 
     fn covers(&self, path: &[u8]) -> bool {
@@ -96,9 +90,8 @@ fn is_plain(path: &[u8]) -> bool {
         let is_empty = segment.is_empty() && segments.peek().is_some();
         let is_dots = segment == b"." || segment == b"..";
         // `;` begins parameters that some servers cut off before they look at dots.
-        let is_odd = segment
-            .iter()
-            .any(|byte| b"%\\;?#".contains(byte) || !byte.is_ascii_graphic());
+        let is_odd =
+            segment.iter().any(|byte| b"%\\;?#".contains(byte) || !byte.is_ascii_graphic());
         if is_empty || is_dots || is_odd {
             return false;
         }
@@ -122,22 +115,13 @@ mod tests {
     use alloc::vec;
 
     fn covers(bypass: &Bypass, method: &str, path: &str) -> bool {
-        let headers = [
-            (&b":method"[..], method.as_bytes()),
-            (b":path", path.as_bytes()),
-        ];
+        let headers = [(&b":method"[..], method.as_bytes()), (b":path", path.as_bytes())];
         bypass.covers(RequestHead::new(&headers))
     }
 
     fn rule(path: Option<PathPattern>, methods: &[&str]) -> Bypass {
         let methods = methods.iter().map(|method| String::from(*method)).collect();
-        Bypass {
-            rules: vec![Rule {
-                path: path.unwrap(),
-                methods,
-            }],
-            cors_preflight: false,
-        }
+        Bypass { rules: vec![Rule { path: path.unwrap(), methods }], cors_preflight: false }
     }
 
     #[test]
@@ -194,9 +178,7 @@ mod tests {
 
     #[test]
     fn no_pattern_is_made_of_what_is_not_plain() {
-        for path in [
-            "", "a", "/a?b", "/a#b", "/a/../b", "/a//b", "/%61", "/a b", "/a\\b",
-        ] {
+        for path in ["", "a", "/a?b", "/a#b", "/a/../b", "/a//b", "/%61", "/a b", "/a\\b"] {
             assert!(PathPattern::exact(path.into()).is_none(), "{path}");
         }
         assert!(PathPattern::prefix("/public".into()).is_none());
@@ -211,10 +193,7 @@ mod tests {
             (b"origin", b"https://app"),
             (b"access-control-request-method", b"PUT"),
         ];
-        let pass = Bypass {
-            rules: vec![],
-            cors_preflight: true,
-        };
+        let pass = Bypass { rules: vec![], cors_preflight: true };
         assert!(pass.covers(RequestHead::new(&preflight)));
         assert!(!pass.covers(RequestHead::new(&preflight[..3])));
         assert!(!Bypass::default().covers(RequestHead::new(&preflight)));

@@ -138,10 +138,7 @@ impl Gate {
     /// A request that has told nothing yet.
     #[must_use]
     pub fn new(config: Rc<Config>) -> Self {
-        Self {
-            config,
-            state: State::New,
-        }
+        Self { config, state: State::New }
     }
 
     /// Whether the request was let through, so that its body and trailers may follow.
@@ -167,10 +164,7 @@ impl Gate {
             (State::New | State::AwaitKeys(_) | State::Decided { .. }, _) => {
                 self.state = State::Decided { is_open: false };
                 let cause = Unknown::HostFailure;
-                Effect::Refuse(
-                    cause.reply(&self.config, A_MOMENT),
-                    Verdict::Unavailable(cause),
-                )
+                Effect::Refuse(cause.reply(&self.config, A_MOMENT), Verdict::Unavailable(cause))
             }
         }
     }
@@ -180,10 +174,7 @@ impl Gate {
     pub fn abort(&mut self) -> Effect {
         self.state = State::Decided { is_open: false };
         let cause = Unknown::HostFailure;
-        Effect::Refuse(
-            cause.reply(&self.config, A_MOMENT),
-            Verdict::Unavailable(cause),
-        )
+        Effect::Refuse(cause.reply(&self.config, A_MOMENT), Verdict::Unavailable(cause))
     }
 
     fn on_head(&mut self, head: RequestHead<'_>) -> Effect {
@@ -192,14 +183,9 @@ impl Gate {
             return self.forward(edits, Verdict::Bypassed);
         }
         match token(head).and_then(|text| self.envelope(text)) {
-            Ok(envelope) => self.need_keys(
-                AwaitKeys {
-                    envelope,
-                    edits,
-                    asked_for_newer: false,
-                },
-                None,
-            ),
+            Ok(envelope) => {
+                self.need_keys(AwaitKeys { envelope, edits, asked_for_newer: false }, None)
+            }
             Err(rejection) => self.reject(edits, rejection),
         }
     }
@@ -214,11 +200,7 @@ impl Gate {
     }
 
     fn on_keys(&mut self, now: UnixTime, waiting: AwaitKeys, keys: &Keys) -> Effect {
-        let AwaitKeys {
-            envelope,
-            mut edits,
-            asked_for_newer,
-        } = waiting;
+        let AwaitKeys { envelope, mut edits, asked_for_newer } = waiting;
         match envelope.open(&keys.ring) {
             Ok(opened) => match self.accept(now, &opened) {
                 Ok(payload) => {
@@ -228,11 +210,7 @@ impl Gate {
                 Err(rejection) => self.reject(edits, rejection),
             },
             Err(OpenError::NoKey(envelope)) if !asked_for_newer => {
-                let waiting = AwaitKeys {
-                    envelope,
-                    edits,
-                    asked_for_newer: true,
-                };
+                let waiting = AwaitKeys { envelope, edits, asked_for_newer: true };
                 self.need_keys(waiting, Some(keys.generation))
             }
             Err(OpenError::NoKey(_)) => self.reject(edits, Rejection::TokenNotAuthentic),
@@ -315,19 +293,13 @@ impl Gate {
 fn token(head: RequestHead<'_>) -> Result<&[u8], Rejection> {
     let mut values = CREDENTIALS.into_iter().flat_map(|name| head.values(name));
     let first = values.next().ok_or(Rejection::TokenMissing)?;
-    if CREDENTIALS
-        .into_iter()
-        .any(|name| head.values(name).nth(1).is_some())
+    if CREDENTIALS.into_iter().any(|name| head.values(name).nth(1).is_some())
         || values.any(|other| other != first)
     {
         return Err(Rejection::TokenAmbiguous);
     }
     // An empty header is as good as none to keystonemiddleware, and so it is called here.
-    if first.is_empty() {
-        Err(Rejection::TokenMissing)
-    } else {
-        Ok(first)
-    }
+    if first.is_empty() { Err(Rejection::TokenMissing) } else { Ok(first) }
 }
 
 /// How long a client should wait after a fault that needs no repair.

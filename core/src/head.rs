@@ -23,9 +23,7 @@ impl<'a> RequestHead<'a> {
     /// The path, without the query.
     #[must_use]
     pub fn path(self) -> Option<&'a [u8]> {
-        self.values(b":path")
-            .next()
-            .and_then(|path| path.split(|byte| *byte == b'?').next())
+        self.values(b":path").next().and_then(|path| path.split(|byte| *byte == b'?').next())
     }
 
     /// Whether there is a header of this name.
@@ -36,10 +34,7 @@ impl<'a> RequestHead<'a> {
 
     /// The values of all headers of this name, in order.
     pub fn values(self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.headers
-            .iter()
-            .filter(move |(other, _)| *other == name)
-            .map(|(_, value)| *value)
+        self.headers.iter().filter(move |(other, _)| *other == name).map(|(_, value)| *value)
     }
 
     /// The names of all headers, in order.

@@ -69,22 +69,13 @@ impl HeaderEdits {
         }
         self.set_delegation(&payload.delegation);
 
-        self.set
-            .push(("x-voussoir-token-kind", payload.kind().name().into()));
+        self.set.push(("x-voussoir-token-kind", payload.kind().name().into()));
         let methods: Vec<_> = rules.methods.of(payload.methods).collect();
-        self.set
-            .push(("x-voussoir-token-methods", methods.join(",")));
+        self.set.push(("x-voussoir-token-methods", methods.join(",")));
         let audit_ids = core::iter::once(&payload.audit_ids.own).chain(&payload.audit_ids.chain);
-        self.set
-            .push(("x-voussoir-token-audit-ids", joined(audit_ids)));
-        self.set.push((
-            "x-voussoir-token-expires-at",
-            payload.expires_at.time().to_string(),
-        ));
-        self.set.push((
-            "x-voussoir-token-issued-at",
-            UnixTime::from_secs(issued_at).to_string(),
-        ));
+        self.set.push(("x-voussoir-token-audit-ids", joined(audit_ids)));
+        self.set.push(("x-voussoir-token-expires-at", payload.expires_at.time().to_string()));
+        self.set.push(("x-voussoir-token-issued-at", UnixTime::from_secs(issued_at).to_string()));
     }
 
     fn set_delegation(&mut self, delegation: &Delegation) {
@@ -93,33 +84,20 @@ impl HeaderEdits {
             Delegation::None => {}
             Delegation::Trust { trust_id } => set("x-voussoir-trust-id", trust_id),
             Delegation::Federation(federation) => {
-                set(
-                    "x-voussoir-identity-provider-id",
-                    &federation.identity_provider_id,
-                );
+                set("x-voussoir-identity-provider-id", &federation.identity_provider_id);
                 set("x-voussoir-protocol-id", &federation.protocol_id);
-                self.set
-                    .push(("x-voussoir-group-ids", joined(&federation.group_ids)));
+                self.set.push(("x-voussoir-group-ids", joined(&federation.group_ids)));
             }
             Delegation::Oauth1 { access_token_id } => {
                 set("x-voussoir-access-token-id", access_token_id);
             }
-            Delegation::ApplicationCredential {
-                application_credential_id,
-            } => {
-                set(
-                    "x-voussoir-application-credential-id",
-                    application_credential_id,
-                );
+            Delegation::ApplicationCredential { application_credential_id } => {
+                set("x-voussoir-application-credential-id", application_credential_id);
             }
             Delegation::Oauth2Credential { thumbprint } => {
-                self.set
-                    .push(("x-voussoir-certificate-thumbprint", thumbprint.clone()));
+                self.set.push(("x-voussoir-certificate-thumbprint", thumbprint.clone()));
             }
-            Delegation::Restriction {
-                token_restriction_id,
-                ..
-            } => {
+            Delegation::Restriction { token_restriction_id, .. } => {
                 set("x-voussoir-token-restriction-id", token_restriction_id);
             }
         }
@@ -165,16 +143,9 @@ impl Folded {
         name.first().filter(|first| b"xXoO".contains(first))?;
         let mut bytes = [0; LONGEST];
         for (to, from) in bytes.iter_mut().zip(name) {
-            *to = if *from == b'_' {
-                b'-'
-            } else {
-                from.to_ascii_lowercase()
-            };
+            *to = if *from == b'_' { b'-' } else { from.to_ascii_lowercase() };
         }
-        Some(Self {
-            bytes,
-            length: name.len().min(LONGEST),
-        })
+        Some(Self { bytes, length: name.len().min(LONGEST) })
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -260,9 +231,7 @@ mod tests {
             assert!(is_identity_header(name.replacen('-', "_", 1).as_bytes()));
             assert!(is_identity_header(name.to_uppercase().as_bytes()));
         }
-        assert!(is_identity_header(
-            b"x-voussoir-anything-whatever-its-length-may-come-to"
-        ));
+        assert!(is_identity_header(b"x-voussoir-anything-whatever-its-length-may-come-to"));
         assert!(is_identity_header(b"X_Voussoir_Trust_Id"));
     }
 

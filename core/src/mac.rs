@@ -39,9 +39,7 @@ mod tests {
     fn is_the_crates_own_for_keys_of_every_length() {
         for length in [0, 1, 16, 32, 63, 64, 65, 200] {
             let key = vec![0xaa; length];
-            let theirs = Hmac::<Sha256>::new_from_slice(&key)
-                .unwrap()
-                .chain_update(b"text");
+            let theirs = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(b"text");
             let ours = hmac_sha256(&key).chain_update(b"text");
             assert_eq!(ours.finalize().into_bytes(), theirs.finalize().into_bytes());
         }

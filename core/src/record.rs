@@ -117,16 +117,12 @@ mod tests {
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 
     fn ring(json: &str) -> Result<usize, InvalidKeySet> {
-        KeySet::from_json(json.as_bytes())?
-            .ring()
-            .map(|ring| ring.len())
+        KeySet::from_json(json.as_bytes())?.ring().map(|ring| ring.len())
     }
 
     fn with_ids(ids: impl IntoIterator<Item = u32>) -> String {
-        let keys: Vec<_> = ids
-            .into_iter()
-            .map(|id| format!(r#"{{"id":{id},"key":"{KEY}"}}"#))
-            .collect();
+        let keys: Vec<_> =
+            ids.into_iter().map(|id| format!(r#"{{"id":{id},"key":"{KEY}"}}"#)).collect();
         format!(r#"{{"fernet":[{}]}}"#, keys.join(","))
     }
 
@@ -141,9 +137,7 @@ mod tests {
     #[test]
     fn knows_fields_of_later_servers_as_strangers() {
         assert_eq!(
-            ring(&format!(
-                r#"{{"jws":[],"fernet":[{{"id":1,"key":"{KEY}","x":1}}]}}"#
-            )),
+            ring(&format!(r#"{{"jws":[],"fernet":[{{"id":1,"key":"{KEY}","x":1}}]}}"#)),
             Ok(1)
         );
     }
@@ -153,28 +147,13 @@ mod tests {
         assert_eq!(ring(""), Err(InvalidKeySet::Json));
         assert_eq!(ring("[]"), Err(InvalidKeySet::Json));
         assert_eq!(ring("{}"), Err(InvalidKeySet::Json));
-        assert_eq!(
-            ring(r#"{"fernet":[{"id":-1,"key":""}]}"#),
-            Err(InvalidKeySet::Json)
-        );
-        assert_eq!(
-            ring(r#"{"fernet":[{"id":1,"key":7}]}"#),
-            Err(InvalidKeySet::Json)
-        );
-        assert_eq!(
-            ring(r#"{"fernet":[{"id":1,"key":"short"}]}"#),
-            Err(InvalidKeySet::Key(1))
-        );
-        assert_eq!(
-            ring(&with_ids([3, 1, 3])),
-            Err(InvalidKeySet::DuplicateId(3))
-        );
+        assert_eq!(ring(r#"{"fernet":[{"id":-1,"key":""}]}"#), Err(InvalidKeySet::Json));
+        assert_eq!(ring(r#"{"fernet":[{"id":1,"key":7}]}"#), Err(InvalidKeySet::Json));
+        assert_eq!(ring(r#"{"fernet":[{"id":1,"key":"short"}]}"#), Err(InvalidKeySet::Key(1)));
+        assert_eq!(ring(&with_ids([3, 1, 3])), Err(InvalidKeySet::DuplicateId(3)));
         assert_eq!(ring(&with_ids([])), Err(InvalidKeySet::KeyCount));
         assert_eq!(ring(&with_ids(0..33)), Err(InvalidKeySet::KeyCount));
-        assert_eq!(
-            ring(&" ".repeat(MAX_KEY_SET_BYTES + 1)),
-            Err(InvalidKeySet::TooLong)
-        );
+        assert_eq!(ring(&" ".repeat(MAX_KEY_SET_BYTES + 1)), Err(InvalidKeySet::TooLong));
     }
 
     #[test]

@@ -104,11 +104,7 @@ impl Rejection {
 
 impl Unknown {
     /// All of them.
-    pub const ALL: [Self; 3] = [
-        Self::HostFailure,
-        Self::KeysUnavailable,
-        Self::TooManyWaiting,
-    ];
+    pub const ALL: [Self; 3] = [Self::HostFailure, Self::KeysUnavailable, Self::TooManyWaiting];
 
     /// The machine-readable reason, in metrics, logs and the reason header.
     #[must_use]
@@ -126,9 +122,7 @@ impl Unknown {
         let message = "The server is currently unable to validate the token. Please try again.";
         let mut reply = Reply::new(config, 503, "Service Unavailable", message, self.reason());
         let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-        reply
-            .headers
-            .push(("retry-after".into(), format!("{seconds}")));
+        reply.headers.push(("retry-after".into(), format!("{seconds}")));
         reply
     }
 }

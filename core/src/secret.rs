@@ -49,10 +49,7 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_of_the_secret() {
-        assert_eq!(
-            format!("{:?}", Secret::new(b"hunter2".to_vec())),
-            "Secret(..)"
-        );
+        assert_eq!(format!("{:?}", Secret::new(b"hunter2".to_vec())), "Secret(..)");
     }
 
     #[test]

@@ -81,11 +81,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
@@ -110,18 +106,12 @@ mod tests {
         ] {
             assert_eq!(UnixTime::from_secs(secs).to_string(), text);
         }
-        assert_eq!(
-            UnixTime::from_micros(1_500_000).to_string(),
-            "1970-01-01T00:00:01.500000Z"
-        );
+        assert_eq!(UnixTime::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
     }
 
     #[test]
     fn ends_with_the_year_9999() {
-        assert_eq!(
-            UnixTime::from_secs(u64::MAX).to_string(),
-            "9999-12-31T23:59:59.999999Z"
-        );
+        assert_eq!(UnixTime::from_secs(u64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
         assert_eq!(UnixTime::MAX + Duration::from_secs(1), UnixTime::MAX);
     }
 

@@ -82,8 +82,7 @@ fuzz_target!(|request: Request<'_>| {
         for (name, _) in &headers {
             assert!(!is_identity_header(name) || edits.remove.iter().any(|other| other == name));
         }
-        let is_confirmed =
-            edits.set.contains(&("x-identity-status", String::from("Confirmed")));
+        let is_confirmed = edits.set.contains(&("x-identity-status", String::from("Confirmed")));
         assert_eq!(is_confirmed, *verdict == Verdict::Allowed);
         match verdict {
             Verdict::Allowed => assert!(request.payload.is_some()),

@@ -36,19 +36,13 @@ impl BearerTokens {
             }
             tokens.push(Secret::new(token.to_vec()));
         }
-        if tokens.is_empty() {
-            Err(InvalidTokens::None)
-        } else {
-            Ok(Self(tokens))
-        }
+        if tokens.is_empty() { Err(InvalidTokens::None) } else { Ok(Self(tokens)) }
     }
 
     /// Whether `presented` is one of them. All are compared, each in constant time, so that the
     /// time tells neither how much of a token was right nor which one it was.
     pub(crate) fn contain(&self, presented: &[u8]) -> bool {
-        self.0
-            .iter()
-            .fold(false, |found, token| found | token.matches(presented))
+        self.0.iter().fold(false, |found, token| found | token.matches(presented))
     }
 }
 
@@ -137,10 +131,7 @@ mod tests {
             (format!("{ONE} {ONE}"), InvalidTokens::Character(1)),
             (format!("\n{ONE}\u{e9}"), InvalidTokens::Character(2)),
             ("a".repeat(MAX_TOKEN_BYTES + 1), InvalidTokens::TooLong(1)),
-            (
-                format!("{ONE}\n").repeat(MAX_TOKENS + 1),
-                InvalidTokens::TooMany,
-            ),
+            (format!("{ONE}\n").repeat(MAX_TOKENS + 1), InvalidTokens::TooMany),
         ] {
             assert_eq!(BearerTokens::parse(text.as_bytes()).err(), Some(expected));
         }

@@ -22,23 +22,11 @@ pub struct Cli {
     pub command: Command,
 
     /// Form of the log lines, which go to stderr
-    #[arg(
-        long,
-        env = "VOUSSOIR_LOG_FORMAT",
-        value_enum,
-        default_value = "text",
-        global = true
-    )]
+    #[arg(long, env = "VOUSSOIR_LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
 
     /// How much is logged
-    #[arg(
-        long,
-        env = "VOUSSOIR_LOG_LEVEL",
-        value_enum,
-        default_value = "info",
-        global = true
-    )]
+    #[arg(long, env = "VOUSSOIR_LOG_LEVEL", value_enum, default_value = "info", global = true)]
     pub log_level: LogLevel,
 }
 
@@ -85,12 +73,7 @@ pub struct Serve {
     pub tls_private_key: Option<PathBuf>,
 
     /// Authorities in PEM; a client must present a certificate of one of them (mTLS)
-    #[arg(
-        long,
-        env = "VOUSSOIR_CLIENT_CA",
-        value_name = "FILE",
-        requires = "tls_certificate"
-    )]
+    #[arg(long, env = "VOUSSOIR_CLIENT_CA", value_name = "FILE", requires = "tls_certificate")]
     pub client_ca: Option<PathBuf>,
 
     /// Give the keys to anyone who can connect; on a loopback address only
@@ -156,9 +139,7 @@ pub struct Demo {
 
 /// Reads `250ms`, `10s`, `5m` or `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
-    let unit_start = text
-        .find(|c: char| !c.is_ascii_digit())
-        .ok_or(InvalidDuration)?;
+    let unit_start = text.find(|c: char| !c.is_ascii_digit()).ok_or(InvalidDuration)?;
     let (digits, unit) = text.split_at(unit_start);
     let count: u64 = digits.parse().map_err(|_| InvalidDuration)?;
     let milliseconds = match unit {
@@ -170,10 +151,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     };
     let duration = Duration::from_millis(count.checked_mul(milliseconds).ok_or(InvalidDuration)?);
     let possible = Duration::from_millis(1)..=MAX_DURATION;
-    possible
-        .contains(&duration)
-        .then_some(duration)
-        .ok_or(InvalidDuration)
+    possible.contains(&duration).then_some(duration).ok_or(InvalidDuration)
 }
 
 /// A text that is no duration.
@@ -235,11 +213,7 @@ mod tests {
     fn every_flag_is_documented_with_its_variable_and_default() {
         let documentation = include_str!("../../docs/key-server.md");
         let cli = Cli::command();
-        for argument in cli
-            .get_subcommands()
-            .chain([&cli])
-            .flat_map(clap::Command::get_arguments)
-        {
+        for argument in cli.get_subcommands().chain([&cli]).flat_map(clap::Command::get_arguments) {
             let Some(variable) = argument.get_env() else {
                 continue;
             };
@@ -249,28 +223,19 @@ mod tests {
             let row = row.unwrap_or_else(|| panic!("--{flag} is not documented"));
             for default in argument.get_default_values() {
                 let default = format!("| `{}` |", default.display());
-                assert!(
-                    default == "| `false` |" || row.contains(&default),
-                    "{row}: {default}"
-                );
+                assert!(default == "| `false` |" || row.contains(&default), "{row}: {default}");
             }
         }
     }
 
     #[test]
     fn durations_have_a_unit() {
-        for (text, milliseconds) in [
-            ("1ms", 1),
-            ("250ms", 250),
-            ("10s", 10_000),
-            ("5m", 300_000),
-            ("24h", 86_400_000),
-        ] {
+        for (text, milliseconds) in
+            [("1ms", 1), ("250ms", 250), ("10s", 10_000), ("5m", 300_000), ("24h", 86_400_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)));
         }
-        for text in [
-            "", "1", "s", "1 s", "-1s", "+1s", "1.5s", "0s", "25h", "1d", "1ms5", "٣s",
-        ] {
+        for text in ["", "1", "s", "1 s", "-1s", "+1s", "1.5s", "0s", "25h", "1d", "1ms5", "٣s"] {
             assert_eq!(duration(text), Err(InvalidDuration), "{text}");
         }
         assert_eq!(duration(&format!("{}h", u64::MAX)), Err(InvalidDuration));

@@ -4,12 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How much time has passed since 1970; nothing on a machine whose clock stands before that.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the edge of the program: elsewhere time is a value"
-)]
+#[expect(clippy::disallowed_methods, reason = "the edge of the program: elsewhere time is a value")]
 pub(crate) fn since_1970() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

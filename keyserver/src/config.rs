@@ -100,10 +100,7 @@ impl TryFrom<Demo> for Config {
             fernet_keys: demo.fernet_keys(),
             bearer_tokens: demo.bearer_tokens,
             tls: None,
-            limits: Limits {
-                connections: DEMO_CONNECTIONS,
-                ..Limits::default()
-            },
+            limits: Limits { connections: DEMO_CONNECTIONS, ..Limits::default() },
         })
     }
 }
@@ -158,9 +155,7 @@ mod tests {
     use clap::Parser as _;
 
     fn config(flags: &str) -> Result<Config, ConfigError> {
-        let words = ["voussoir-keyserver"]
-            .into_iter()
-            .chain(flags.split_whitespace());
+        let words = ["voussoir-keyserver"].into_iter().chain(flags.split_whitespace());
         match Cli::try_parse_from(words).unwrap().command {
             Command::Serve(serve) => serve.try_into(),
             Command::Demo(demo) => demo.try_into(),
@@ -177,10 +172,7 @@ mod tests {
         ] {
             assert!(config(flags).is_ok(), "{flags}");
         }
-        assert_eq!(
-            config("serve --fernet-keys k").err(),
-            Some(ConfigError::Unauthenticated)
-        );
+        assert_eq!(config("serve --fernet-keys k").err(), Some(ConfigError::Unauthenticated));
         assert_eq!(
             config("serve --fernet-keys k --tls-certificate c --tls-private-key p").err(),
             Some(ConfigError::Unauthenticated)
@@ -200,10 +192,8 @@ mod tests {
                 Some(ConfigError::DemoBeyondLoopback(address))
             );
             assert_eq!(
-                config(&format!(
-                    "serve --fernet-keys k --allow-unauthenticated --listen {listen}"
-                ))
-                .err(),
+                config(&format!("serve --fernet-keys k --allow-unauthenticated --listen {listen}"))
+                    .err(),
                 Some(ConfigError::UnauthenticatedBeyondLoopback(address))
             );
         }
@@ -213,13 +203,8 @@ mod tests {
     fn demo_has_the_timeouts_that_serve_has_by_default() {
         let serve = config("serve --fernet-keys k --allow-unauthenticated").unwrap();
         let demo = config("demo --directory d").unwrap();
-        let timeouts = |config: &Config| {
-            [
-                config.limits.request,
-                config.limits.idle,
-                config.limits.shutdown,
-            ]
-        };
+        let timeouts =
+            |config: &Config| [config.limits.request, config.limits.idle, config.limits.shutdown];
         assert_eq!(timeouts(&serve), timeouts(&demo));
         assert_eq!(serve.limits.connections, Limits::default().connections);
         assert_eq!(demo.limits.idle, Duration::from_secs(90));

@@ -56,10 +56,7 @@ impl Connections {
     ) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         // hyper's own timeout of a head also runs while a connection is idle; ours does better.
-        protocol
-            .http1()
-            .max_buf_size(MAX_HEAD_BYTES)
-            .header_read_timeout(None);
+        protocol.http1().max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
         protocol
             .http2()
             .max_concurrent_streams(MAX_STREAMS)
@@ -68,14 +65,7 @@ impl Connections {
             .initial_stream_window_size(MAX_HEADER_LIST_BYTES)
             .max_send_buf_size(MAX_HEAD_BYTES);
         let router = TowerToHyperService::new(router);
-        Self {
-            limits,
-            router,
-            tls,
-            ending,
-            allowance: Allowance::new(),
-            protocol,
-        }
+        Self { limits, router, tls, ending, allowance: Allowance::new(), protocol }
     }
 
     /// Serves a connection until it ends.
@@ -83,10 +73,7 @@ impl Connections {
         let opened = Instant::now();
         // An answer is one small packet; there is nothing to wait for before sending it.
         let _only_slower = stream.set_nodelay(true);
-        let peer = |has_certificate| Peer {
-            address,
-            has_certificate,
-        };
+        let peer = |has_certificate| Peer { address, has_certificate };
         let Some(tls) = &self.tls else {
             return self.converse(stream, peer(false), opened).await;
         };
@@ -130,10 +117,7 @@ impl Connections {
                 Ok::<_, Infallible>(answer)
             }
         });
-        let mut connection = pin!(
-            self.protocol
-                .serve_connection(TokioIo::new(stream), service)
-        );
+        let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
 
         let mut ending = self.ending.clone();
         let last_day = opened + max_age(peer.address);
@@ -165,10 +149,7 @@ impl Connections {
     /// A handshake that fails is worth a line, unless the client just went away, as a probe of the
     /// port does.
     fn tell_of_handshake(&self, address: SocketAddr, why: &io::Error) {
-        if matches!(
-            why.kind(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
-        ) {
+        if matches!(why.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) {
             debug!(%address, "the client went away in the TLS handshake");
         } else if let Some(unsaid) = self.allowance.take() {
             info!(%address, unsaid, "refused: TLS handshake: {why}");
@@ -210,9 +191,7 @@ fn finished(
 /// Connections end at last, so that an authority or a certificate that is no longer in force stops
 /// being believed. Clients that came together do not leave together: the port spreads them.
 fn max_age(client: SocketAddr) -> Duration {
-    MAX_AGE.saturating_sub(Duration::from_millis(
-        u64::from(client.port()) * SPREAD_MS_PER_PORT,
-    ))
+    MAX_AGE.saturating_sub(Duration::from_millis(u64::from(client.port()) * SPREAD_MS_PER_PORT))
 }
 
 /// The most bytes of the head of a request: ours take a few hundred.

@@ -81,10 +81,7 @@ fn set_up(fernet_keys: &Path) -> io::Result<()> {
     for name in ["0", "1"] {
         let mut key = Zeroizing::new([0; 32]);
         fill(&mut *key)?;
-        write_anew(
-            &unfinished.join(name),
-            Zeroizing::new(URL_SAFE.encode(*key)).as_bytes(),
-        )?;
+        write_anew(&unfinished.join(name), Zeroizing::new(URL_SAFE.encode(*key)).as_bytes())?;
     }
     fs::rename(&unfinished, fernet_keys)
 }
@@ -132,10 +129,8 @@ impl Tokens {
     }
 
     fn to_json(&self) -> String {
-        let tokens: serde_json::Map<_, _> = self
-            .iter()
-            .map(|(name, token)| (name.into(), token.into()))
-            .collect();
+        let tokens: serde_json::Map<_, _> =
+            self.iter().map(|(name, token)| (name.into(), token.into())).collect();
         format!("{:#}\n", serde_json::Value::Object(tokens))
     }
 }
@@ -154,10 +149,7 @@ fn mint(key: &Key, issued_at: Duration) -> io::Result<String> {
         user_id: Id::uuid(USER),
         methods: Methods(PASSWORD_AND_TOKEN),
         expires_at,
-        audit_ids: AuditIds {
-            own: AuditId(own),
-            chain: Some(AuditId(chain)),
-        },
+        audit_ids: AuditIds { own: AuditId(own), chain: Some(AuditId(chain)) },
         scope: Scope::Project(Id::uuid(PROJECT)),
         delegation: Delegation::None,
     };
@@ -245,9 +237,7 @@ mod tests {
 
     fn opened(token: &str, key: &Key) -> Result<Payload, OpenError> {
         let envelope = Envelope::from_text(token.as_bytes(), 255).unwrap();
-        envelope
-            .open(&ring(key))
-            .map(|opened| Payload::decode(&opened.payload).unwrap())
+        envelope.open(&ring(key)).map(|opened| Payload::decode(&opened.payload).unwrap())
     }
 
     #[test]
@@ -265,20 +255,10 @@ mod tests {
         let expired = opened(&tokens.expired, &key).unwrap();
         assert_eq!(now.since(expired.expires_at.time()), LIFETIME);
 
-        assert!(matches!(
-            opened(&tokens.foreign, &key),
-            Err(OpenError::NoKey(_))
-        ));
-        assert!(matches!(
-            opened(&tokens.tampered, &key),
-            Err(OpenError::NoKey(_))
-        ));
+        assert!(matches!(opened(&tokens.foreign, &key), Err(OpenError::NoKey(_))));
+        assert!(matches!(opened(&tokens.tampered, &key), Err(OpenError::NoKey(_))));
         assert_eq!(tokens.tampered.len(), tokens.good.len());
-        let differ = tokens
-            .tampered
-            .bytes()
-            .zip(tokens.good.bytes())
-            .filter(|(a, b)| a != b);
+        let differ = tokens.tampered.bytes().zip(tokens.good.bytes()).filter(|(a, b)| a != b);
         assert_eq!(differ.count(), 1);
     }
 
@@ -308,10 +288,7 @@ mod tests {
             assert_eq!(permissions.mode() & 0o777, mode, "{name}");
         }
         let names = |directory: &Path| fs::read_dir(directory).unwrap().count();
-        assert_eq!(
-            (names(&directory), names(&directory.join("fernet-keys"))),
-            (2, 2)
-        );
+        assert_eq!((names(&directory), names(&directory.join("fernet-keys"))), (2, 2));
     }
 
     #[test]

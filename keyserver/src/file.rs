@@ -27,19 +27,11 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Secret, ReadError> {
     }
 
     // The whole capacity at once: growing would leave copies of a secret behind.
-    let length = usize::try_from(metadata.len())
-        .unwrap_or(usize::MAX)
-        .min(limit);
+    let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(limit);
     let mut bytes = Vec::with_capacity(length + 1);
-    let length = file
-        .take(u64::try_from(limit + 1).unwrap_or(u64::MAX))
-        .read_to_end(&mut bytes)?;
+    let length = file.take(u64::try_from(limit + 1).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
     let bytes = Secret::new(bytes);
-    if length > limit {
-        Err(ReadError::TooLong(limit))
-    } else {
-        Ok(bytes)
-    }
+    if length > limit { Err(ReadError::TooLong(limit)) } else { Ok(bytes) }
 }
 
 /// Why a file was not read.
@@ -89,10 +81,7 @@ mod tests {
         fs::write(directory.path().join("file"), "text").unwrap();
         symlink("file", directory.path().join("link")).unwrap();
         symlink("nowhere", directory.path().join("dangling")).unwrap();
-        assert_eq!(
-            read(&directory.path().join("link"), 9).unwrap().expose(),
-            b"text"
-        );
+        assert_eq!(read(&directory.path().join("link"), 9).unwrap().expose(), b"text");
         assert_eq!(
             read(&directory.path().join("dangling"), 9).unwrap_err(),
             ReadError::Io(io::ErrorKind::NotFound)
@@ -103,18 +92,10 @@ mod tests {
     fn waits_for_no_fifo_and_opens_no_device() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
-        let made = std::process::Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
         assert!(made.success());
         for path in [&fifo, Path::new("/dev/zero"), directory.path()] {
-            assert_eq!(
-                read(path, 9).unwrap_err(),
-                ReadError::NotRegular,
-                "{}",
-                path.display()
-            );
+            assert_eq!(read(path, 9).unwrap_err(), ReadError::NotRegular, "{}", path.display());
         }
     }
 }

@@ -47,10 +47,7 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     let own = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
-    let lines = fmt::layer()
-        .with_writer(io::stderr)
-        .with_target(false)
-        .with_ansi(false);
+    let lines = fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(false);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.boxed(),
@@ -71,11 +68,7 @@ struct Span {
 
 impl Allowance {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Span {
-            begun: Instant::now(),
-            said: 0,
-            unsaid: 0,
-        }))
+        Self(Mutex::new(Span { begun: Instant::now(), said: 0, unsaid: 0 }))
     }
 
     /// Whether one more line may be written, and how many were not since the last.

@@ -111,21 +111,13 @@ impl Metrics {
             "Time from a request's head to its answer",
             metrics.request_duration.clone(),
         );
-        registry.register(
-            "connections",
-            "Open connections",
-            metrics.connections.clone(),
-        );
+        registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register(
             "connections_ended",
             "Connections ended, by reason",
             metrics.connections_ended.clone(),
         );
-        registry.register(
-            "keys",
-            "Keys in the set that is served",
-            metrics.keys.clone(),
-        );
+        registry.register("keys", "Keys in the set that is served", metrics.keys.clone());
         registry.register(
             "primary_key_id",
             "Id of the key that makes tokens; it grows by one with each rotation",
@@ -156,10 +148,7 @@ impl Metrics {
             "Changes of the bearer token and TLS files, by result",
             metrics.reloads.clone(),
         );
-        Self {
-            registry,
-            ..metrics
-        }
+        Self { registry, ..metrics }
     }
 
     pub(crate) fn request(&self, path: &'static str, status: u16, duration: Duration) {
@@ -173,16 +162,11 @@ impl Metrics {
 
     pub(crate) fn connection_ended(&self, end: ConnectionEnd) {
         self.connections.dec();
-        self.connections_ended
-            .get_or_create(&End {
-                reason: end.label(),
-            })
-            .inc();
+        self.connections_ended.get_or_create(&End { reason: end.label() }).inc();
     }
 
     pub(crate) fn keys_loaded(&self, published: &Published) {
-        self.keys
-            .set(i64::try_from(published.ids.len()).unwrap_or(i64::MAX));
+        self.keys.set(i64::try_from(published.ids.len()).unwrap_or(i64::MAX));
         self.primary_key_id.set(published.primary().into());
         self.key_set_loads.inc();
         self.key_set_loaded.set(clock::since_1970().as_secs_f64());
@@ -190,16 +174,11 @@ impl Metrics {
     }
 
     pub(crate) fn keys_confirmed(&self) {
-        self.key_set_confirmed
-            .set(clock::since_1970().as_secs_f64());
+        self.key_set_confirmed.set(clock::since_1970().as_secs_f64());
     }
 
     pub(crate) fn snapshot_refused(&self, why: Incomplete) {
-        self.refused_snapshots
-            .get_or_create(&Reason {
-                reason: why.reason(),
-            })
-            .inc();
+        self.refused_snapshots.get_or_create(&Reason { reason: why.reason() }).inc();
     }
 
     pub(crate) fn reloaded(&self, files: &'static str, accepted: bool) {
@@ -229,11 +208,7 @@ mod tests {
         metrics.reloaded("tls", false);
         let text = metrics.to_string();
         for line in [
-            concat!(
-                "voussoir_keyserver_build_info{version=\"",
-                env!("CARGO_PKG_VERSION"),
-                "\"} 1"
-            ),
+            concat!("voussoir_keyserver_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "voussoir_keyserver_requests_total{path=\"/v1/token-keys\",status=\"304\"} 1",
             "voussoir_keyserver_request_duration_seconds_count 1",
             "voussoir_keyserver_connections 0",
@@ -241,10 +216,7 @@ mod tests {
             "voussoir_keyserver_refused_snapshots_total{reason=\"no_staged_key\"} 1",
             "voussoir_keyserver_reloads_total{files=\"tls\",result=\"refused\"} 1",
         ] {
-            assert!(
-                text.lines().any(|other| other == line),
-                "{line} is not in\n{text}"
-            );
+            assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
 

@@ -12,17 +12,12 @@ pub(crate) fn make_room(connections: u32) -> u32 {
     let mut available = limit.current.unwrap_or(u64::MAX);
     if available < wanted {
         let raised = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
-        let new = Rlimit {
-            current: Some(raised),
-            maximum: limit.maximum,
-        };
+        let new = Rlimit { current: Some(raised), maximum: limit.maximum };
         if setrlimit(Resource::Nofile, new).is_ok() {
             available = raised;
         }
     }
-    let possible = u32::try_from(available.saturating_sub(RESERVE))
-        .unwrap_or(u32::MAX)
-        .max(1);
+    let possible = u32::try_from(available.saturating_sub(RESERVE)).unwrap_or(u32::MAX).max(1);
     if possible < connections {
         warn!(
             "--max-connections {connections} is more than the limit of open files allows: \

@@ -41,13 +41,7 @@ pub(crate) fn watch<T: FromFiles>(
     let value = T::from_files(&contents).map_err(LoadError::Content)?;
     let (sender, receiver) = tokio::sync::watch::channel(Arc::new(value));
     let settle = Settle::believing(contents);
-    let mut watch = Watch {
-        paths,
-        metrics,
-        sender,
-        settle,
-        complaint: None,
-    };
+    let mut watch = Watch { paths, metrics, sender, settle, complaint: None };
     thread::Builder::new()
         .name(T::FILES.into())
         .spawn(move || {
@@ -97,10 +91,7 @@ impl<T: FromFiles> Watch<T> {
         let why = why.to_string();
         if self.complaint.as_ref() != Some(&why) {
             let files = T::FILES;
-            warn!(
-                files,
-                "changed files are refused, what was in force stays so: {why}"
-            );
+            warn!(files, "changed files are refused, what was in force stays so: {why}");
             self.metrics.reloaded(files, false);
             self.complaint = Some(why);
         }
@@ -158,9 +149,7 @@ mod tests {
         type Error = std::num::ParseIntError;
 
         fn from_files(contents: &[Secret]) -> Result<Self, Self::Error> {
-            String::from_utf8_lossy(contents[0].expose())
-                .parse()
-                .map(Self)
+            String::from_utf8_lossy(contents[0].expose()).parse().map(Self)
         }
     }
 
@@ -176,13 +165,7 @@ mod tests {
             let settle = Settle::believing(vec![Secret::new(b"1".to_vec())]);
             let sender = Sender::new(Arc::new(Number(1)));
             let metrics = Arc::new(Metrics::new());
-            let watch = Watch {
-                paths,
-                metrics,
-                sender,
-                settle,
-                complaint: None,
-            };
+            let watch = Watch { paths, metrics, sender, settle, complaint: None };
             Self { directory, watch }
         }
 
@@ -212,10 +195,7 @@ mod tests {
         world.watch.look();
         assert_eq!(world.watch.sender.borrow().0, 1);
         let refused = "reloads_total{files=\"number\",result=\"refused\"} 3";
-        assert!(
-            world.watch.metrics.to_string().contains(refused),
-            "one each, not one a reading"
-        );
+        assert!(world.watch.metrics.to_string().contains(refused), "one each, not one a reading");
         assert_eq!(world.sees("1"), 1);
         assert_eq!(world.sees("1"), 1);
         assert_eq!(world.sees("3"), 1);
@@ -227,17 +207,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         let load = || watch::<Number>(vec![path.clone()], Arc::new(Metrics::new()));
-        assert!(
-            load()
-                .unwrap_err()
-                .to_string()
-                .ends_with("file cannot be read: entity not found")
-        );
+        assert!(load().unwrap_err().to_string().ends_with("file cannot be read: entity not found"));
         fs::write(&path, "one").unwrap();
-        assert_eq!(
-            load().unwrap_err().to_string(),
-            "invalid digit found in string"
-        );
+        assert_eq!(load().unwrap_err().to_string(), "invalid digit found in string");
         fs::write(&path, "1").unwrap();
         assert_eq!(load().unwrap().borrow().0, 1);
     }

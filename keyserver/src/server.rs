@@ -51,25 +51,18 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         if !config.fernet_keys.is_dir() {
-            return Err(StartError::Configuration(
-                no_repository(&config.fernet_keys).into(),
-            ));
+            return Err(StartError::Configuration(no_repository(&config.fernet_keys).into()));
         }
         let tokens = config
             .bearer_tokens
             .map(|path| reload::watch(vec![path], Arc::clone(&metrics)))
             .transpose()
             .map_err(|why| StartError::Configuration(why.into()))?;
-        let certificate = config
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.client_ca.is_some());
+        let certificate = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         let tls = config
             .tls
             .map(|tls| {
-                let paths = [tls.certificate, tls.private_key]
-                    .into_iter()
-                    .chain(tls.client_ca);
+                let paths = [tls.certificate, tls.private_key].into_iter().chain(tls.client_ca);
                 reload::watch(paths.collect(), Arc::clone(&metrics))
             })
             .transpose()
@@ -82,10 +75,7 @@ impl Server {
         let address = listener.local_addr().map_err(runtime)?;
         let mut keys =
             key_repository::watch(config.fernet_keys, Arc::clone(&metrics)).map_err(runtime)?;
-        if timeout(FIRST_KEYS, keys.wait_for(Option::is_some))
-            .await
-            .is_err()
-        {
+        if timeout(FIRST_KEYS, keys.wait_for(Option::is_some)).await.is_err() {
             warn!("there is no complete set of keys yet: requests for keys are answered with 503");
         }
         if tls.is_none() && !address.ip().is_loopback() {
@@ -100,34 +90,20 @@ impl Server {
             ..config.limits
         };
         let router = http::router(Arc::new(Context {
-            access: Access {
-                certificate,
-                tokens,
-            },
+            access: Access { certificate, tokens },
             keys,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),
         }));
         let ending = Sender::new(false);
         let connections = Arc::new(Connections::new(limits, router, tls, ending.subscribe()));
-        Ok(Self {
-            listener,
-            address,
-            limits,
-            connections,
-            metrics,
-            ending,
-        })
+        Ok(Self { listener, address, limits, connections, metrics, ending })
     }
 
     /// Where clients find the server.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.connections.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if self.connections.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
@@ -144,12 +120,7 @@ impl Server {
         drop(self.listener);
         info!(address = %self.address, "ending");
         self.ending.send_replace(true);
-        if timeout(
-            self.limits.shutdown,
-            slots.acquire_many(self.limits.connections),
-        )
-        .await
-        .is_err()
+        if timeout(self.limits.shutdown, slots.acquire_many(self.limits.connections)).await.is_err()
         {
             warn!("some connections did not end in time and are cut off");
         }
@@ -187,10 +158,7 @@ impl Server {
     /// A client that went away again concerns nobody. Anything else, such as no file descriptor
     /// being left, is not over at once.
     async fn tolerate(&self, why: &io::Error) {
-        if matches!(
-            why.kind(),
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-        ) {
+        if matches!(why.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
             return;
         }
         if let Some(unsaid) = self.connections.allowance.take() {

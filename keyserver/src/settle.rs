@@ -25,27 +25,17 @@ pub(crate) enum Reading<'a, R> {
 impl<R: Same> Settle<R> {
     /// Begins without any belief.
     pub(crate) fn new() -> Self {
-        Self {
-            believed: None,
-            last: None,
-        }
+        Self { believed: None, last: None }
     }
 
     /// Begins with a belief.
     pub(crate) fn believing(reading: R) -> Self {
-        Self {
-            believed: Some(reading),
-            last: None,
-        }
+        Self { believed: Some(reading), last: None }
     }
 
     /// Takes the next reading.
     pub(crate) fn read(&mut self, reading: R) -> Reading<'_, R> {
-        if self
-            .believed
-            .as_ref()
-            .is_some_and(|believed| believed.same(&reading))
-        {
+        if self.believed.as_ref().is_some_and(|believed| believed.same(&reading)) {
             self.last = None;
             return Reading::Believed;
         }

@@ -37,9 +37,7 @@ impl Tls {
             Some(client_ca) => {
                 let mut roots = RootCertStore::empty();
                 for authority in certificates(client_ca).ok_or(InvalidTls::ClientCa(None))? {
-                    roots
-                        .add(authority)
-                        .map_err(|why| InvalidTls::ClientCa(Some(why)))?;
+                    roots.add(authority).map_err(|why| InvalidTls::ClientCa(Some(why)))?;
                 }
                 // A client may come without a certificate, because probes and Prometheus have
                 // none; it then gets no keys (`http/auth.rs`). One that is presented must be good.
@@ -52,9 +50,7 @@ impl Tls {
         };
         // Checks that the key belongs to the certificate, and with that, that a pair of files is
         // not half replaced.
-        let mut config = builder
-            .with_single_cert(chain, key)
-            .map_err(InvalidTls::Pair)?;
+        let mut config = builder.with_single_cert(chain, key).map_err(InvalidTls::Pair)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
@@ -76,9 +72,8 @@ impl FromFiles for Tls {
 
 /// The certificates in a PEM file (RFC 7468); `None` if there is none, or a broken one.
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
     (!certificates.is_empty()).then_some(certificates)
 }
 
@@ -104,10 +99,7 @@ impl fmt::Display for InvalidTls {
             Self::ClientCa(None) => f.write_str("--client-ca is no certificate in PEM"),
             Self::ClientCa(Some(why)) => write!(f, "--client-ca cannot be used: {why}"),
             Self::Pair(why) => {
-                write!(
-                    f,
-                    "--tls-certificate and --tls-private-key cannot be used together: {why}"
-                )
+                write!(f, "--tls-certificate and --tls-private-key cannot be used together: {why}")
             }
             Self::PrivateKey => f.write_str("--tls-private-key is no unencrypted key in PEM"),
             Self::Verifier(why) => write!(f, "--client-ca cannot be used: {why}"),

@@ -5,10 +5,7 @@
 //! or with another failure policy let through, at the will of whoever sends such a byte. The SDK
 //! remains for the contexts, and for the one call whose answer it has to route.
 
-#![expect(
-    unsafe_code,
-    reason = "this is the boundary of the sandbox; nothing else is unsafe"
-)]
+#![expect(unsafe_code, reason = "this is the boundary of the sandbox; nothing else is unsafe")]
 
 mod abi;
 pub(crate) mod pairs;
@@ -123,10 +120,7 @@ pub(crate) fn continue_request() -> Result<()> {
 /// Answers the effective context's request in the service's place.
 pub(crate) fn send_reply(reply: &Reply) -> Result<()> {
     const NO_GRPC_STATUS: i32 = -1;
-    let headers = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let headers = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let headers = pairs::encode(headers);
     check(unsafe {
         abi::proxy_send_local_response(
@@ -169,13 +163,7 @@ pub(crate) fn shared_data(key: &str) -> Result<Option<(Vec<u8>, u32)>> {
 /// Writes a value of shared data, if it still has this version; version 0 stands for any.
 pub(crate) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<()> {
     check(unsafe {
-        abi::proxy_set_shared_data(
-            key.as_ptr(),
-            key.len(),
-            value.as_ptr(),
-            value.len(),
-            version,
-        )
+        abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
     })
 }
 
@@ -234,11 +222,7 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> 
     let (mut data, mut size) = (null_mut(), 0);
     check(call(&raw mut data, &raw mut size))?;
     if data.is_null() {
-        return if size == 0 {
-            Ok(Vec::new())
-        } else {
-            Err(HostError::NOTHING)
-        };
+        return if size == 0 { Ok(Vec::new()) } else { Err(HostError::NOTHING) };
     }
     // SAFETY: the host allocates through the SDK's `proxy_on_memory_allocate`, which gives it a
     // boxed slice of exactly `size` bytes and forgets it: from here on it is ours alone.
@@ -247,11 +231,7 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> 
 
 fn check(status: u32) -> Result<()> {
     const OK: u32 = 0;
-    if status == OK {
-        Ok(())
-    } else {
-        Err(HostError(status))
-    }
+    if status == OK { Ok(()) } else { Err(HostError(status)) }
 }
 
 const REQUEST_HEADERS: u32 = 0;

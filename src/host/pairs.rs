@@ -62,11 +62,8 @@ fn split_text<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    const PAIRS: [(&[u8], &[u8]); 3] = [
-        (b":path", b"/"),
-        (b"x-auth-token", b"\xff\0\r\n"),
-        (b"x-auth-token", b""),
-    ];
+    const PAIRS: [(&[u8], &[u8]); 3] =
+        [(b":path", b"/"), (b"x-auth-token", b"\xff\0\r\n"), (b"x-auth-token", b"")];
 
     #[test]
     fn a_map_comes_back_as_it_was() {

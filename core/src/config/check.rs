@@ -27,11 +27,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
             Some(raw::Missing::Anonymous) => Missing::Anonymous,
         },
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
-        reason_header: raw
-            .reason_header
-            .as_deref()
-            .map(reason_header)
-            .transpose()?,
+        reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness: freshness(&raw.cache)?,
         parked: number(raw.limits.parked, DEFAULT_PARKED, 1..=100_000)
             .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 100000"))?,
@@ -49,24 +45,14 @@ fn keyserver(raw: raw::KeyServer) -> Result<KeyServer, ConfigError> {
     }
     let timeout = time(raw.timeout.as_deref(), DEFAULT_TIMEOUT, 10, 30_000)
         .ok_or_else(|| ConfigError::limits("keyserver.timeout", "10ms to 30s, such as \"1s\""))?;
-    let bearer_token = raw
-        .bearer_token
-        .map(|token| Secret::new(token.into_bytes()));
-    if bearer_token
-        .as_ref()
-        .is_some_and(|token| !is_visible(token.expose(), 4096))
-    {
+    let bearer_token = raw.bearer_token.map(|token| Secret::new(token.into_bytes()));
+    if bearer_token.as_ref().is_some_and(|token| !is_visible(token.expose(), 4096)) {
         return Err(ConfigError::limits(
             "keyserver.bearer_token",
             "1 to 4096 visible ASCII characters",
         ));
     }
-    Ok(KeyServer {
-        cluster: raw.cluster,
-        authority,
-        timeout,
-        bearer_token,
-    })
+    Ok(KeyServer { cluster: raw.cluster, authority, timeout, bearer_token })
 }
 
 fn token(raw: raw::Token) -> Result<TokenRules, ConfigError> {
@@ -80,12 +66,8 @@ fn token(raw: raw::Token) -> Result<TokenRules, ConfigError> {
     }
     Ok(TokenRules {
         www_authenticate_uri: uri,
-        methods: raw
-            .methods
-            .map_or_else(|| Ok(MethodNames::default()), methods)?,
-        kinds: raw
-            .kinds
-            .map_or_else(|| Ok(DEFAULT_KINDS.to_vec()), |names| kinds(&names))?,
+        methods: raw.methods.map_or_else(|| Ok(MethodNames::default()), methods)?,
+        kinds: raw.kinds.map_or_else(|| Ok(DEFAULT_KINDS.to_vec()), |names| kinds(&names))?,
         max_length: number(raw.max_length, DEFAULT_MAX_LENGTH, 100..=16_384)
             .ok_or_else(|| ConfigError::limits("token.max_length", "100 to 16384"))?,
         forward: raw.forward.unwrap_or(true),
@@ -95,9 +77,8 @@ fn token(raw: raw::Token) -> Result<TokenRules, ConfigError> {
 fn methods(names: Vec<String>) -> Result<MethodNames, ConfigError> {
     for (index, name) in names.iter().enumerate() {
         let twice = names.iter().take(index).any(|other| other == name);
-        let is_plain = name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        let is_plain =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
         if twice || name.is_empty() || !is_plain {
             return Err(ConfigError::limits(
                 format!("token.methods[{index}]"),
@@ -134,10 +115,7 @@ fn bypass(raw: Vec<raw::Bypass>, cors_preflight: bool) -> Result<Bypass, ConfigE
         .enumerate()
         .map(|(index, raw)| rule(raw, &format!("bypass[{index}]")))
         .collect::<Result<_, _>>()?;
-    Ok(Bypass {
-        rules,
-        cors_preflight,
-    })
+    Ok(Bypass { rules, cors_preflight })
 }
 
 fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
@@ -145,10 +123,7 @@ fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
         (Some(path), None) => PathPattern::exact(path),
         (None, Some(prefix)) => PathPattern::prefix(prefix),
         _ => {
-            return Err(ConfigError::limits(
-                field,
-                "given either `path` or `path_prefix`",
-            ));
+            return Err(ConfigError::limits(field, "given either `path` or `path_prefix`"));
         }
     };
     let path = path.ok_or_else(|| {
@@ -172,18 +147,11 @@ fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
 
 fn reason_header(name: &str) -> Result<String, ConfigError> {
     let name = name.to_ascii_lowercase();
-    let is_token = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     // Headers that mean something to every client, and would no longer.
-    let means_something_else = [
-        "content-length",
-        "content-type",
-        "connection",
-        "www-authenticate",
-        "retry-after",
-    ]
-    .contains(&name.as_str());
+    let means_something_else =
+        ["content-length", "content-type", "connection", "www-authenticate", "retry-after"]
+            .contains(&name.as_str());
     if name.is_empty() || name.len() > 64 || !is_token || means_something_else {
         return Err(ConfigError::limits(
             "reason_header",
@@ -200,10 +168,7 @@ fn freshness(raw: &raw::Cache) -> Result<Freshness, ConfigError> {
     let stale = time(raw.stale.as_deref(), DEFAULT_FRESHNESS.stale, 1_000, DAY)
         .ok_or_else(|| ConfigError::limits("cache.stale", "1s to 24h, such as \"1h\""))?;
     if stale < fresh {
-        return Err(ConfigError::limits(
-            "cache.stale",
-            "no shorter than cache.fresh",
-        ));
+        return Err(ConfigError::limits("cache.stale", "no shorter than cache.fresh"));
     }
     Ok(Freshness { fresh, stale })
 }
@@ -211,9 +176,7 @@ fn freshness(raw: &raw::Cache) -> Result<Freshness, ConfigError> {
 /// A duration within limits in milliseconds; the default when there is none.
 fn time(text: Option<&str>, default: Duration, least: u128, most: u128) -> Option<Duration> {
     let duration = text.map_or(Some(default), duration::parse)?;
-    (least..=most)
-        .contains(&duration.as_millis())
-        .then_some(duration)
+    (least..=most).contains(&duration.as_millis()).then_some(duration)
 }
 
 fn number(
@@ -251,10 +214,7 @@ mod tests {
             "token": {"www_authenticate_uri": "http://keystone/v3"},
         });
         for (name, value) in changes.as_object().unwrap() {
-            match (
-                config.get_mut(name).and_then(Value::as_object_mut),
-                value.as_object(),
-            ) {
+            match (config.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {
                 (Some(section), Some(fields)) => section.extend(fields.clone()),
                 _ => config[name] = value.clone(),
             }
@@ -337,31 +297,13 @@ mod tests {
     fn names_a_field_outside_its_limits() {
         for (changes, field) in [
             (json!({"keyserver": {"cluster": ""}}), "keyserver.cluster"),
-            (
-                json!({"keyserver": {"cluster": "a b"}}),
-                "keyserver.cluster",
-            ),
-            (
-                json!({"keyserver": {"authority": "a\r\nb"}}),
-                "keyserver.authority",
-            ),
+            (json!({"keyserver": {"cluster": "a b"}}), "keyserver.cluster"),
+            (json!({"keyserver": {"authority": "a\r\nb"}}), "keyserver.authority"),
             (json!({"keyserver": {"timeout": "60"}}), "keyserver.timeout"),
-            (
-                json!({"keyserver": {"timeout": "31s"}}),
-                "keyserver.timeout",
-            ),
-            (
-                json!({"keyserver": {"bearer_token": "a\nb"}}),
-                "keyserver.bearer_token",
-            ),
-            (
-                json!({"keyserver": {"bearer_token": ""}}),
-                "keyserver.bearer_token",
-            ),
-            (
-                json!({"token": {"www_authenticate_uri": "keystone"}}),
-                "token.www_authenticate_uri",
-            ),
+            (json!({"keyserver": {"timeout": "31s"}}), "keyserver.timeout"),
+            (json!({"keyserver": {"bearer_token": "a\nb"}}), "keyserver.bearer_token"),
+            (json!({"keyserver": {"bearer_token": ""}}), "keyserver.bearer_token"),
+            (json!({"token": {"www_authenticate_uri": "keystone"}}), "token.www_authenticate_uri"),
             (
                 json!({"token": {"www_authenticate_uri": "http://a\""}}),
                 "token.www_authenticate_uri",
@@ -370,27 +312,15 @@ mod tests {
                 json!({"token": {"www_authenticate_uri": "http://a\r\nx: y"}}),
                 "token.www_authenticate_uri",
             ),
-            (
-                json!({"token": {"methods": ["a", "a"]}}),
-                "token.methods[1]",
-            ),
+            (json!({"token": {"methods": ["a", "a"]}}), "token.methods[1]"),
             (json!({"token": {"methods": ["a,b"]}}), "token.methods[0]"),
             (json!({"token": {"kinds": []}}), "token.kinds"),
-            (
-                json!({"token": {"kinds": ["project", "jws"]}}),
-                "token.kinds[1]",
-            ),
+            (json!({"token": {"kinds": ["project", "jws"]}}), "token.kinds[1]"),
             (json!({"token": {"max_length": 99}}), "token.max_length"),
             (json!({"bypass": [{}]}), "bypass[0]"),
-            (
-                json!({"bypass": [{"path": "/a", "path_prefix": "/b/"}]}),
-                "bypass[0]",
-            ),
+            (json!({"bypass": [{"path": "/a", "path_prefix": "/b/"}]}), "bypass[0]"),
             (json!({"bypass": [{"path": "a"}]}), "bypass[0]"),
-            (
-                json!({"bypass": [{"path": "/a", "methods": ["get"]}]}),
-                "bypass[0].methods[0]",
-            ),
+            (json!({"bypass": [{"path": "/a", "methods": ["get"]}]}), "bypass[0].methods[0]"),
             (json!({"reason_header": "x y"}), "reason_header"),
             (json!({"reason_header": "Content-Length"}), "reason_header"),
             (json!({"cache": {"fresh": "0s"}}), "cache.fresh"),
@@ -398,23 +328,13 @@ mod tests {
             (json!({"limits": {"parked": 0}}), "limits.parked"),
         ] {
             let message = error(&changes);
-            assert!(
-                message.starts_with(&format!("{field}: must be ")),
-                "{message}"
-            );
+            assert!(message.starts_with(&format!("{field}: must be ")), "{message}");
         }
     }
 
     #[test]
     fn refuses_what_is_no_configuration() {
-        for bytes in [
-            &b""[..],
-            b"[]",
-            b"{} {}",
-            b"{",
-            b"\xff\xfe",
-            b"mode: enforce",
-        ] {
+        for bytes in [&b""[..], b"[]", b"{} {}", b"{", b"\xff\xfe", b"mode: enforce"] {
             assert!(Config::parse(bytes).is_err());
         }
         let message = Config::parse(b"mode: enforce").unwrap_err().to_string();
@@ -423,12 +343,7 @@ mod tests {
 
     #[test]
     fn an_error_does_not_show_the_bearer_token() {
-        for token in [
-            json!("hunter2\n"),
-            json!(["hunter2"]),
-            json!({"hunter2": 1}),
-            json!(2),
-        ] {
+        for token in [json!("hunter2\n"), json!(["hunter2"]), json!({"hunter2": 1}), json!(2)] {
             let message = error(&json!({"keyserver": {"bearer_token": token}}));
             assert!(message.starts_with("keyserver.bearer_token: "), "{message}");
             assert!(!message.contains("hunter2"), "{message}");

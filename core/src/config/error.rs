@@ -22,18 +22,12 @@ pub(super) enum Problem {
 impl ConfigError {
     /// A value of `field` is not within its limits.
     pub(super) fn limits(field: impl Into<String>, limits: &'static str) -> Self {
-        Self {
-            field: field.into(),
-            problem: Problem::Limits(limits),
-        }
+        Self { field: field.into(), problem: Problem::Limits(limits) }
     }
 
     /// The configuration as a whole, or a part of it, has not the shape it must have.
     pub(super) fn shape(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            problem: Problem::Shape(message.into()),
-        }
+        Self { field: field.into(), problem: Problem::Shape(message.into()) }
     }
 
     /// The path of the field, such as `token.kinds[1]`; `.` for the whole.

@@ -104,8 +104,7 @@ impl Config {
         let raw: raw::Config = if first_is_brace(bytes) {
             let mut json = serde_json::Deserializer::from_slice(bytes);
             let raw = serde_path_to_error::deserialize(&mut json).map_err(|error| shape(&error))?;
-            json.end()
-                .map_err(|error| ConfigError::shape(".", format!("{error}")))?;
+            json.end().map_err(|error| ConfigError::shape(".", format!("{error}")))?;
             raw
         } else {
             let json = protobuf::parse_struct(bytes).ok_or_else(|| {
@@ -156,10 +155,8 @@ pub const DEFAULT_MAX_LENGTH: usize = 4096;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long keys are used by default.
-pub const DEFAULT_FRESHNESS: Freshness = Freshness {
-    fresh: Duration::from_mins(1),
-    stale: Duration::from_hours(1),
-};
+pub const DEFAULT_FRESHNESS: Freshness =
+    Freshness { fresh: Duration::from_mins(1), stale: Duration::from_hours(1) };
 
 /// How many requests may wait by default.
 pub const DEFAULT_PARKED: usize = 1024;

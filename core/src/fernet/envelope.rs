@@ -60,9 +60,7 @@ impl Envelope {
         if text.len() > max_length {
             return Err(MalformedEnvelope::TooLong);
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| MalformedEnvelope::NotBase64Url)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| MalformedEnvelope::NotBase64Url)?;
         Self::from_bytes(bytes)
     }
 
@@ -88,11 +86,7 @@ impl Envelope {
     /// Opens the envelope if this key verifies its HMAC.
     #[must_use]
     pub fn open_with(self, key: &Key) -> Option<Opened> {
-        if self.is_verified_by(key) {
-            self.decrypt(0, key).ok()
-        } else {
-            None
-        }
+        if self.is_verified_by(key) { self.decrypt(0, key).ok() } else { None }
     }
 
     fn is_verified_by(&self, key: &Key) -> bool {
@@ -103,26 +97,19 @@ impl Envelope {
 
     /// Only to be called when the HMAC was verified.
     fn decrypt(mut self, key_id: u32, key: &Key) -> Result<Opened, OpenError> {
-        let parts = self
-            .bytes
-            .split_last_chunk_mut::<MAC_LENGTH>()
-            .and_then(|(signed, _)| {
-                let (_version, rest) = signed.split_first_mut()?;
-                let (issued_at, rest) = rest.split_first_chunk_mut::<TIMESTAMP_LENGTH>()?;
-                let (iv, ciphertext) = rest.split_first_chunk_mut::<BLOCK_LENGTH>()?;
-                Some((issued_at, iv, ciphertext))
-            });
+        let parts = self.bytes.split_last_chunk_mut::<MAC_LENGTH>().and_then(|(signed, _)| {
+            let (_version, rest) = signed.split_first_mut()?;
+            let (issued_at, rest) = rest.split_first_chunk_mut::<TIMESTAMP_LENGTH>()?;
+            let (iv, ciphertext) = rest.split_first_chunk_mut::<BLOCK_LENGTH>()?;
+            Some((issued_at, iv, ciphertext))
+        });
         let (issued_at, iv, ciphertext) = parts.ok_or(OpenError::Padding)?;
         let issued_at = u64::from_be_bytes(*issued_at);
         let length = key.decrypt(iv, ciphertext).ok_or(OpenError::Padding)?.len();
         // What was decrypted in place becomes the payload, without a second allocation.
         self.bytes.truncate(PAYLOAD_START + length);
         self.bytes.drain(..PAYLOAD_START);
-        Ok(Opened {
-            issued_at,
-            key_id,
-            payload: self.bytes,
-        })
+        Ok(Opened { issued_at, key_id, payload: self.bytes })
     }
 }
 
@@ -184,18 +171,8 @@ mod tests {
     #[test]
     fn opens_the_specifications_example() {
         let ring = ring(&[Key::from_text(SPEC_KEY).unwrap()]);
-        let opened = Envelope::from_text(SPEC_TOKEN.as_bytes(), 255)
-            .unwrap()
-            .open(&ring)
-            .unwrap();
-        assert_eq!(
-            opened,
-            Opened {
-                issued_at: SPEC_TIME,
-                key_id: 1,
-                payload: b"hello".to_vec()
-            }
-        );
+        let opened = Envelope::from_text(SPEC_TOKEN.as_bytes(), 255).unwrap().open(&ring).unwrap();
+        assert_eq!(opened, Opened { issued_at: SPEC_TIME, key_id: 1, payload: b"hello".to_vec() });
     }
 
     #[test]
@@ -223,10 +200,7 @@ mod tests {
         let sealed = Key::new(&[1; 16], &[2; 16]).seal(7, &[9; 16], b"payload");
         let envelope = Envelope::from_bytes(sealed).unwrap();
         let other = ring(&[Key::new(&[3; 16], &[2; 16])]);
-        assert_eq!(
-            envelope.clone().open(&other),
-            Err(OpenError::NoKey(envelope))
-        );
+        assert_eq!(envelope.clone().open(&other), Err(OpenError::NoKey(envelope)));
     }
 
     #[test]
@@ -237,9 +211,7 @@ mod tests {
         for bit in 0..sealed.len() * 8 {
             let mut bytes = sealed.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let opened = Envelope::from_bytes(bytes)
-                .ok()
-                .and_then(|e| e.open(&ring).ok());
+            let opened = Envelope::from_bytes(bytes).ok().and_then(|e| e.open(&ring).ok());
             assert_eq!(opened, None, "bit {bit}");
         }
         for length in 0..sealed.len() {
@@ -254,9 +226,6 @@ mod tests {
     fn looks_at_no_text_over_the_limit() {
         let text = SPEC_TOKEN.as_bytes();
         assert!(Envelope::from_text(text, text.len()).is_ok());
-        assert_eq!(
-            Envelope::from_text(text, text.len() - 1),
-            Err(MalformedEnvelope::TooLong)
-        );
+        assert_eq!(Envelope::from_text(text, text.len() - 1), Err(MalformedEnvelope::TooLong));
     }
 }

@@ -56,11 +56,7 @@ impl Key {
 
     /// Whether `mac` is the HMAC of `signed`, compared in constant time.
     pub(super) fn verifies(&self, signed: &[u8], mac: &[u8]) -> bool {
-        self.mac
-            .clone()
-            .chain_update(signed)
-            .verify_slice(mac)
-            .is_ok()
+        self.mac.clone().chain_update(signed).verify_slice(mac).is_ok()
     }
 
     /// Decrypts in place; `None` when the padding is not PKCS #7.
@@ -100,12 +96,7 @@ impl Key {
         encryptor.encrypt_block(&mut last);
         sealed.extend_from_slice(&last);
 
-        let mac = self
-            .mac
-            .clone()
-            .chain_update(&sealed)
-            .finalize()
-            .into_bytes();
+        let mac = self.mac.clone().chain_update(&sealed).finalize().into_bytes();
         sealed.extend_from_slice(&mac);
         sealed
     }

@@ -43,10 +43,7 @@ fn payload() -> Payload {
         user_id: Id::uuid([0xaa; 16]),
         methods: Methods(6),
         expires_at: Expiry::from_seconds(1_800_000_001.0).unwrap(),
-        audit_ids: AuditIds {
-            own: AuditId([1; 16]),
-            chain: Some(AuditId([2; 16])),
-        },
+        audit_ids: AuditIds { own: AuditId([1; 16]), chain: Some(AuditId([2; 16])) },
         scope: Scope::Project(Id::uuid([0xbb; 16])),
         delegation: Delegation::None,
     }
@@ -62,27 +59,18 @@ fn gate(changes: &Value) -> Gate {
         "token": {"www_authenticate_uri": "http://keystone/v3"},
     });
     for (name, value) in changes.as_object().unwrap() {
-        match (
-            config.get_mut(name).and_then(Value::as_object_mut),
-            value.as_object(),
-        ) {
+        match (config.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {
             (Some(section), Some(fields)) => section.extend(fields.clone()),
             _ => config[name] = value.clone(),
         }
     }
-    Gate::new(Rc::new(
-        Config::parse(format!("{config}").as_bytes()).unwrap(),
-    ))
+    Gate::new(Rc::new(Config::parse(format!("{config}").as_bytes()).unwrap()))
 }
 
 /// Hands in a head of these headers, and keys as often as they are asked for.
 fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
     let mut all: Vec<(&[u8], &[u8])> = vec![(b":method", b"GET"), (b":path", b"/v2.1/servers")];
-    all.extend(
-        headers
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
-    );
+    all.extend(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     let mut effect = gate.handle(now(), Input::Head(RequestHead::new(&all)));
     while let Effect::NeedKeys { .. } = effect {
         assert!(!gate.is_open());
@@ -113,11 +101,7 @@ fn rejection(effect: Effect) -> Rejection {
 }
 
 fn set(edits: &HeaderEdits) -> Vec<(&str, &str)> {
-    edits
-        .set
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect()
+    edits.set.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 #[test]
@@ -136,10 +120,7 @@ fn a_valid_token_is_presented_and_forwarded() {
             ("x-tenant-id", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
             ("x-voussoir-token-kind", "project"),
             ("x-voussoir-token-methods", "token,password"),
-            (
-                "x-voussoir-token-audit-ids",
-                "AQEBAQEBAQEBAQEBAQEBAQ,AgICAgICAgICAgICAgICAg"
-            ),
+            ("x-voussoir-token-audit-ids", "AQEBAQEBAQEBAQEBAQEBAQ,AgICAgICAgICAgICAgICAg"),
             ("x-voussoir-token-expires-at", "2027-01-15T08:00:01.000000Z"),
             ("x-voussoir-token-issued-at", "2027-01-15T07:59:00.000000Z"),
         ]
@@ -160,25 +141,10 @@ fn each_scope_and_delegation_has_its_headers() {
     };
     let project = || Scope::Project(id());
     for (scope, delegation, header, value) in [
-        (
-            Scope::Unscoped,
-            Delegation::None,
-            "x-voussoir-token-kind",
-            "unscoped",
-        ),
+        (Scope::Unscoped, Delegation::None, "x-voussoir-token-kind", "unscoped"),
         (Scope::Domain(id()), Delegation::None, "x-domain-id", hex),
-        (
-            Scope::System,
-            Delegation::None,
-            "openstack-system-scope",
-            "all",
-        ),
-        (
-            project(),
-            Delegation::Trust { trust_id: id() },
-            "x-voussoir-trust-id",
-            hex,
-        ),
+        (Scope::System, Delegation::None, "openstack-system-scope", "all"),
+        (project(), Delegation::Trust { trust_id: id() }, "x-voussoir-trust-id", hex),
         (
             Scope::Unscoped,
             Delegation::Federation(federation),
@@ -187,25 +153,19 @@ fn each_scope_and_delegation_has_its_headers() {
         ),
         (
             project(),
-            Delegation::Oauth1 {
-                access_token_id: id(),
-            },
+            Delegation::Oauth1 { access_token_id: id() },
             "x-voussoir-access-token-id",
             hex,
         ),
         (
             project(),
-            Delegation::ApplicationCredential {
-                application_credential_id: id(),
-            },
+            Delegation::ApplicationCredential { application_credential_id: id() },
             "x-voussoir-application-credential-id",
             hex,
         ),
         (
             project(),
-            Delegation::Oauth2Credential {
-                thumbprint: "A4Dt=".into(),
-            },
+            Delegation::Oauth2Credential { thumbprint: "A4Dt=".into() },
             "x-voussoir-certificate-thumbprint",
             "A4Dt=",
         ),
@@ -220,58 +180,36 @@ fn each_scope_and_delegation_has_its_headers() {
             hex,
         ),
     ] {
-        let token = token(&Payload {
-            scope,
-            delegation,
-            ..payload()
-        });
+        let token = token(&Payload { scope, delegation, ..payload() });
         let (edits, verdict) = forwarded(run(&mut gate(&all_kinds), &[("x-auth-token", &token)]));
         assert_eq!(verdict, Verdict::Allowed);
-        assert!(
-            set(&edits).contains(&(header, value)),
-            "{header}: {edits:?}"
-        );
+        assert!(set(&edits).contains(&(header, value)), "{header}: {edits:?}");
     }
 }
 
 #[test]
 fn a_trusts_token_names_the_trustee_and_no_user() {
-    let trust = Delegation::Trust {
-        trust_id: Id::uuid([3; 16]),
-    };
-    let token = token(&Payload {
-        delegation: trust,
-        ..payload()
-    });
+    let trust = Delegation::Trust { trust_id: Id::uuid([3; 16]) };
+    let token = token(&Payload { delegation: trust, ..payload() });
     let (edits, _) = forwarded(run(&mut gate(&json!({})), &[("x-auth-token", &token)]));
     let headers = set(&edits);
     assert!(headers.iter().all(|(name, _)| *name != "x-user-id"));
-    assert!(headers.contains(&(
-        "x-voussoir-trustee-user-id",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-    )));
+    assert!(headers.contains(&("x-voussoir-trustee-user-id", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")));
 }
 
 #[test]
 fn restrictions_that_the_token_does_not_tell_are_refused_by_default() {
     let id = || Id::uuid([4; 16]);
     for delegation in [
-        Delegation::ApplicationCredential {
-            application_credential_id: id(),
-        },
-        Delegation::Oauth2Credential {
-            thumbprint: "A4Dt=".into(),
-        },
+        Delegation::ApplicationCredential { application_credential_id: id() },
+        Delegation::Oauth2Credential { thumbprint: "A4Dt=".into() },
         Delegation::Restriction {
             token_restriction_id: id(),
             allow_renew: true,
             allow_rescope: true,
         },
     ] {
-        let token = token(&Payload {
-            delegation,
-            ..payload()
-        });
+        let token = token(&Payload { delegation, ..payload() });
         let effect = run(&mut gate(&json!({})), &[("x-auth-token", &token)]);
         assert_eq!(rejection(effect), Rejection::TokenKindRefused);
     }
@@ -279,10 +217,7 @@ fn restrictions_that_the_token_does_not_tell_are_refused_by_default() {
 
 #[test]
 fn a_token_ends_when_its_payload_says_so() {
-    let ended = Payload {
-        expires_at: Expiry::from_seconds(1_800_000_000.0).unwrap(),
-        ..payload()
-    };
+    let ended = Payload { expires_at: Expiry::from_seconds(1_800_000_000.0).unwrap(), ..payload() };
     let effect = run(&mut gate(&json!({})), &[("x-auth-token", &token(&ended))]);
     assert_eq!(rejection(effect), Rejection::TokenExpired);
 
@@ -316,10 +251,7 @@ fn a_genuine_envelope_around_garbage_is_refused() {
     for (payload, expected) in [
         (&b""[..], Rejection::PayloadMalformed),
         (b"\x92\x02\xc0", Rejection::PayloadMalformed),
-        (
-            b"\x96\x0c\xc0\xc0\xc0\xc0\xc0",
-            Rejection::PayloadVersionUnknown,
-        ),
+        (b"\x96\x0c\xc0\xc0\xc0\xc0\xc0", Rejection::PayloadVersionUnknown),
     ] {
         let token = key(1).seal_text(NOW, &[9; 16], payload);
         let effect = run(&mut gate(&json!({})), &[("x-auth-token", &token)]);
@@ -335,12 +267,7 @@ fn a_token_of_another_key_is_refused_only_after_newer_keys_were_asked_for() {
     let effect = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
     assert_eq!(effect, Effect::NeedKeys { newer_than: None });
     let effect = gate.handle(now(), Input::Keys(&keys(7, &[2, 3])));
-    assert_eq!(
-        effect,
-        Effect::NeedKeys {
-            newer_than: Some(7)
-        }
-    );
+    assert_eq!(effect, Effect::NeedKeys { newer_than: Some(7) });
     let effect = gate.handle(now(), Input::Keys(&keys(7, &[2, 3])));
     assert_eq!(rejection(effect), Rejection::TokenNotAuthentic);
 }
@@ -376,10 +303,7 @@ fn more_than_one_token_is_ambiguous() {
     let token = token(&payload());
     let other = format!("{}A", &token[..token.len() - 1]);
     for headers in [
-        &[
-            ("x-auth-token", token.as_str()),
-            ("x-auth-token", token.as_str()),
-        ][..],
+        &[("x-auth-token", token.as_str()), ("x-auth-token", token.as_str())][..],
         &[("x-auth-token", &token), ("x-auth-token", "")],
         &[("x-auth-token", &token), ("x-storage-token", &other)],
         &[("x-storage-token", &token), ("x-storage-token", &other)],
@@ -399,24 +323,14 @@ fn the_storage_token_counts_where_there_is_no_other() {
         &[("x-storage-token", token.as_str())][..],
         &[("x-storage-token", &token), ("x-auth-token", &token)],
     ] {
-        assert_eq!(
-            forwarded(run(&mut gate(&json!({})), headers)).1,
-            Verdict::Allowed
-        );
+        assert_eq!(forwarded(run(&mut gate(&json!({})), headers)).1, Verdict::Allowed);
     }
 }
 
 #[test]
 fn what_the_client_says_about_itself_is_removed_whatever_happens() {
-    let forged = [
-        ("x-roles", "admin"),
-        ("X_User_Id", "root"),
-        ("x_auth-token", "x"),
-    ];
-    let names: Vec<Vec<u8>> = forged
-        .iter()
-        .map(|(name, _)| name.as_bytes().to_vec())
-        .collect();
+    let forged = [("x-roles", "admin"), ("X_User_Id", "root"), ("x_auth-token", "x")];
+    let names: Vec<Vec<u8>> = forged.iter().map(|(name, _)| name.as_bytes().to_vec()).collect();
     let token = token(&payload());
     for (changes, credential) in [
         (json!({}), Some(&token)),
@@ -456,11 +370,7 @@ fn shadow_mode_forwards_what_it_would_refuse_and_says_so() {
     let (edits, verdict) = forwarded(run(&mut gate, &[("x-auth-token", "garbage")]));
     assert_eq!(verdict, Verdict::Rejected(Rejection::TokenMalformed));
     assert_eq!(set(&edits), [("x-identity-status", "Invalid")]);
-    assert_eq!(
-        edits.remove,
-        Vec::<Vec<u8>>::new(),
-        "the service still needs the credential"
-    );
+    assert_eq!(edits.remove, Vec::<Vec<u8>>::new(), "the service still needs the credential");
 }
 
 #[test]
@@ -470,10 +380,7 @@ fn the_credential_is_taken_away_only_where_it_was_checked() {
     let removed = |changes: Value| forwarded(run(&mut gate(&changes), &headers)).0.remove;
     let both = [b"x-auth-token".to_vec(), b"x-storage-token".to_vec()];
     assert_eq!(removed(json!({"token": {"forward": false}})), both);
-    assert_eq!(
-        removed(json!({"token": {"forward": true}})),
-        Vec::<Vec<u8>>::new()
-    );
+    assert_eq!(removed(json!({"token": {"forward": true}})), Vec::<Vec<u8>>::new());
     let bypassed = json!({"token": {"forward": false}, "bypass": [{"path": "/v2.1/servers"}]});
     assert_eq!(removed(bypassed), Vec::<Vec<u8>>::new());
 }
@@ -509,26 +416,15 @@ fn a_refusal_is_worded_as_keystonemiddleware_words_it() {
 #[test]
 fn the_reason_is_told_only_where_that_is_configured() {
     let (reply, _) = refused(run(&mut gate(&json!({"reason_header": "x-why"})), &[]));
-    assert!(
-        reply
-            .headers
-            .contains(&("x-why".into(), "token_missing".into()))
-    );
+    assert!(reply.headers.contains(&("x-why".into(), "token_missing".into())));
 }
 
 #[test]
 fn a_failing_host_lets_nothing_through() {
-    for changes in [
-        json!({}),
-        json!({"mode": "shadow"}),
-        json!({"missing": "anonymous"}),
-    ] {
+    for changes in [json!({}), json!({"mode": "shadow"}), json!({"missing": "anonymous"})] {
         let mut failing = gate(&changes);
         let (reply, verdict) = refused(failing.handle(now(), Input::NoHead));
-        assert_eq!(
-            (reply.status, verdict),
-            (503, Verdict::Unavailable(Unknown::HostFailure))
-        );
+        assert_eq!((reply.status, verdict), (503, Verdict::Unavailable(Unknown::HostFailure)));
         assert!(!failing.is_open());
 
         let mut aborted = gate(&changes);
@@ -546,10 +442,7 @@ fn a_decision_is_final() {
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
     let again = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
     assert_eq!(again, Effect::Nothing);
-    assert_eq!(
-        gate.handle(now(), Input::Keys(&keys(1, &[1]))),
-        Effect::Nothing
-    );
+    assert_eq!(gate.handle(now(), Input::Keys(&keys(1, &[1]))), Effect::Nothing);
     assert!(!gate.is_open());
 }
 

@@ -61,17 +61,12 @@ impl Answer<'_> {
             b"200" => {
                 let keys = KeySet::from_json(self.body).map_err(FetchFailure::KeySet)?;
                 let ring = keys.ring().map_err(FetchFailure::KeySet)?;
-                Ok(Outcome::Updated(Fetched {
-                    ring,
-                    etag: self.etag.and_then(etag),
-                }))
+                Ok(Outcome::Updated(Fetched { ring, etag: self.etag.and_then(etag) }))
             }
             b"304" if has_keys => Ok(Outcome::Unchanged),
             b"304" => Err(FetchFailure::NothingToKeep),
             status => {
-                let status = core::str::from_utf8(status)
-                    .ok()
-                    .and_then(|text| text.parse().ok());
+                let status = core::str::from_utf8(status).ok().and_then(|text| text.parse().ok());
                 Err(status.map_or(FetchFailure::Protocol, FetchFailure::Status))
             }
         }

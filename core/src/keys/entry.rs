@@ -33,9 +33,7 @@ impl KeySetEntry {
         let (confirmed_at, rest) = bytes.split_first_chunk()?;
         let (length, rest) = rest.split_first()?;
         let (etag, json) = rest.split_at_checked(usize::from(*length))?;
-        let etag = core::str::from_utf8(etag)
-            .ok()
-            .filter(|etag| etag.len() <= MAX_ETAG)?;
+        let etag = core::str::from_utf8(etag).ok().filter(|etag| etag.len() <= MAX_ETAG)?;
         Some(Self {
             confirmed_at: UnixTime::from_micros(u64::from_be_bytes(*confirmed_at)),
             etag: (!etag.is_empty()).then(|| etag.into()),
@@ -69,10 +67,7 @@ impl Lease {
         let (until, rest) = bytes.split_first_chunk()?;
         let [failed] = rest else { return None };
         let until = UnixTime::from_micros(u64::from_be_bytes(*until));
-        Some(Self {
-            until,
-            failed: *failed != 0,
-        })
+        Some(Self { until, failed: *failed != 0 })
     }
 }
 
@@ -101,10 +96,7 @@ mod tests {
     #[test]
     fn a_lease_comes_back_as_it_was() {
         for failed in [false, true] {
-            let lease = Lease {
-                until: UnixTime::from_micros(123_456_789),
-                failed,
-            };
+            let lease = Lease { until: UnixTime::from_micros(123_456_789), failed };
             assert_eq!(Lease::decode(&lease.encode()), Some(lease));
         }
     }

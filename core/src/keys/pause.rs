@@ -14,10 +14,7 @@ pub(super) struct Pause {
 
 impl Pause {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            failures: 0,
-            state: seed,
-        }
+        Self { failures: 0, state: seed }
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -34,9 +31,8 @@ impl Pause {
     /// `duration`, shortened by up to one part in `parts`.
     pub(super) fn shortened(&mut self, duration: Duration, parts: u32) -> Duration {
         let most = u64::try_from((duration / parts).as_micros()).unwrap_or(u64::MAX);
-        duration.saturating_sub(Duration::from_micros(
-            self.random() % most.saturating_add(1).max(1),
-        ))
+        duration
+            .saturating_sub(Duration::from_micros(self.random() % most.saturating_add(1).max(1)))
     }
 
     /// SplitMix64 (Steele, Lea and Flood, 2014).

@@ -60,15 +60,7 @@ impl Seal {
 
     pub(super) fn seal(&self, slot: Slot, entry: &[u8]) -> Vec<u8> {
         let keys = self.keys(slot);
-        let iv = first_half(
-            &keys
-                .iv
-                .clone()
-                .chain_update(entry)
-                .finalize()
-                .into_bytes()
-                .into(),
-        );
+        let iv = first_half(&keys.iv.clone().chain_update(entry).finalize().into_bytes().into());
         keys.key.seal(0, &iv, entry)
     }
 
@@ -78,9 +70,7 @@ impl Seal {
             return None;
         }
         let envelope = Envelope::from_bytes(sealed.to_vec()).ok()?;
-        envelope
-            .open_with(&self.keys(slot).key)
-            .map(|opened| Zeroizing::new(opened.payload))
+        envelope.open_with(&self.keys(slot).key).map(|opened| Zeroizing::new(opened.payload))
     }
 
     fn keys(&self, slot: Slot) -> &SlotKeys {
@@ -116,32 +106,17 @@ impl Slot {
 /// HKDF (RFC 5869) with one block of output: this is its extraction, [`derive`] its expansion.
 fn master(keyserver: &KeyServer) -> Hmac<Sha256> {
     let mut extract = hmac_sha256(b"voussoir shared data");
-    let bearer_token = keyserver
-        .bearer_token
-        .as_ref()
-        .map(Secret::expose)
-        .unwrap_or_default();
-    for part in [
-        keyserver.cluster.as_bytes(),
-        keyserver.authority.as_bytes(),
-        bearer_token,
-    ] {
+    let bearer_token = keyserver.bearer_token.as_ref().map(Secret::expose).unwrap_or_default();
+    for part in [keyserver.cluster.as_bytes(), keyserver.authority.as_bytes(), bearer_token] {
         // With its length before it, no part can pass for the beginning of the next.
         extract.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         extract.update(part);
     }
-    hmac_sha256(&*Zeroizing::new(<[u8; 32]>::from(
-        extract.finalize().into_bytes(),
-    )))
+    hmac_sha256(&*Zeroizing::new(<[u8; 32]>::from(extract.finalize().into_bytes())))
 }
 
 fn derive(master: &Hmac<Sha256>, label: &[u8]) -> Zeroizing<[u8; 32]> {
-    let output = master
-        .clone()
-        .chain_update(label)
-        .chain_update([1])
-        .finalize()
-        .into_bytes();
+    let output = master.clone().chain_update(label).chain_update([1]).finalize().into_bytes();
     Zeroizing::new(output.into())
 }
 
@@ -181,10 +156,7 @@ mod tests {
     fn opens_what_it_sealed() {
         let (ours, same) = (seal("a", b"token"), seal("a", b"token"));
         let sealed = ours.seal(Slot::KeySet, b"entry");
-        assert_eq!(
-            same.open(Slot::KeySet, &sealed).unwrap().as_slice(),
-            b"entry"
-        );
+        assert_eq!(same.open(Slot::KeySet, &sealed).unwrap().as_slice(), b"entry");
         assert_eq!(ours.slot_name(Slot::KeySet), same.slot_name(Slot::KeySet));
     }
 

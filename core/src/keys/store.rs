@@ -90,27 +90,17 @@ impl KeyStore {
     /// arrived, or so shortly before ([`ENOUGH`]) that no rotation can have gone by unnoticed.
     pub fn want(&mut self, now: UnixTime, request: u32, newer_than: Option<u64>) -> Want {
         self.observe(now);
-        let waiter = Waiter {
-            request,
-            newer_than,
-            since: now,
-        };
+        let waiter = Waiter { request, newer_than, since: now };
         if let Some(held) = self.held.as_ref().filter(|held| held.satisfies(&waiter)) {
             return Want::Ready(Rc::clone(&held.keys));
         }
-        if let Some(lease) = self
-            .blocked
-            .filter(|lease| lease.failed && self.call == Call::None)
-        {
+        if let Some(lease) = self.blocked.filter(|lease| lease.failed && self.call == Call::None) {
             return unavailable(lease.until.since(now));
         }
         if self.waiting.add(waiter) {
             Want::Parked
         } else {
-            Want::Refused {
-                cause: Unknown::TooManyWaiting,
-                retry_after: self.timeout,
-            }
+            Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout }
         }
     }
 
@@ -119,25 +109,12 @@ impl KeyStore {
         self.observe(now);
         match event {
             Event::Tick => self.on_tick(now),
-            Event::Slot {
-                slot: Slot::KeySet,
-                value,
-                ..
-            } => self.on_shared_keys(now, value),
-            Event::Slot {
-                slot: Slot::Lease,
-                value,
-                version,
-            } => {
+            Event::Slot { slot: Slot::KeySet, value, .. } => self.on_shared_keys(now, value),
+            Event::Slot { slot: Slot::Lease, value, version } => {
                 self.on_lease(now, value, version);
             }
-            Event::Written {
-                slot: Slot::Lease,
-                outcome,
-            } => self.on_lease_written(now, outcome),
-            Event::Written {
-                slot: Slot::KeySet, ..
-            } => {}
+            Event::Written { slot: Slot::Lease, outcome } => self.on_lease_written(now, outcome),
+            Event::Written { slot: Slot::KeySet, .. } => {}
             Event::Fetched(answer) => self.on_fetched(now, answer),
             Event::Gone(request) => self.waiting.remove(request),
         }
@@ -152,11 +129,7 @@ impl KeyStore {
     #[must_use]
     pub fn next_tick(&self) -> Duration {
         // Somebody waits, perhaps for another worker's call, of which only shared data tells.
-        if self.waiting.is_empty() {
-            IDLE_TICK
-        } else {
-            BUSY_TICK
-        }
+        if self.waiting.is_empty() { IDLE_TICK } else { BUSY_TICK }
     }
 
     /// How many keys are held.
@@ -183,11 +156,7 @@ impl KeyStore {
         self.clock = now;
         self.blocked = self.blocked.filter(|lease| now < lease.until);
         let stale = self.freshness.stale;
-        if self
-            .held
-            .take_if(|held| now.since(held.confirmed_at) >= stale)
-            .is_some()
-        {
+        if self.held.take_if(|held| now.since(held.confirmed_at) >= stale).is_some() {
             self.actions.push_back(Action::Report(Report::Expired));
         }
     }
@@ -232,24 +201,14 @@ impl KeyStore {
         // From the future: the clock went back. It would never age, so it is not believed.
         let is_usable =
             entry.confirmed_at <= now && now.since(entry.confirmed_at) < self.freshness.stale;
-        let is_later = self
-            .held
-            .as_ref()
-            .is_none_or(|held| held.confirmed_at < entry.confirmed_at);
+        let is_later = self.held.as_ref().is_none_or(|held| held.confirmed_at < entry.confirmed_at);
         if !is_usable || !is_later {
             return;
         }
         let Ok(ring) = KeySet::from_json(&entry.json).and_then(|keys| keys.ring()) else {
             return;
         };
-        self.hold(
-            Fetched {
-                ring,
-                etag: entry.etag,
-            },
-            entry.json,
-            entry.confirmed_at,
-        );
+        self.hold(Fetched { ring, etag: entry.etag }, entry.json, entry.confirmed_at);
     }
 
     fn on_lease(&mut self, now: UnixTime, value: Option<&[u8]>, version: u32) {
@@ -265,13 +224,8 @@ impl KeyStore {
             Some(lease) if now < lease.until => self.block(now, lease),
             // A conditional write to a slot that was never written always succeeds, so two workers
             // may both take the first lease. Two calls at the start do no harm.
-            _ => self.write_lease(
-                Lease {
-                    until: now + self.timeout * 2,
-                    failed: false,
-                },
-                Some(version),
-            ),
+            _ => self
+                .write_lease(Lease { until: now + self.timeout * 2, failed: false }, Some(version)),
         }
     }
 
@@ -325,32 +279,16 @@ impl KeyStore {
                 json: held.json.clone(),
             };
             let value = self.seal.seal(Slot::KeySet, &entry.encode());
-            self.actions.push_back(Action::Write {
-                slot: Slot::KeySet,
-                value,
-                version: None,
-            });
+            self.actions.push_back(Action::Write { slot: Slot::KeySet, value, version: None });
         }
-        self.write_lease(
-            Lease {
-                until: now,
-                failed: false,
-            },
-            None,
-        );
+        self.write_lease(Lease { until: now, failed: false }, None);
         self.resume_satisfied();
     }
 
     fn on_failure(&mut self, now: UnixTime, failure: FetchFailure) {
         let retry_after = self.pause.failed();
-        self.actions.push_back(Action::Report(Report::Failed {
-            failure,
-            retry_after,
-        }));
-        let lease = Lease {
-            until: now + retry_after,
-            failed: true,
-        };
+        self.actions.push_back(Action::Report(Report::Failed { failure, retry_after }));
+        let lease = Lease { until: now + retry_after, failed: true };
         self.write_lease(lease, None);
         self.block(now, lease);
     }
@@ -371,20 +309,11 @@ impl KeyStore {
     fn hold(&mut self, fetched: Fetched, json: Zeroizing<Vec<u8>>, confirmed_at: UnixTime) {
         let is_same = self.held.as_ref().is_some_and(|held| held.json == json);
         if !is_same {
-            let keys = Rc::new(Keys {
-                ring: fetched.ring,
-                generation: self.next_generation,
-            });
+            let keys = Rc::new(Keys { ring: fetched.ring, generation: self.next_generation });
             self.next_generation = self.next_generation.saturating_add(1);
             let etag = fetched.etag;
             let refresh_at = confirmed_at;
-            self.held = Some(Held {
-                keys,
-                etag,
-                json,
-                confirmed_at,
-                refresh_at,
-            });
+            self.held = Some(Held { keys, etag, json, confirmed_at, refresh_at });
         }
         self.confirm(confirmed_at);
         self.resume_satisfied();
@@ -415,19 +344,12 @@ impl KeyStore {
     }
 
     fn resume(&mut self, waiter: Waiter, answer: Want) {
-        self.actions.push_back(Action::Resume {
-            request: waiter.request,
-            answer,
-        });
+        self.actions.push_back(Action::Resume { request: waiter.request, answer });
     }
 
     fn write_lease(&mut self, lease: Lease, version: Option<u32>) {
         let value = self.seal.seal(Slot::Lease, &lease.encode());
-        self.actions.push_back(Action::Write {
-            slot: Slot::Lease,
-            value,
-            version,
-        });
+        self.actions.push_back(Action::Write { slot: Slot::Lease, value, version });
     }
 }
 
@@ -452,10 +374,7 @@ impl fmt::Debug for KeyStore {
 }
 
 fn unavailable(retry_after: Duration) -> Want {
-    Want::Refused {
-        cause: Unknown::KeysUnavailable,
-        retry_after,
-    }
+    Want::Refused { cause: Unknown::KeysUnavailable, retry_after }
 }
 
 /// How recently keys must have been confirmed for a token that none of them opens to be refused

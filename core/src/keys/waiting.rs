@@ -23,10 +23,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            waiters: Vec::new(),
-            most,
-        }
+        Self { waiters: Vec::new(), most }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -49,9 +46,7 @@ impl Waiting {
 
     /// Takes out all for which `is_done` holds.
     pub(super) fn take(&mut self, is_done: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
-        self.waiters
-            .extract_if(.., |waiter| is_done(waiter))
-            .collect()
+        self.waiters.extract_if(.., |waiter| is_done(waiter)).collect()
     }
 
     /// The clock went back: nobody has waited since a time that lies ahead.

@@ -108,10 +108,7 @@ impl World {
             Want::Refused { cause, .. } => Outcome::Refused(cause),
             Want::Parked => panic!("a request was resumed to be parked"),
         };
-        assert!(
-            self.outcomes.insert(request, outcome).is_none(),
-            "resumed twice"
-        );
+        assert!(self.outcomes.insert(request, outcome).is_none(), "resumed twice");
     }
 
     fn handle(&mut self, worker: usize, event: Event<'_>) {
@@ -124,27 +121,13 @@ impl World {
     fn perform(&mut self, worker: usize, action: Action) {
         match action {
             Action::Read(slot) => {
-                let found = self
-                    .shared
-                    .get(&self.workers[worker].slot_name(slot))
-                    .cloned();
+                let found = self.shared.get(&self.workers[worker].slot_name(slot)).cloned();
                 let (value, version) =
                     found.map_or((None, 0), |(value, version)| (Some(value), version));
                 let value = value.as_deref();
-                self.workers[worker].handle(
-                    self.now,
-                    Event::Slot {
-                        slot,
-                        value,
-                        version,
-                    },
-                );
+                self.workers[worker].handle(self.now, Event::Slot { slot, value, version });
             }
-            Action::Write {
-                slot,
-                value,
-                version,
-            } => {
+            Action::Write { slot, value, version } => {
                 let outcome = self.write(worker, slot, value, version);
                 self.workers[worker].handle(self.now, Event::Written { slot, outcome });
             }
@@ -261,11 +244,7 @@ fn all_that_wait_are_served_by_one_call() {
     let requests: Vec<_> = (0..50).map(|_| world.request(0, None)).collect();
     world.answer();
     assert_eq!(world.calls.len(), 1);
-    assert!(
-        requests
-            .iter()
-            .all(|request| world.outcome(*request) == Some(&Outcome::Keys(1)))
-    );
+    assert!(requests.iter().all(|request| world.outcome(*request) == Some(&Outcome::Keys(1))));
 }
 
 #[test]
@@ -274,11 +253,7 @@ fn workers_share_one_call() {
     let requests: Vec<_> = (0..8).map(|worker| world.request(worker, None)).collect();
     world.pass(SECOND);
     assert_eq!(world.calls.len(), 1);
-    assert!(
-        requests
-            .iter()
-            .all(|request| world.outcome(*request) == Some(&Outcome::Keys(1)))
-    );
+    assert!(requests.iter().all(|request| world.outcome(*request) == Some(&Outcome::Keys(1))));
 }
 
 #[test]
@@ -294,11 +269,7 @@ fn keys_are_confirmed_before_they_go_stale_by_one_call_a_period() {
     let mut world = World::new(8);
     world.pass(10 * MINUTE);
     // Jitter takes up to a tenth off each period of 60 seconds.
-    assert!(
-        (10..=13).contains(&world.calls.len()),
-        "{}",
-        world.calls.len()
-    );
+    assert!((10..=13).contains(&world.calls.len()), "{}", world.calls.len());
     assert_eq!(world.calls[1], Some("\"1\"".to_string()));
     assert!(world.reports.contains(&Report::Unchanged));
     assert!(!world.reports.contains(&Report::Expired));
@@ -345,11 +316,7 @@ fn a_flood_of_forged_tokens_makes_a_call_every_few_seconds() {
     let calls = world.calls.len() - before;
     assert!(calls <= 7, "{calls} calls in 30 seconds");
     world.pass(SECOND);
-    assert!(
-        requests
-            .iter()
-            .all(|request| world.outcome(*request) == Some(&Outcome::Keys(1)))
-    );
+    assert!(requests.iter().all(|request| world.outcome(*request) == Some(&Outcome::Keys(1))));
 }
 
 #[test]
@@ -372,11 +339,7 @@ fn without_a_key_server_requests_are_refused_and_then_recover() {
         world.server = KeyServer::Up;
         world.pass(16 * SECOND);
         let request = world.request(0, None);
-        assert_eq!(
-            world.outcome(request),
-            Some(&Outcome::Keys(1)),
-            "{server:?}"
-        );
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)), "{server:?}");
     }
 }
 
@@ -385,11 +348,7 @@ fn a_key_server_that_is_down_is_asked_ever_more_rarely() {
     let mut world = World::new(8);
     world.server = KeyServer::Stranger;
     world.pass(MINUTE);
-    assert!(
-        (5..=14).contains(&world.calls.len()),
-        "{}",
-        world.calls.len()
-    );
+    assert!((5..=14).contains(&world.calls.len()), "{}", world.calls.len());
 }
 
 #[test]
@@ -403,10 +362,7 @@ fn keys_are_used_until_they_are_stale_and_no_longer() {
     world.pass(MINUTE + SECOND);
     let request = world.request(0, None);
     world.pass(5 * SECOND);
-    assert_eq!(
-        world.outcome(request),
-        Some(&Outcome::Refused(Unknown::KeysUnavailable))
-    );
+    assert_eq!(world.outcome(request), Some(&Outcome::Refused(Unknown::KeysUnavailable)));
     assert!(world.reports.contains(&Report::Expired));
 }
 
@@ -417,10 +373,7 @@ fn a_forged_token_gets_no_verdict_while_nobody_can_be_asked() {
     world.server = KeyServer::Unreachable;
     let generation = world.generation(0);
     let request = world.request(0, Some(generation));
-    assert_eq!(
-        world.outcome(request),
-        Some(&Outcome::Refused(Unknown::KeysUnavailable))
-    );
+    assert_eq!(world.outcome(request), Some(&Outcome::Refused(Unknown::KeysUnavailable)));
     let genuine = world.request(0, None);
     assert_eq!(world.outcome(genuine), Some(&Outcome::Keys(1)));
 }
@@ -440,10 +393,7 @@ fn a_worker_that_vanishes_in_a_call_blocks_nobody_for_long() {
 fn more_than_may_wait_are_refused_at_once() {
     let mut world = World::with(1, "{}", 3);
     let requests: Vec<_> = (0..5).map(|_| world.request(0, None)).collect();
-    assert_eq!(
-        world.outcome(requests[3]),
-        Some(&Outcome::Refused(Unknown::TooManyWaiting))
-    );
+    assert_eq!(world.outcome(requests[3]), Some(&Outcome::Refused(Unknown::TooManyWaiting)));
     world.answer();
     assert_eq!(world.outcome(requests[0]), Some(&Outcome::Keys(1)));
     assert_eq!(world.outcomes.len(), 5);
@@ -476,9 +426,7 @@ fn garbage_in_shared_data_is_as_good_as_nothing() {
     let mut world = World::new(2);
     for slot in [Slot::KeySet, Slot::Lease] {
         let name = world.workers[0].slot_name(slot);
-        world
-            .shared
-            .insert(name, (b"somebody else was here".to_vec(), 7));
+        world.shared.insert(name, (b"somebody else was here".to_vec(), 7));
     }
     world.pass(SECOND);
     for worker in 0..2 {
@@ -503,10 +451,7 @@ fn a_clock_that_goes_back_neither_keeps_keys_for_longer_nor_stops_the_upkeep() {
     world.pass(11 * MINUTE);
     let request = world.request(0, None);
     world.pass(5 * SECOND);
-    assert_eq!(
-        world.outcome(request),
-        Some(&Outcome::Refused(Unknown::KeysUnavailable))
-    );
+    assert_eq!(world.outcome(request), Some(&Outcome::Refused(Unknown::KeysUnavailable)));
 }
 
 #[test]

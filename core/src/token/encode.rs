@@ -41,9 +41,7 @@ impl Payload {
                 access_token_id.write(&mut writer);
                 self.write_life(&mut writer);
             }
-            Delegation::ApplicationCredential {
-                application_credential_id,
-            } => {
+            Delegation::ApplicationCredential { application_credential_id } => {
                 self.write_scope_id(&mut writer);
                 self.write_life(&mut writer);
                 application_credential_id.write(&mut writer);
@@ -61,11 +59,7 @@ impl Payload {
                 writer.bool(false);
                 writer.text(thumbprint);
             }
-            Delegation::Restriction {
-                token_restriction_id,
-                allow_renew,
-                allow_rescope,
-            } => {
+            Delegation::Restriction { token_restriction_id, allow_renew, allow_rescope } => {
                 token_restriction_id.write(&mut writer);
                 self.expires_at.write(&mut writer);
                 self.write_scope_id(&mut writer);
@@ -153,10 +147,7 @@ mod tests {
             user_id: id(1),
             methods: Methods(2),
             expires_at: Expiry::from_seconds(1_795_323_361.0).unwrap(),
-            audit_ids: AuditIds {
-                own: AuditId([7; 16]),
-                chain: Some(AuditId([8; 16])),
-            },
+            audit_ids: AuditIds { own: AuditId([7; 16]), chain: Some(AuditId([8; 16])) },
             scope,
             delegation,
         }
@@ -181,18 +172,11 @@ mod tests {
             payload(Scope::Unscoped, federation()),
             payload(project(), federation()),
             payload(domain(), federation()),
-            payload(
-                project(),
-                Delegation::Oauth1 {
-                    access_token_id: id(5),
-                },
-            ),
+            payload(project(), Delegation::Oauth1 { access_token_id: id(5) }),
             payload(Scope::System, Delegation::None),
             payload(
                 project(),
-                Delegation::ApplicationCredential {
-                    application_credential_id: id(6),
-                },
+                Delegation::ApplicationCredential { application_credential_id: id(6) },
             ),
             payload(
                 project(),

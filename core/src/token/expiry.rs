@@ -72,15 +72,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_point_in_time() {
-        for seconds in [
-            f64::NAN,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-            -1.0,
-            -1e-9,
-            1e12,
-            f64::MAX,
-        ] {
+        for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e-9, 1e12, f64::MAX] {
             assert!(Expiry::from_seconds(seconds).is_err(), "{seconds}");
         }
         assert!(Expiry::from_seconds(0.0).is_ok());

@@ -45,10 +45,9 @@ impl Id {
     pub(super) fn read_or_nil(reader: &mut Reader<'_>) -> Result<Option<Self>, MalformedPayload> {
         reader.array_of(2)?;
         match (reader.bool()?, reader.bytes_or_nil()?) {
-            (true, Some(bytes)) => bytes
-                .try_into()
-                .map(|uuid| Some(Self::uuid(uuid)))
-                .map_err(|_| MalformedPayload),
+            (true, Some(bytes)) => {
+                bytes.try_into().map(|uuid| Some(Self::uuid(uuid))).map_err(|_| MalformedPayload)
+            }
             (true, None) => Err(MalformedPayload),
             (false, bytes) => bytes.map(Self::text).transpose(),
         }
@@ -60,9 +59,7 @@ impl Id {
             return Self::read(reader);
         }
         let bytes = reader.bytes()?;
-        bytes
-            .try_into()
-            .map_or_else(|_| Self::text(bytes), |uuid| Ok(Self::uuid(uuid)))
+        bytes.try_into().map_or_else(|_| Self::text(bytes), |uuid| Ok(Self::uuid(uuid)))
     }
 
     /// A bare value of 16 packed bytes, or the Rust Keystone's pair.
@@ -70,11 +67,7 @@ impl Id {
         if reader.at_array()? {
             return Self::read(reader);
         }
-        reader
-            .bytes()?
-            .try_into()
-            .map(Self::uuid)
-            .map_err(|_| MalformedPayload)
+        reader.bytes()?.try_into().map(Self::uuid).map_err(|_| MalformedPayload)
     }
 
     /// Writes the pair that [`Id::read`] reads.

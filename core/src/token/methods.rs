@@ -27,18 +27,11 @@ impl MethodNames {
     /// incomplete had better not look complete.
     pub fn of(&self, methods: Methods) -> impl Iterator<Item = &str> {
         let is_set = move |bit: usize| {
-            u32::try_from(bit)
-                .ok()
-                .and_then(|bit| methods.0.checked_shr(bit))
-                .unwrap_or(0)
-                & 1
-                == 1
+            u32::try_from(bit).ok().and_then(|bit| methods.0.checked_shr(bit)).unwrap_or(0) & 1 == 1
         };
         let is_covered = (self.0.len()..MAX_METHODS).all(|bit| !is_set(bit));
         let names = self.0.iter().enumerate().rev();
-        names
-            .filter(move |(bit, _)| is_covered && is_set(*bit))
-            .map(|(_, name)| name.as_str())
+        names.filter(move |(bit, _)| is_covered && is_set(*bit)).map(|(_, name)| name.as_str())
     }
 }
 
@@ -94,10 +87,7 @@ mod tests {
     #[test]
     fn a_bitmask_names_64_methods_at_most() {
         let names = |n| vec![String::from("m"); n];
-        assert_eq!(
-            named(&MethodNames::new(names(64)).unwrap(), u64::MAX).len(),
-            64
-        );
+        assert_eq!(named(&MethodNames::new(names(64)).unwrap(), u64::MAX).len(), 64);
         assert!(MethodNames::new(names(65)).is_none());
     }
 }

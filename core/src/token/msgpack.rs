@@ -30,11 +30,7 @@ impl<'a> Reader<'a> {
 
     /// An array that must have `length` elements.
     pub(super) fn array_of(&mut self, length: usize) -> Result<(), MalformedPayload> {
-        if self.array()? == length {
-            Ok(())
-        } else {
-            Err(MalformedPayload)
-        }
+        if self.array()? == length { Ok(()) } else { Err(MalformedPayload) }
     }
 
     /// An integer of any width that is not negative.
@@ -75,38 +71,26 @@ impl<'a> Reader<'a> {
     pub(super) fn number(&mut self) -> Result<f64, MalformedPayload> {
         match self.peek()? {
             Marker::F64 => rmp::decode::read_f64(&mut self.rest).map_err(|_| MalformedPayload),
-            Marker::F32 => rmp::decode::read_f32(&mut self.rest)
-                .map(f64::from)
-                .map_err(|_| MalformedPayload),
+            Marker::F32 => {
+                rmp::decode::read_f32(&mut self.rest).map(f64::from).map_err(|_| MalformedPayload)
+            }
             // Over 32 bits of whole seconds lie 136 years; beyond that no expiry is sane.
-            _ => u32::try_from(self.unsigned()?)
-                .map(f64::from)
-                .map_err(|_| MalformedPayload),
+            _ => u32::try_from(self.unsigned()?).map(f64::from).map_err(|_| MalformedPayload),
         }
     }
 
     /// Whether the next value is an array.
     pub(super) fn at_array(&self) -> Result<bool, MalformedPayload> {
-        Ok(matches!(
-            self.peek()?,
-            Marker::FixArray(_) | Marker::Array16 | Marker::Array32
-        ))
+        Ok(matches!(self.peek()?, Marker::FixArray(_) | Marker::Array16 | Marker::Array32))
     }
 
     /// The end: nothing may be left over.
     pub(super) fn finish(self) -> Result<(), MalformedPayload> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(MalformedPayload)
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(MalformedPayload) }
     }
 
     fn peek(&self) -> Result<Marker, MalformedPayload> {
-        self.rest
-            .first()
-            .map(|byte| Marker::from_u8(*byte))
-            .ok_or(MalformedPayload)
+        self.rest.first().map(|byte| Marker::from_u8(*byte)).ok_or(MalformedPayload)
     }
 
     fn marker(&mut self) -> Result<Marker, MalformedPayload> {
@@ -170,13 +154,9 @@ mod tests {
 
     #[test]
     fn reads_bytes_and_texts_of_every_width() {
-        for bytes in [
-            &b"\xa2hi"[..],
-            b"\xd9\x02hi",
-            b"\xda\x00\x02hi",
-            b"\xc4\x02hi",
-            b"\xc5\x00\x02hi",
-        ] {
+        for bytes in
+            [&b"\xa2hi"[..], b"\xd9\x02hi", b"\xda\x00\x02hi", b"\xc4\x02hi", b"\xc5\x00\x02hi"]
+        {
             let mut reader = Reader::new(bytes);
             assert_eq!(reader.bytes().unwrap(), b"hi");
             reader.finish().unwrap();
@@ -207,11 +187,7 @@ mod tests {
     #[test]
     fn refuses_negative_numbers() {
         assert!(Reader::new(b"\xff").unsigned().is_err());
-        assert!(
-            Reader::new(b"\xd3\xff\xff\xff\xff\xff\xff\xff\xff")
-                .number()
-                .is_err()
-        );
+        assert!(Reader::new(b"\xd3\xff\xff\xff\xff\xff\xff\xff\xff").number().is_err());
     }
 
     #[test]
@@ -220,14 +196,7 @@ mod tests {
             Reader::new(b"\xcb\x41\xda\xc0\x9d\x78\x40\x00\x00").number(),
             Ok(1_795_323_361.0)
         );
-        assert_eq!(
-            Reader::new(b"\xce\x6b\x02\x75\xe1").number(),
-            Ok(1_795_323_361.0)
-        );
-        assert!(
-            Reader::new(b"\xcf\x00\x00\x00\x01\x00\x00\x00\x00")
-                .number()
-                .is_err()
-        );
+        assert_eq!(Reader::new(b"\xce\x6b\x02\x75\xe1").number(), Ok(1_795_323_361.0));
+        assert!(Reader::new(b"\xcf\x00\x00\x00\x01\x00\x00\x00\x00").number().is_err());
     }
 }

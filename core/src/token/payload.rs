@@ -187,9 +187,7 @@ impl Payload {
             Kind::Trust => {
                 scope = Scope::Project(Id::read(reader)?);
                 (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::Trust {
-                    trust_id: Id::read_uuid(reader)?,
-                };
+                delegation = Delegation::Trust { trust_id: Id::read_uuid(reader)? };
             }
             Kind::FederatedUnscoped => {
                 scope = Scope::Unscoped;
@@ -208,9 +206,7 @@ impl Payload {
             }
             Kind::Oauth1 => {
                 scope = Scope::Project(Id::read(reader)?);
-                delegation = Delegation::Oauth1 {
-                    access_token_id: Id::read(reader)?,
-                };
+                delegation = Delegation::Oauth1 { access_token_id: Id::read(reader)? };
                 (expires_at, audit_ids) = read_life(reader)?;
             }
             Kind::ApplicationCredential => {
@@ -245,14 +241,7 @@ impl Payload {
                 audit_ids = AuditIds::read(reader)?;
             }
         }
-        Ok(Self {
-            user_id,
-            methods,
-            expires_at,
-            audit_ids,
-            scope,
-            delegation,
-        })
+        Ok(Self { user_id, methods, expires_at, audit_ids, scope, delegation })
     }
 
     /// The version that carries such a payload, chosen in Keystone's order.
@@ -288,11 +277,7 @@ impl Federation {
         }
         let identity_provider_id = Id::read(reader)?;
         let protocol_id = Id::text(reader.bytes()?)?;
-        Ok(Self {
-            group_ids,
-            identity_provider_id,
-            protocol_id,
-        })
+        Ok(Self { group_ids, identity_provider_id, protocol_id })
     }
 }
 
@@ -311,11 +296,7 @@ impl AuditIds {
 
 impl AuditId {
     fn read(reader: &mut Reader<'_>) -> Result<Self, MalformedPayload> {
-        reader
-            .bytes()?
-            .try_into()
-            .map(Self)
-            .map_err(|_| MalformedPayload)
+        reader.bytes()?.try_into().map(Self).map_err(|_| MalformedPayload)
     }
 }
 
@@ -345,20 +326,13 @@ impl Kind {
     /// The kind whose payloads begin with this version.
     #[must_use]
     pub fn from_version(version: u64) -> Option<Self> {
-        usize::try_from(version)
-            .ok()
-            .and_then(|index| Self::ALL.get(index))
-            .copied()
+        usize::try_from(version).ok().and_then(|index| Self::ALL.get(index)).copied()
     }
 
     /// The version that its payloads begin with.
     #[must_use]
     pub fn version(self) -> u64 {
-        Self::ALL
-            .iter()
-            .zip(0..)
-            .find(|(kind, _)| **kind == self)
-            .map_or(0, |(_, version)| version)
+        Self::ALL.iter().zip(0..).find(|(kind, _)| **kind == self).map_or(0, |(_, version)| version)
     }
 
     /// What configuration and headers call it.
@@ -409,11 +383,7 @@ fn read_expiry(reader: &mut Reader<'_>) -> Result<Expiry, MalformedPayload> {
 }
 
 fn read_system(reader: &mut Reader<'_>) -> Result<Scope, MalformedPayload> {
-    if reader.bytes()? == b"all" {
-        Ok(Scope::System)
-    } else {
-        Err(MalformedPayload)
-    }
+    if reader.bytes()? == b"all" { Ok(Scope::System) } else { Err(MalformedPayload) }
 }
 
 /// The most groups in a federated token. Keystone has no limit of its own, but twenty groups make a

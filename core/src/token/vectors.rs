@@ -68,11 +68,7 @@ struct Negative {
 fn vectors() -> (Vectors, KeyRing) {
     let json = include_str!("../../../tests/vectors/keystone-30.json");
     let vectors: Vectors = serde_json::from_str(json).unwrap();
-    let ring = KeySet {
-        fernet: vectors.keys.clone(),
-    }
-    .ring()
-    .unwrap();
+    let ring = KeySet { fernet: vectors.keys.clone() }.ring().unwrap();
     (vectors, ring)
 }
 
@@ -88,11 +84,7 @@ fn every_token_of_keystones_is_read_as_keystone_reads_it() {
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         assert_eq!(opened.key_id, vector.key_id, "{name}");
         assert_eq!(opened.issued_at, vector.issued_at, "{name}");
-        let hex: Vec<_> = opened
-            .payload
-            .iter()
-            .map(|byte| alloc::format!("{byte:02x}"))
-            .collect();
+        let hex: Vec<_> = opened.payload.iter().map(|byte| alloc::format!("{byte:02x}")).collect();
         assert_eq!(hex.concat(), vector.payload_hex, "{name}");
 
         let payload =
@@ -102,17 +94,11 @@ fn every_token_of_keystones_is_read_as_keystone_reads_it() {
         assert_eq!(payload.kind().name(), vector.kind, "{name}");
         assert_eq!(payload.user_id.to_string(), vector.user_id, "{name}");
         assert_eq!(payload.methods.0, vector.methods_bitmask, "{name}");
-        let names = vector
-            .auth_methods
-            .unwrap_or_else(|| vectors.auth_methods.clone());
+        let names = vector.auth_methods.unwrap_or_else(|| vectors.auth_methods.clone());
         let names = MethodNames::new(names).unwrap();
         let methods: Vec<_> = names.of(payload.methods).collect();
         assert_eq!(methods, vector.methods, "{name}");
-        assert_eq!(
-            payload.expires_at.time().to_string(),
-            vector.expires_at_text,
-            "{name}"
-        );
+        assert_eq!(payload.expires_at.time().to_string(), vector.expires_at_text, "{name}");
         let audit_ids: Vec<_> = core::iter::once(payload.audit_ids.own)
             .chain(payload.audit_ids.chain)
             .map(|id| id.to_string())
@@ -134,11 +120,7 @@ fn every_token_of_keystones_is_read_as_keystone_reads_it() {
                 assert_eq!(Some(trust_id.to_string()), vector.trust_id, "{name}");
             }
             Delegation::Federation(federation) => {
-                let groups = federation
-                    .group_ids
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect();
+                let groups = federation.group_ids.iter().map(ToString::to_string).collect();
                 assert_eq!(Some(groups), vector.group_ids, "{name}");
                 let provider = federation.identity_provider_id.to_string();
                 assert_eq!(Some(provider), vector.identity_provider_id, "{name}");
@@ -146,29 +128,15 @@ fn every_token_of_keystones_is_read_as_keystone_reads_it() {
                 assert_eq!(Some(protocol), vector.protocol_id, "{name}");
             }
             Delegation::Oauth1 { access_token_id } => {
-                assert_eq!(
-                    Some(access_token_id.to_string()),
-                    vector.access_token_id,
-                    "{name}"
-                );
+                assert_eq!(Some(access_token_id.to_string()), vector.access_token_id, "{name}");
             }
-            Delegation::ApplicationCredential {
-                application_credential_id: id,
-            } => {
-                assert_eq!(
-                    Some(id.to_string()),
-                    vector.application_credential_id,
-                    "{name}"
-                );
+            Delegation::ApplicationCredential { application_credential_id: id } => {
+                assert_eq!(Some(id.to_string()), vector.application_credential_id, "{name}");
             }
             Delegation::Oauth2Credential { thumbprint } => {
                 assert_eq!(Some(thumbprint), vector.thumbprint, "{name}");
             }
-            Delegation::Restriction {
-                token_restriction_id,
-                allow_renew,
-                allow_rescope,
-            } => {
+            Delegation::Restriction { token_restriction_id, allow_renew, allow_rescope } => {
                 let id = token_restriction_id.to_string();
                 assert_eq!(Some(id), vector.token_restriction_id, "{name}");
                 assert_eq!(Some(allow_renew), vector.allow_renew, "{name}");
@@ -176,25 +144,14 @@ fn every_token_of_keystones_is_read_as_keystone_reads_it() {
             }
         }
     }
-    assert!(
-        Kind::ALL.iter().all(|kind| kinds.contains(kind)),
-        "a kind has no vector"
-    );
+    assert!(Kind::ALL.iter().all(|kind| kinds.contains(kind)), "a kind has no vector");
 }
 
 #[test]
 fn a_right_hmac_makes_no_payload_right() {
     let (vectors, ring) = vectors();
-    for Negative {
-        name,
-        token,
-        expect,
-    } in vectors.negative
-    {
-        let opened = Envelope::from_text(token.as_bytes(), 4096)
-            .unwrap()
-            .open(&ring)
-            .unwrap();
+    for Negative { name, token, expect } in vectors.negative {
+        let opened = Envelope::from_text(token.as_bytes(), 4096).unwrap().open(&ring).unwrap();
         let error = match Payload::decode(&opened.payload) {
             Ok(_) => "none",
             Err(PayloadError::Malformed) => "payload_malformed",
@@ -207,12 +164,7 @@ fn a_right_hmac_makes_no_payload_right() {
 #[test]
 fn an_envelope_has_one_spelling_and_one_maker() {
     let (vectors, ring) = vectors();
-    for Negative {
-        name,
-        token,
-        expect,
-    } in vectors.envelope_negative
-    {
+    for Negative { name, token, expect } in vectors.envelope_negative {
         let error = match Envelope::from_text(token.as_bytes(), 4096).map(|e| e.open(&ring)) {
             Ok(Ok(_)) => "none",
             Ok(Err(OpenError::NoKey(_))) => "token_not_authentic",

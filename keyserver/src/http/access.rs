@@ -40,10 +40,7 @@ pub(super) async fn require(
     next: Next,
 ) -> Result<Response, Error> {
     let peer = request.extensions().get::<Peer>();
-    context
-        .access
-        .check(peer, request.headers())
-        .map_err(Error::Refused)?;
+    context.access.check(peer, request.headers()).map_err(Error::Refused)?;
     Ok(next.run(request).await)
 }
 

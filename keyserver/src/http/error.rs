@@ -59,21 +59,14 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
-        let (code, title) = (
-            status.as_u16(),
-            status.canonical_reason().unwrap_or_default(),
-        );
+        let (code, title) = (status.as_u16(), status.canonical_reason().unwrap_or_default());
         let message = self.message();
         // The texts are all our own, and have nothing in them that JSON escapes.
         let body =
             format!(r#"{{"error":{{"code":{code},"title":"{title}","message":"{message}"}}}}"#);
-        let mut response = (
-            status,
-            [(CONTENT_TYPE, "application/json")],
-            self.header().map(|h| [h]),
-            body,
-        )
-            .into_response();
+        let mut response =
+            (status, [(CONTENT_TYPE, "application/json")], self.header().map(|h| [h]), body)
+                .into_response();
         if let Self::Refused(refusal) = self {
             response.extensions_mut().insert(refusal);
         }

@@ -8,10 +8,7 @@ use axum::http::header::IF_NONE_MATCH;
 /// The comparison is the weak one (section 8.8.3.2): a proxy may have put `W/` before our tag. A
 /// list that is malformed matches nothing from there on, so that in doubt the keys are sent.
 pub(super) fn is_held(headers: &HeaderMap, etag: &[u8]) -> bool {
-    headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .any(|value| list_holds(value.as_bytes(), etag))
+    headers.get_all(IF_NONE_MATCH).iter().any(|value| list_holds(value.as_bytes(), etag))
 }
 
 fn list_holds(list: &[u8], etag: &[u8]) -> bool {

@@ -70,10 +70,7 @@ async fn observe(State(context): State<Arc<Context>>, request: Request, next: Ne
     let begun = Instant::now();
     let path = known_path(request.uri().path());
     let method = request.method().clone();
-    let peer = request
-        .extensions()
-        .get::<Peer>()
-        .map(|peer| field::display(peer.address));
+    let peer = request.extensions().get::<Peer>().map(|peer| field::display(peer.address));
 
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -20,11 +20,7 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result<Respon
     if context.keys.borrow().is_none() {
         return Err(Error::NotReady);
     }
-    Ok((
-        [(CONTENT_TYPE, "application/json")],
-        r#"{"status":"ready"}"#,
-    )
-        .into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], r#"{"status":"ready"}"#).into_response())
 }
 
 /// The metrics, for Prometheus.

@@ -29,9 +29,7 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: HeaderName) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -50,9 +48,7 @@ impl World {
             id,
             key: Secret::new(format!("{}A=", letter.repeat(42)).into_bytes()),
         };
-        let keys = KeySet {
-            fernet: vec![key(2, "B"), key(0, "A")],
-        };
+        let keys = KeySet { fernet: vec![key(2, "B"), key(0, "A")] };
         world.keys.send_replace(Published::new(&keys).map(Arc::new));
         world
     }
@@ -64,38 +60,22 @@ impl World {
         });
         let keys = watch::Sender::new(None);
         let context = Context {
-            access: Access {
-                certificate,
-                tokens,
-            },
+            access: Access { certificate, tokens },
             keys: keys.subscribe(),
             metrics: Arc::new(Metrics::new()),
             allowance: Allowance::new(),
         };
-        let peer = Peer {
-            address: "192.0.2.1:7".parse().unwrap(),
-            has_certificate: false,
-        };
-        Self {
-            context: Arc::new(context),
-            keys,
-            peer,
-        }
+        let peer = Peer { address: "192.0.2.1:7".parse().unwrap(), has_certificate: false };
+        Self { context: Arc::new(context), keys, peer }
     }
 
     async fn answers(&self, method: &str, path: &str, headers: &[(HeaderName, &str)]) -> Answer {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .extension(self.peer);
+        let mut request = Request::builder().method(method).uri(path).extension(self.peer);
         for (name, value) in headers {
             request = request.header(name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let response = router(Arc::clone(&self.context))
-            .oneshot(request)
-            .await
-            .unwrap();
+        let response = router(Arc::clone(&self.context)).oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer {
@@ -121,39 +101,25 @@ async fn serves_the_keys_primary_first() {
 #[tokio::test]
 async fn answers_304_to_who_holds_them() {
     let world = World::new();
-    let etag = world
-        .keys_for(&[(AUTHORIZATION, BEARER)])
-        .await
-        .header(ETAG)
-        .to_owned();
+    let etag = world.keys_for(&[(AUTHORIZATION, BEARER)]).await.header(ETAG).to_owned();
     for held in [&etag, &format!("W/{etag}"), &format!("\"x\", {etag}"), "*"] {
-        let answer = world
-            .keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, held)])
-            .await;
+        let answer = world.keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, held)]).await;
         assert_eq!((answer.status, &*answer.body), (304, ""), "{held}");
         assert_eq!(answer.header(ETAG), etag);
         assert_eq!(answer.header(CONTENT_TYPE), "");
     }
     let answer = world
-        .keys_for(&[
-            (AUTHORIZATION, BEARER),
-            (IF_NONE_MATCH, "\"x\""),
-            (IF_NONE_MATCH, &etag),
-        ])
+        .keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "\"x\""), (IF_NONE_MATCH, &etag)])
         .await;
     assert_eq!(answer.status, 304, "in the second of two headers");
-    let answer = world
-        .keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "\"x\"")])
-        .await;
+    let answer = world.keys_for(&[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "\"x\"")]).await;
     assert_eq!((answer.status, &*answer.body), (200, KEYS));
 }
 
 #[tokio::test]
 async fn head_is_get_without_the_body() {
     let world = World::new();
-    let answer = world
-        .answers("HEAD", TOKEN_KEYS_PATH, &[(AUTHORIZATION, BEARER)])
-        .await;
+    let answer = world.answers("HEAD", TOKEN_KEYS_PATH, &[(AUTHORIZATION, BEARER)]).await;
     assert_eq!((answer.status, &*answer.body), (200, ""));
     assert_eq!(answer.header(CONTENT_LENGTH), KEYS.len().to_string());
     assert_eq!(answer.header(ETAG).len(), 34);
@@ -182,16 +148,8 @@ async fn every_answer_says_which_protocol_and_is_not_stored() {
 #[tokio::test]
 async fn keys_need_one_valid_bearer_token() {
     let world = World::new();
-    for value in [
-        BEARER,
-        "bearer 0123456789abcdef-one",
-        "BEARER   0123456789abcdef-one  ",
-    ] {
-        assert_eq!(
-            world.keys_for(&[(AUTHORIZATION, value)]).await.status,
-            200,
-            "{value}"
-        );
+    for value in [BEARER, "bearer 0123456789abcdef-one", "BEARER   0123456789abcdef-one  "] {
+        assert_eq!(world.keys_for(&[(AUTHORIZATION, value)]).await.status, 200, "{value}");
     }
     for (value, challenge) in [
         ("", "Bearer"),
@@ -199,14 +157,8 @@ async fn keys_need_one_valid_bearer_token() {
         ("Basic 0123456789abcdef-one", "Bearer"),
         ("Bearer0123456789abcdef-one", "Bearer"),
         ("Bearer ", "Bearer error=\"invalid_token\""),
-        (
-            "Bearer 0123456789abcdef-on",
-            "Bearer error=\"invalid_token\"",
-        ),
-        (
-            "Bearer 0123456789abcdef-one 0123456789abcdef-two",
-            "Bearer error=\"invalid_token\"",
-        ),
+        ("Bearer 0123456789abcdef-on", "Bearer error=\"invalid_token\""),
+        ("Bearer 0123456789abcdef-one 0123456789abcdef-two", "Bearer error=\"invalid_token\""),
     ] {
         let answer = world.keys_for(&[(AUTHORIZATION, value)]).await;
         assert_eq!(answer.status, 401, "{value}");
@@ -240,21 +192,11 @@ async fn without_keys_nothing_is_ready_but_all_is_healthy() {
     let world = World::with(false, None);
     for path in [TOKEN_KEYS_PATH, READYZ_PATH] {
         let answer = world.answers("GET", path, &[(IF_NONE_MATCH, "*")]).await;
-        assert_eq!(
-            (answer.status, answer.header(RETRY_AFTER)),
-            (503, "1"),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"), "{path}");
     }
-    assert_eq!(
-        world.answers("GET", HEALTHZ_PATH, &[]).await.body,
-        r#"{"status":"ok"}"#
-    );
+    assert_eq!(world.answers("GET", HEALTHZ_PATH, &[]).await.body, r#"{"status":"ok"}"#);
     let answer = World::new().answers("GET", READYZ_PATH, &[]).await;
-    assert_eq!(
-        (answer.status, &*answer.body),
-        (200, r#"{"status":"ready"}"#)
-    );
+    assert_eq!((answer.status, &*answer.body), (200, r#"{"status":"ready"}"#));
 }
 
 #[tokio::test]
@@ -272,12 +214,7 @@ async fn errors_are_json_with_code_title_and_message() {
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(body["error"]["code"], expected, "{path}");
         assert_eq!(body["error"]["title"], title, "{path}");
-        assert!(
-            body["error"]["message"]
-                .as_str()
-                .is_some_and(|text| !text.is_empty()),
-            "{path}"
-        );
+        assert!(body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{path}");
     }
 }
 
@@ -286,14 +223,8 @@ async fn other_methods_are_told_which_are_allowed() {
     let world = World::new();
     for path in [TOKEN_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"] {
-            let answer = world
-                .answers(method, path, &[(AUTHORIZATION, BEARER)])
-                .await;
-            assert_eq!(
-                (answer.status, answer.header(ALLOW)),
-                (405, "GET,HEAD"),
-                "{method} {path}"
-            );
+            let answer = world.answers(method, path, &[(AUTHORIZATION, BEARER)]).await;
+            assert_eq!((answer.status, answer.header(ALLOW)), (405, "GET,HEAD"), "{method} {path}");
         }
     }
 }
@@ -304,11 +235,7 @@ async fn requests_are_counted_by_what_we_know_of_them() {
     world.keys_for(&[]).await;
     world.answers("GET", "/secret-in-the-path", &[]).await;
     let metrics = world.answers("GET", METRICS_PATH, &[]).await;
-    assert!(
-        metrics
-            .header(CONTENT_TYPE)
-            .starts_with("application/openmetrics-text")
-    );
+    assert!(metrics.header(CONTENT_TYPE).starts_with("application/openmetrics-text"));
     for line in [
         "voussoir_keyserver_requests_total{path=\"/v1/token-keys\",status=\"401\"} 1",
         "voussoir_keyserver_requests_total{path=\"other\",status=\"404\"} 1",
@@ -334,19 +261,13 @@ async fn the_openapi_file_agrees_with_the_router() {
                 &[(AUTHORIZATION, BEARER)],
                 &[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "*")],
             ] {
-                given.push((
-                    path.to_owned(),
-                    world.answers("GET", path, headers).await.status,
-                ));
+                given.push((path.to_owned(), world.answers("GET", path, headers).await.status));
             }
         }
     }
     given.sort();
     given.dedup();
-    assert_eq!(
-        described(include_str!("../../../docs/openapi/keyserver.yaml")),
-        given
-    );
+    assert_eq!(described(include_str!("../../../docs/openapi/keyserver.yaml")), given);
 }
 
 /// The paths and status codes of the file, which are the only lines of their form.
@@ -357,9 +278,8 @@ fn described(yaml: &str) -> Vec<(String, u16)> {
         let line = line.trim();
         if line.starts_with('/') {
             path = line.trim_end_matches(':').to_owned();
-        } else if let Some(status) = line
-            .strip_prefix('"')
-            .and_then(|line| line.strip_suffix("\":"))
+        } else if let Some(status) =
+            line.strip_prefix('"').and_then(|line| line.strip_suffix("\":"))
         {
             described.push((path.clone(), status.parse().unwrap()));
         }

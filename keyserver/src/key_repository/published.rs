@@ -55,13 +55,9 @@ mod tests {
     use voussoir_core::secret::Secret;
 
     fn keys(ids: &[u32]) -> KeySet {
-        let key = |id: &u32| FernetKey {
-            id: *id,
-            key: Secret::new(format!("{id:0>42}A=").into_bytes()),
-        };
-        KeySet {
-            fernet: ids.iter().map(key).collect(),
-        }
+        let key =
+            |id: &u32| FernetKey { id: *id, key: Secret::new(format!("{id:0>42}A=").into_bytes()) };
+        KeySet { fernet: ids.iter().map(key).collect() }
     }
 
     #[test]

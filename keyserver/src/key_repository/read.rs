@@ -27,12 +27,7 @@ pub(crate) fn read(directory: &Path) -> Result<KeySet, Incomplete> {
 
     let mut ids = Vec::new();
     for entry in fs::read_dir(directory).map_err(|why| unreadable(&why))? {
-        ids.extend(key_id(
-            &entry
-                .map_err(|why| unreadable(&why))?
-                .file_name()
-                .to_string_lossy(),
-        ));
+        ids.extend(key_id(&entry.map_err(|why| unreadable(&why))?.file_name().to_string_lossy()));
         if ids.len() > MAX_KEYS {
             return Err(Incomplete::TooManyKeys);
         }
@@ -48,10 +43,7 @@ pub(crate) fn read(directory: &Path) -> Result<KeySet, Incomplete> {
     let mut keys: Vec<FernetKey> = Vec::with_capacity(ids.len());
     for id in ids {
         let key = read_key(directory, id)?;
-        if let Some(twin) = keys
-            .iter()
-            .find(|other| other.key.matches(key.key.expose()))
-        {
+        if let Some(twin) = keys.iter().find(|other| other.key.matches(key.key.expose())) {
             return Err(Incomplete::SameKeyTwice(twin.id, id));
         }
         keys.push(key);
@@ -122,10 +114,7 @@ impl fmt::Display for Incomplete {
         match self {
             Self::EmptyKey(id) => write!(f, "the file of key {id} is empty"),
             Self::InvalidKey(id) => {
-                write!(
-                    f,
-                    "the file of key {id} does not hold 44 characters of padded base64url"
-                )
+                write!(f, "the file of key {id} does not hold 44 characters of padded base64url")
             }
             Self::NoPrimaryKey => f.write_str("there is no primary key (a file named 1 or higher)"),
             Self::NoStagedKey => f.write_str("there is no staged key (a file named 0)"),
@@ -176,17 +165,7 @@ mod tests {
     fn passes_over_files_that_are_not_named_by_a_number() {
         let files = [("0", KEYS[0]), ("1", KEYS[1])];
         let directory = repository(&files);
-        let names = [
-            "0.tmp",
-            "01",
-            "+2",
-            "-1",
-            "2~",
-            ".3",
-            "4294967296",
-            "backup",
-            "\u{0661}",
-        ];
+        let names = ["0.tmp", "01", "+2", "-1", "2~", ".3", "4294967296", "backup", "\u{0661}"];
         for name in names {
             fs::write(directory.path().join(name), "whatever").unwrap();
         }
@@ -196,10 +175,7 @@ mod tests {
     #[test]
     fn trims_the_end_of_a_key_file_only() {
         let newline = format!("{}\r\n", KEYS[0]);
-        assert_eq!(
-            ids(repository(&[("0", &newline), ("1", KEYS[1])]).path()),
-            Ok(vec![1, 0])
-        );
+        assert_eq!(ids(repository(&[("0", &newline), ("1", KEYS[1])]).path()), Ok(vec![1, 0]));
         let space = format!(" {}", KEYS[0]);
         let directory = repository(&[("0", &space), ("1", KEYS[1])]);
         assert_eq!(ids(directory.path()), Err(Incomplete::InvalidKey(0)));
@@ -215,18 +191,9 @@ mod tests {
             (&[("0", KEYS[0])], Incomplete::NoPrimaryKey),
             (&[("0", ""), ("1", KEYS[0])], Incomplete::EmptyKey(0)),
             (&[("0", "\n"), ("1", KEYS[0])], Incomplete::EmptyKey(0)),
-            (
-                &[("0", KEYS[0]), ("1", &KEYS[1][..43])],
-                Incomplete::InvalidKey(1),
-            ),
-            (
-                &[("0", KEYS[0]), ("1", KEYS[1]), ("2", KEYS[0])],
-                Incomplete::SameKeyTwice(2, 0),
-            ),
-            (
-                &[("0", &long), ("1", KEYS[0])],
-                Incomplete::UnreadableKey(0, too_long),
-            ),
+            (&[("0", KEYS[0]), ("1", &KEYS[1][..43])], Incomplete::InvalidKey(1)),
+            (&[("0", KEYS[0]), ("1", KEYS[1]), ("2", KEYS[0])], Incomplete::SameKeyTwice(2, 0)),
+            (&[("0", &long), ("1", KEYS[0])], Incomplete::UnreadableKey(0, too_long)),
         ] {
             assert_eq!(ids(repository(files).path()), Err(expected));
         }
@@ -258,11 +225,7 @@ mod tests {
     fn takes_32_keys_and_no_more() {
         let directory = repository(&[]);
         for id in 0..MAX_KEYS {
-            fs::write(
-                directory.path().join(id.to_string()),
-                format!("{id:0>42}A="),
-            )
-            .unwrap();
+            fs::write(directory.path().join(id.to_string()), format!("{id:0>42}A=")).unwrap();
         }
         assert_eq!(ids(directory.path()).map(|ids| ids.len()), Ok(MAX_KEYS));
         fs::write(directory.path().join("32"), KEYS[1]).unwrap();
@@ -273,17 +236,8 @@ mod tests {
     fn a_fifo_named_like_a_key_is_not_waited_for() {
         let directory = repository(&[("0", KEYS[0]), ("1", KEYS[1])]);
         let fifo = directory.path().join("2");
-        assert!(
-            std::process::Command::new("mkfifo")
-                .arg(&fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
-        assert_eq!(
-            ids(directory.path()),
-            Err(Incomplete::UnreadableKey(2, ReadError::NotRegular))
-        );
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        assert_eq!(ids(directory.path()), Err(Incomplete::UnreadableKey(2, ReadError::NotRegular)));
     }
 
     #[test]

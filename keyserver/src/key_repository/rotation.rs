@@ -26,11 +26,7 @@ struct Repository {
 impl Repository {
     /// As after `keystone-manage fernet_setup`.
     fn set_up(directory: &Path, max_active_keys: u32) -> Self {
-        let this = Self {
-            directory: directory.into(),
-            primary: 1,
-            max_active_keys,
-        };
+        let this = Self { directory: directory.into(), primary: 1, max_active_keys };
         fs::write(this.path("1"), key(0)).unwrap();
         fs::write(this.path("0"), key(1)).unwrap();
         this
@@ -116,11 +112,7 @@ fn each_step_of_a_rotation_is_a_complete_set_or_refused() {
     assert_eq!(seen.len(), expected.len());
     for ((step, ids), (expected_step, expected_ids)) in seen.iter().zip(expected) {
         assert_eq!(step, expected_step);
-        assert_eq!(
-            ids.as_deref(),
-            expected_ids.as_ref().map(|ids| &**ids),
-            "{step}"
-        );
+        assert_eq!(ids.as_deref(), expected_ids.as_ref().map(|ids| &**ids), "{step}");
     }
 }
 
@@ -131,10 +123,7 @@ fn a_rename_seen_from_both_sides_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let repository = Repository::set_up(directory.path(), 3);
     fs::copy(repository.path("0"), repository.path("2")).unwrap();
-    assert_eq!(
-        read(directory.path()).unwrap_err(),
-        Incomplete::SameKeyTwice(2, 0)
-    );
+    assert_eq!(read(directory.path()).unwrap_err(), Incomplete::SameKeyTwice(2, 0));
 }
 
 #[test]
@@ -171,8 +160,5 @@ fn only_sets_that_were_in_force_are_believed_while_rotations_never_end() {
             }
         }
     });
-    assert!(
-        believed > 100,
-        "{believed} of {readings} readings were believed"
-    );
+    assert!(believed > 100, "{believed} of {readings} readings were believed");
 }

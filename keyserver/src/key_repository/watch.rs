@@ -23,21 +23,13 @@ pub(crate) fn watch(
     metrics: Arc<Metrics>,
 ) -> io::Result<Receiver<Option<Arc<Published>>>> {
     let (published, receiver) = tokio::sync::watch::channel(None);
-    let mut watch = Watch {
-        directory,
-        metrics,
-        published,
-        settle: Settle::new(),
-        complaint: None,
-    };
-    thread::Builder::new()
-        .name("key-repository".into())
-        .spawn(move || {
-            while !watch.published.is_closed() {
-                watch.look();
-                thread::sleep(POLL_INTERVAL);
-            }
-        })?;
+    let mut watch = Watch { directory, metrics, published, settle: Settle::new(), complaint: None };
+    thread::Builder::new().name("key-repository".into()).spawn(move || {
+        while !watch.published.is_closed() {
+            watch.look();
+            thread::sleep(POLL_INTERVAL);
+        }
+    })?;
     Ok(receiver)
 }
 
@@ -71,11 +63,7 @@ impl Watch {
                 let Some(published) = Published::new(keys) else {
                     return error!("the keys cannot be written as JSON");
                 };
-                let etag = published
-                    .etag
-                    .to_str()
-                    .unwrap_or_default()
-                    .trim_matches('"');
+                let etag = published.etag.to_str().unwrap_or_default().trim_matches('"');
                 let (primary, ids) = (published.primary(), &published.ids);
                 info!(primary, ?ids, etag, "serving a new set of keys");
                 self.metrics.keys_loaded(&published);

@@ -40,36 +40,17 @@ async fn keys_travel_over_tls() {
     authority.write_server_files(&files);
     let server = Running::start(&files, &format!("{TLS} --bearer-tokens @/tokens")).await;
     for version in [&TLS12, &TLS13] {
-        let client = TlsClient {
-            version,
-            ..TlsClient::trusting(&authority)
-        };
-        let answer = client
-            .get(&server, TOKEN_KEYS_PATH, AUTHORIZATION)
-            .await
-            .unwrap();
+        let client = TlsClient { version, ..TlsClient::trusting(&authority) };
+        let answer = client.get(&server, TOKEN_KEYS_PATH, AUTHORIZATION).await.unwrap();
         assert_eq!(answer.keys(), [1, 0]);
     }
-    let client = TlsClient {
-        alpn: b"h2",
-        ..TlsClient::trusting(&authority)
-    };
+    let client = TlsClient { alpn: b"h2", ..TlsClient::trusting(&authority) };
     let stream = client.connect(&server).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
 
     let strangers = Authority::new();
-    assert!(
-        TlsClient::trusting(&strangers)
-            .connect(&server)
-            .await
-            .is_err()
-    );
-    assert!(
-        ask(&mut server.connect().await, "/healthz", "")
-            .await
-            .is_none(),
-        "plain HTTP"
-    );
+    assert!(TlsClient::trusting(&strangers).connect(&server).await.is_err());
+    assert!(ask(&mut server.connect().await, "/healthz", "").await.is_none(), "plain HTTP");
 }
 
 #[tokio::test]
@@ -86,23 +67,10 @@ async fn with_a_client_ca_keys_are_for_its_certificates_and_probes_for_all() {
             version,
             ..TlsClient::trusting(&authority)
         };
-        assert_eq!(
-            known
-                .get(&server, TOKEN_KEYS_PATH, "")
-                .await
-                .unwrap()
-                .keys(),
-            [1, 0]
-        );
+        assert_eq!(known.get(&server, TOKEN_KEYS_PATH, "").await.unwrap().keys(), [1, 0]);
 
-        let unknown = TlsClient {
-            version,
-            ..TlsClient::trusting(&authority)
-        };
-        let answer = unknown
-            .get(&server, TOKEN_KEYS_PATH, AUTHORIZATION)
-            .await
-            .unwrap();
+        let unknown = TlsClient { version, ..TlsClient::trusting(&authority) };
+        let answer = unknown.get(&server, TOKEN_KEYS_PATH, AUTHORIZATION).await.unwrap();
         assert_eq!(answer.status, 403);
         for path in ["/healthz", "/readyz", "/metrics"] {
             assert_eq!(unknown.get(&server, path, "").await.unwrap().status, 200);
@@ -113,10 +81,7 @@ async fn with_a_client_ca_keys_are_for_its_certificates_and_probes_for_all() {
             version,
             ..TlsClient::trusting(&authority)
         };
-        assert!(
-            stranger.get(&server, "/healthz", "").await.is_none(),
-            "of another authority"
-        );
+        assert!(stranger.get(&server, "/healthz", "").await.is_none(), "of another authority");
     }
 }
 
@@ -127,26 +92,17 @@ async fn certificates_change_without_a_restart() {
     old.write_server_files(&files);
     let server = Running::start(&files, &format!("{TLS} --bearer-tokens @/tokens")).await;
     let trusted = async |authority: &Authority| {
-        TlsClient::trusting(authority)
-            .get(&server, "/healthz", "")
-            .await
-            .is_some()
+        TlsClient::trusting(authority).get(&server, "/healthz", "").await.is_some()
     };
     let mut held = TlsClient::trusting(&old).connect(&server).await.unwrap();
     assert!(trusted(&old).await);
 
     fs::write(files.path("tls.crt"), new.issue("keyserver").0).unwrap();
     sleep(Duration::from_millis(2500)).await;
-    assert!(
-        trusted(&old).await,
-        "a certificate without its key is refused"
-    );
+    assert!(trusted(&old).await, "a certificate without its key is refused");
 
     new.write_server_files(&files);
     assert!(soon(async || trusted(&new).await).await);
     assert!(!trusted(&old).await);
-    assert!(
-        ask(&mut held, "/healthz", "").await.is_some(),
-        "a connection stays"
-    );
+    assert!(ask(&mut held, "/healthz", "").await.is_some(), "a connection stays");
 }

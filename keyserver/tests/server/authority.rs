@@ -29,10 +29,7 @@ impl Authority {
     pub(crate) fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
-        (
-            params.signed_by(&key, &self.0).unwrap().pem(),
-            key.serialize_pem(),
-        )
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 
     pub(crate) fn write_server_files(&self, files: &Files) {
@@ -51,12 +48,7 @@ pub(crate) struct TlsClient<'a> {
 
 impl<'a> TlsClient<'a> {
     pub(crate) fn trusting(authority: &'a Authority) -> Self {
-        Self {
-            authority,
-            certificate: None,
-            alpn: b"http/1.1",
-            version: &TLS13,
-        }
+        Self { authority, certificate: None, alpn: b"http/1.1", version: &TLS13 }
     }
 
     pub(crate) async fn connect(&self, server: &Running) -> std::io::Result<TlsStream<TcpStream>> {
@@ -78,9 +70,7 @@ impl<'a> TlsClient<'a> {
         };
         config.alpn_protocols = vec![self.alpn.to_vec()];
         let name = ServerName::try_from("keyserver").unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, server.connect().await)
-            .await
+        TlsConnector::from(Arc::new(config)).connect(name, server.connect().await).await
     }
 
     /// The answer over a new connection; `None` if there is no connection, or it ends before.

@@ -14,11 +14,7 @@ async fn a_rotation_shows_within_a_second() {
     let server = Running::start(&files, "--allow-unauthenticated").await;
     let before = server.get(TOKEN_KEYS_PATH, "").await;
     assert_eq!(before.keys(), [1, 0]);
-    let etag = before
-        .head
-        .lines()
-        .find_map(|line| line.strip_prefix("etag: "))
-        .unwrap();
+    let etag = before.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
     let held = format!("if-none-match: {etag}\r\n");
     assert_eq!(server.get(TOKEN_KEYS_PATH, &held).await.status, 304);
 

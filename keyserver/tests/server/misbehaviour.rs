@@ -31,10 +31,7 @@ async fn a_connection_without_an_answer_in_time_is_ended() {
     for opening in openings {
         let mut stream = server.connect().await;
         stream.write_all(opening).await.unwrap();
-        streams.push((
-            opening,
-            tokio::spawn(async move { time_to_end(&mut stream).await }),
-        ));
+        streams.push((opening, tokio::spawn(async move { time_to_end(&mut stream).await })));
     }
     for (opening, time) in streams {
         let time = time.await.unwrap();
@@ -49,10 +46,7 @@ async fn a_drop_now_and_then_is_no_answer_in_time() {
     let server = Running::start(&files, IMPATIENT).await;
     let mut stream = server.connect().await;
     let begun = Instant::now();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: keyserver\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: keyserver\r\n").await.unwrap();
     while stream.write_all(b"x: y\r\n").await.is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(3), "still there");
         sleep(Duration::from_millis(50)).await;
@@ -82,9 +76,7 @@ async fn answers_left_unread_are_no_answers() {
     let requests = format!("GET {TOKEN_KEYS_PATH} HTTP/1.1\r\nhost: keyserver\r\n\r\n").repeat(100);
     let begun = Instant::now();
     let flood = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
-    timeout(Duration::from_secs(20), flood)
-        .await
-        .expect("the connection is ended");
+    timeout(Duration::from_secs(20), flood).await.expect("the connection is ended");
     assert!(begun.elapsed() >= Duration::from_millis(200));
 }
 
@@ -107,12 +99,7 @@ async fn heads_are_bounded_and_bodies_not_read() {
     let server = Running::start(&files, "--allow-unauthenticated").await;
 
     let mut stream = server.connect().await;
-    let answer = ask(
-        &mut stream,
-        "/healthz",
-        &format!("x: {}\r\n", "y".repeat(64 * 1024)),
-    )
-    .await;
+    let answer = ask(&mut stream, "/healthz", &format!("x: {}\r\n", "y".repeat(64 * 1024))).await;
     assert_eq!(answer.map_or(431, |answer| answer.status), 431);
     assert!(time_to_end(&mut stream).await < Duration::from_secs(2));
     let many = "x: y\r\n".repeat(101);
@@ -120,13 +107,7 @@ async fn heads_are_bounded_and_bodies_not_read() {
 
     let mut stream = server.connect().await;
     let length = "content-length: 1000000000000\r\n";
-    assert_eq!(
-        ask(&mut stream, TOKEN_KEYS_PATH, length)
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(ask(&mut stream, TOKEN_KEYS_PATH, length).await.unwrap().status, 200);
     let mut sent = 0;
     while stream.write_all(&[0; 4096]).await.is_ok() {
         sent += 1;
@@ -146,11 +127,7 @@ async fn connections_beyond_the_limit_wait_for_one_to_end() {
     let mut three = server.connect().await;
     let answer = ask(&mut three, "/healthz", "");
     let mut answer = std::pin::pin!(answer);
-    assert!(
-        timeout(Duration::from_millis(300), &mut answer)
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(300), &mut answer).await.is_err());
     drop(one);
     assert_eq!(answer.await.unwrap().status, 200);
 }
@@ -162,18 +139,13 @@ async fn the_end_is_graceful_and_comes() {
     let mut idle = server.connect().await;
     assert_eq!(ask(&mut idle, "/healthz", "").await.unwrap().status, 200);
     let mut slow = server.connect().await;
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: ")
-        .await
-        .unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: ").await.unwrap();
     sleep(Duration::from_millis(100)).await;
 
     let begun = Instant::now();
     server.end.take().unwrap().send(()).unwrap();
     assert!(time_to_end(&mut idle).await < Duration::from_millis(500));
-    timeout(Duration::from_secs(2), &mut server.task)
-        .await
-        .expect("the server ends")
-        .unwrap();
+    timeout(Duration::from_secs(2), &mut server.task).await.expect("the server ends").unwrap();
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert!(TcpStream::connect(server.address).await.is_err());
 }

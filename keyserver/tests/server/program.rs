@@ -48,24 +48,13 @@ impl Program {
     /// Waits for its end; returns the exit code and what it wrote to stderr.
     fn end(mut self) -> (Option<i32>, String) {
         let mut text = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         (self.child.wait().unwrap().code(), text)
     }
 
     fn terminate(self) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         self.end()
     }
 }
@@ -74,23 +63,14 @@ impl Program {
 async fn demo_prints_its_tokens_serves_and_ends_on_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("demo");
-    let arguments = [
-        "demo",
-        "--directory",
-        path.to_str().unwrap(),
-        "--listen",
-        "127.0.0.1:0",
-    ];
+    let arguments = ["demo", "--directory", path.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let mut program = Program::start(&arguments);
     let json = |path: &Path| -> serde_json::Value {
         serde_json::from_slice(&fs::read(path.join("tokens.json")).unwrap()).unwrap()
     };
     for name in ["good", "expired", "tampered", "foreign"] {
         let line = program.line();
-        assert_eq!(
-            line,
-            format!("{name}: {}", json(&path)[name].as_str().unwrap())
-        );
+        assert_eq!(line, format!("{name}: {}", json(&path)[name].as_str().unwrap()));
     }
     let mut stream = TcpStream::connect(program.address()).await.unwrap();
     let answer = ask(&mut stream, TOKEN_KEYS_PATH, "").await.unwrap();
@@ -116,9 +96,7 @@ async fn logs_are_json_and_show_no_secret() {
     let wrong = "authorization: Bearer hunter2-hunter2-hunter2\r\n";
     for headers in [AUTHORIZATION, wrong] {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        ask(&mut stream, &format!("{TOKEN_KEYS_PATH}?hunter2"), headers)
-            .await
-            .unwrap();
+        ask(&mut stream, &format!("{TOKEN_KEYS_PATH}?hunter2"), headers).await.unwrap();
         ask(&mut stream, "/hunter2", headers).await.unwrap();
     }
     let staged = fs::read_to_string(keys.join("0")).unwrap();
@@ -144,10 +122,7 @@ async fn logs_are_json_and_show_no_secret() {
          characters of padded base64url",
         "ending",
     ] {
-        assert!(
-            messages.iter().any(|message| message == expected),
-            "{expected}\n{text}"
-        );
+        assert!(messages.iter().any(|message| message == expected), "{expected}\n{text}");
     }
     assert!(text.contains("changed files are refused"), "{text}");
     let primary = fs::read_to_string(keys.join("1")).unwrap();
@@ -170,55 +145,17 @@ fn exit_codes_and_messages_tell_what_to_do() {
         (&["--version"], 0, ""),
         (&[], 2, "Usage"),
         (&["serve"], 2, "--fernet-keys"),
+        (&["serve", "--fernet-keys", &keys], 2, "give --bearer-tokens"),
+        (&["serve", "--fernet-keys", &keys, "--client-ca", &tokens], 2, "--tls-certificate <FILE>"),
+        (&["serve", "--fernet-keys", &nowhere, "--bearer-tokens", &tokens], 2, "fernet_setup"),
+        (&["serve", "--fernet-keys", &keys, "--bearer-tokens", &nowhere], 2, "entity not found"),
+        (&["serve", "--fernet-keys", &keys, "--bearer-tokens", &short], 2, "openssl rand -hex 32"),
         (
-            &["serve", "--fernet-keys", &keys],
-            2,
-            "give --bearer-tokens",
-        ),
-        (
-            &["serve", "--fernet-keys", &keys, "--client-ca", &tokens],
-            2,
-            "--tls-certificate <FILE>",
-        ),
-        (
-            &[
-                "serve",
-                "--fernet-keys",
-                &nowhere,
-                "--bearer-tokens",
-                &tokens,
-            ],
-            2,
-            "fernet_setup",
-        ),
-        (
-            &["serve", "--fernet-keys", &keys, "--bearer-tokens", &nowhere],
-            2,
-            "entity not found",
-        ),
-        (
-            &["serve", "--fernet-keys", &keys, "--bearer-tokens", &short],
-            2,
-            "openssl rand -hex 32",
-        ),
-        (
-            &[
-                "serve",
-                "--fernet-keys",
-                &keys,
-                "--bearer-tokens",
-                &tokens,
-                "--listen",
-                &taken,
-            ],
+            &["serve", "--fernet-keys", &keys, "--bearer-tokens", &tokens, "--listen", &taken],
             1,
             "cannot listen on",
         ),
-        (
-            &["demo", "--directory", &nowhere, "--listen", "0.0.0.0:0"],
-            2,
-            "127.0.0.1:9311",
-        ),
+        (&["demo", "--directory", &nowhere, "--listen", "0.0.0.0:0"], 2, "127.0.0.1:9311"),
     ] {
         let (actual, text) = Program::start(arguments).end();
         assert_eq!(actual, Some(code), "{arguments:?}: {text}");

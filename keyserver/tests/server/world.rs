@@ -60,9 +60,7 @@ impl Running {
             "voussoir-keyserver serve --listen 127.0.0.1:0 --fernet-keys {} {flags}",
             files.path("fernet-keys").display()
         );
-        let Command::Serve(serve) = Cli::try_parse_from(words.split_whitespace())
-            .unwrap()
-            .command
+        let Command::Serve(serve) = Cli::try_parse_from(words.split_whitespace()).unwrap().command
         else {
             panic!("not serve");
         };
@@ -72,11 +70,7 @@ impl Running {
         let task = tokio::spawn(server.run(async {
             let _ = ended.await;
         }));
-        Self {
-            address,
-            end: Some(end),
-            task,
-        }
+        Self { address, end: Some(end), task }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
@@ -127,11 +121,7 @@ pub(crate) async fn ask(
         assert_ne!(stream.read_buf(&mut bytes).await.ok()?, 0);
     }
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Some(Answer {
-        status,
-        head,
-        body: String::from_utf8(bytes).unwrap(),
-    })
+    Some(Answer { status, head, body: String::from_utf8(bytes).unwrap() })
 }
 
 /// How long the other side takes to end a connection.
