@@ -161,11 +161,7 @@ impl Gate {
             }
             // The host failed, or called back in an order that does not occur. Shadow mode has no
             // say in it: what the client claims about its identity could not be taken out.
-            (State::New | State::AwaitKeys(_) | State::Decided { .. }, _) => {
-                self.state = State::Decided { is_open: false };
-                let cause = Unknown::HostFailure;
-                Effect::Refuse(cause.reply(&self.config, A_MOMENT), Verdict::Unavailable(cause))
-            }
+            (State::New | State::AwaitKeys(_) | State::Decided { .. }, _) => self.abort(),
         }
     }
 

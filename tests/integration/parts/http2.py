@@ -12,8 +12,10 @@ from parts.http1 import Response, octets
 
 @dataclasses.dataclass
 class Stream:
-    """What has come back on a stream so far."""
+    """What has come back on a stream so far, and what has yet to be sent."""
 
+    unsent: bytes = b""
+    ends_with_body: bool = False
     headers: list | None = None
     body: bytes = b""
     is_ended: bool = False
@@ -57,10 +59,15 @@ class Client:
         return number
 
     def data(self, number, body, *, is_end=True):
-        self.connection.send_data(number, body, end_stream=is_end)
+        """Sends a body: at once as much of it as flow control allows, the rest while receiving."""
+        stream = self.streams[number]
+        stream.unsent += body
+        stream.ends_with_body = is_end
         self._flush()
 
     def trailers(self, number, fields):
+        """Ends a stream whose body has been sent."""
+        assert not self.streams[number].unsent
         fields = [(octets(name), octets(value)) for name, value in fields]
         self.connection.send_headers(number, fields, end_stream=True)
         self._flush()
@@ -85,6 +92,17 @@ class Client:
         headers = [(name, value) for name, value in fields if not name.startswith(":")]
         return Response(status, headers, stream.body)
 
+    def has_answer(self, number):
+        """Whether anything has come back on a stream; does not wait."""
+        self.socket.setblocking(False)
+        try:
+            self._receive()
+        except BlockingIOError:
+            pass
+        finally:
+            self.socket.settimeout(20)
+        return self.is_closed or self.streams[number].headers is not None
+
     def _receive(self):
         data = self.socket.recv(65536)
         if not data:
@@ -108,4 +126,14 @@ class Client:
         self._flush()
 
     def _flush(self):
+        for number, stream in self.streams.items():
+            while stream.unsent and stream.reset is None:
+                window = self.connection.local_flow_control_window(number)
+                size = min(window, self.connection.max_outbound_frame_size, len(stream.unsent))
+                if size == 0:
+                    break
+                part, stream.unsent = stream.unsent[:size], stream.unsent[size:]
+                is_end = stream.ends_with_body and not stream.unsent
+                self.connection.send_data(number, part, end_stream=is_end)
+        self.socket.settimeout(20)
         self.socket.sendall(self.connection.data_to_send())
