@@ -78,3 +78,11 @@ def test_fetches_and_keys_are_counted(front):
     key = ("voussoir_key_fetches_total", labels(result="updated"))
     wait_until(lambda: series(front)[key] >= 1, "a fetch to be counted")
     assert series(front)["voussoir_keys", labels()] == 3
+
+
+def test_lost_instances_are_counted_where_the_documentation_says(front, root):
+    names = set(re.findall(r"(?m)^(\w+)\{", front.admin("/stats/prometheus")))
+    text = (root / "docs/configuration.md").read_text()
+    (documented,) = set(re.findall(r"`(envoy_wasm_\w+)`", text))
+    # The plugin's name is part of it: `voussoir` in envoy.yaml, the listener's name here.
+    assert {documented.replace("voussoir", name) for name in front.ports} <= names

@@ -1,5 +1,6 @@
 //! The requests that wait for keys.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,16 +15,17 @@ pub(super) struct Waiter {
     pub(super) since: UnixTime,
 }
 
-/// All that wait, at most as many as the configuration allows.
+/// All that wait, at most as many as the configuration allows, by the numbers of their requests: one
+/// that goes away is found without a look at the others.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    waiters: Vec<Waiter>,
+    waiters: BTreeMap<u32, Waiter>,
     most: usize,
 }
 
 impl Waiting {
     pub(super) fn new(most: usize) -> Self {
-        Self { waiters: Vec::new(), most }
+        Self { waiters: BTreeMap::new(), most }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -34,24 +36,25 @@ impl Waiting {
     pub(super) fn add(&mut self, waiter: Waiter) -> bool {
         let has_room = self.waiters.len() < self.most;
         if has_room {
-            self.waiters.push(waiter);
+            self.waiters.insert(waiter.request, waiter);
         }
         has_room
     }
 
     /// A request is gone.
     pub(super) fn remove(&mut self, request: u32) {
-        self.waiters.retain(|waiter| waiter.request != request);
+        self.waiters.remove(&request);
     }
 
     /// Takes out all for which `is_done` holds.
     pub(super) fn take(&mut self, is_done: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
-        self.waiters.extract_if(.., |waiter| is_done(waiter)).collect()
+        let done = self.waiters.extract_if(.., |_, waiter| is_done(waiter));
+        done.map(|(_, waiter)| waiter).collect()
     }
 
     /// The clock went back: nobody has waited since a time that lies ahead.
     pub(super) fn clock_went_back(&mut self, now: UnixTime) {
-        for waiter in &mut self.waiters {
+        for waiter in self.waiters.values_mut() {
             waiter.since = waiter.since.min(now);
         }
     }

@@ -12,10 +12,8 @@ from parts.http1 import Response, octets
 
 @dataclasses.dataclass
 class Stream:
-    """What has come back on a stream so far, and what has yet to be sent."""
+    """What has come back on a stream so far."""
 
-    unsent: bytes = b""
-    ends_with_body: bool = False
     headers: list | None = None
     body: bytes = b""
     is_ended: bool = False
@@ -59,15 +57,21 @@ class Client:
         return number
 
     def data(self, number, body, *, is_end=True):
-        """Sends a body: at once as much of it as flow control allows, the rest while receiving."""
-        stream = self.streams[number]
-        stream.unsent += body
-        stream.ends_with_body = is_end
-        self._flush()
+        """Sends a body, as flow control allows."""
+        while body:
+            size = min(
+                self.connection.local_flow_control_window(number),
+                self.connection.max_outbound_frame_size,
+                len(body),
+            )
+            if size == 0:
+                self._receive()
+                continue
+            part, body = body[:size], body[size:]
+            self.connection.send_data(number, part, end_stream=is_end and not body)
+            self._flush()
 
     def trailers(self, number, fields):
-        """Ends a stream whose body has been sent."""
-        assert not self.streams[number].unsent
         fields = [(octets(name), octets(value)) for name, value in fields]
         self.connection.send_headers(number, fields, end_stream=True)
         self._flush()
@@ -126,14 +130,4 @@ class Client:
         self._flush()
 
     def _flush(self):
-        for number, stream in self.streams.items():
-            while stream.unsent and stream.reset is None:
-                window = self.connection.local_flow_control_window(number)
-                size = min(window, self.connection.max_outbound_frame_size, len(stream.unsent))
-                if size == 0:
-                    break
-                part, stream.unsent = stream.unsent[:size], stream.unsent[size:]
-                is_end = stream.ends_with_body and not stream.unsent
-                self.connection.send_data(number, part, end_stream=is_end)
-        self.socket.settimeout(20)
         self.socket.sendall(self.connection.data_to_send())
