@@ -53,6 +53,7 @@ impl HttpContext for Request {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.worker.strip_trailers(&self.gate);
         self.action()
     }
 }

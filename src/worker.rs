@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use voussoir_core::config::Config;
 use voussoir_core::gate::{Effect, Gate, Input};
+use voussoir_core::head::RequestHead;
 use voussoir_core::identity::HeaderEdits;
 use voussoir_core::keys::{
     Action, Answer, Event, FetchFailure, KeyStore, Keys, Report, Slot, Want, Written,
@@ -89,6 +90,21 @@ impl Worker {
             effect = gate.borrow_mut().handle(now, told.input());
         }
         self.decide(gate, effect, is_resumed);
+    }
+
+    /// Removes what a client claims about its identity in trailers: a service may take them for
+    /// headers. That happens when they arrive, since after a pause the host does not show them again.
+    pub(crate) fn strip_trailers(&self, gate: &Rc<RefCell<Gate>>) {
+        let trailers = host::request_trailers();
+        let is_stripped =
+            trailers.as_ref().ok().and_then(|bytes| pairs::decode(bytes)).is_some_and(|trailers| {
+                let edits = HeaderEdits::strip_identity(RequestHead::new(&trailers));
+                edits.remove.iter().all(|name| host::remove_request_trailer(name).is_ok())
+            });
+        if !is_stripped {
+            let effect = gate.borrow_mut().abort();
+            self.decide(gate, effect, false);
+        }
     }
 
     /// The stream of a request has ended, whatever became of it.

@@ -168,6 +168,9 @@ impl Gate {
     /// The host could not carry out [`Effect::Forward`]: the gate closes again, and what comes back
     /// is to be tried instead.
     pub fn abort(&mut self) -> Effect {
+        if matches!(self.state, State::Decided { is_open: false }) {
+            return Effect::Nothing;
+        }
         self.state = State::Decided { is_open: false };
         let cause = Unknown::HostFailure;
         Effect::Refuse(cause.reply(&self.config, A_MOMENT), Verdict::Unavailable(cause))

@@ -79,6 +79,11 @@ pub(crate) fn request_headers() -> Result<Vec<u8>> {
     bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
 }
 
+/// The trailers of the effective context's request, serialised, within their callback.
+pub(crate) fn request_trailers() -> Result<Vec<u8>> {
+    bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(REQUEST_TRAILERS, data, size) })
+}
+
 /// The headers of the answer to a dispatched call, within its callback.
 pub(crate) fn call_response_headers() -> Result<Vec<u8>> {
     const CALL_RESPONSE_HEADERS: u32 = 6;
@@ -96,6 +101,13 @@ pub(crate) fn call_response_body(most: usize) -> Result<Vec<u8>> {
 /// Removes all headers of this name from the effective context's request.
 pub(crate) fn remove_request_header(name: &[u8]) -> Result<()> {
     check(unsafe { abi::proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+}
+
+/// Removes all trailers of this name from the effective context's request.
+pub(crate) fn remove_request_trailer(name: &[u8]) -> Result<()> {
+    check(unsafe {
+        abi::proxy_remove_header_map_value(REQUEST_TRAILERS, name.as_ptr(), name.len())
+    })
 }
 
 /// Sets a header of the effective context's request, in place of all of its name.
@@ -235,3 +247,4 @@ fn check(status: u32) -> Result<()> {
 }
 
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;

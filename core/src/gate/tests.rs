@@ -431,6 +431,7 @@ fn a_failing_host_lets_nothing_through() {
         forwarded(run(&mut aborted, &[("x-auth-token", &token(&payload()))]));
         refused(aborted.abort());
         assert!(!aborted.is_open());
+        assert_eq!(aborted.abort(), Effect::Nothing, "one answer is enough");
     }
 }
 

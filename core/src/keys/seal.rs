@@ -103,7 +103,7 @@ impl Slot {
     }
 }
 
-/// HKDF (RFC 5869) with one block of output: this is its extraction, [`derive`] its expansion.
+/// HKDF (RFC 5869) with one block of output: this is its extraction, [`derive()`] its expansion.
 fn master(keyserver: &KeyServer) -> Hmac<Sha256> {
     let mut extract = hmac_sha256(b"voussoir shared data");
     let bearer_token = keyserver.bearer_token.as_ref().map(Secret::expose).unwrap_or_default();

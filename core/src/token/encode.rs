@@ -1,6 +1,7 @@
 //! Payloads written: for the key server's demonstration tokens, and so that tests and fuzzers can
 //! go there and back.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::msgpack::Writer;
@@ -27,7 +28,7 @@ impl Payload {
             Delegation::Trust { trust_id } => {
                 self.write_scope_id(&mut writer);
                 self.write_life(&mut writer);
-                trust_id.write_bare(&mut writer);
+                trust_id.write_uuid(&mut writer);
             }
             Delegation::Federation(federation) => {
                 if self.scope != Scope::Unscoped {
@@ -100,7 +101,7 @@ impl Federation {
             group_id.write(writer);
         }
         self.identity_provider_id.write(writer);
-        self.protocol_id.write_bare(writer);
+        writer.text(&self.protocol_id.to_string());
     }
 }
 
@@ -200,6 +201,22 @@ mod tests {
         for (payload, kind) in one_of_each().into_iter().zip(Kind::ALL) {
             assert_eq!(payload.kind(), kind);
             assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
+        }
+    }
+
+    #[test]
+    fn ids_come_back_in_every_form() {
+        for text in ["trust", "sixteen letters!", "an id of more than thirty-two letters"] {
+            let id = || Id::text(text.as_bytes()).unwrap();
+            let federation =
+                Federation { group_ids: vec![id()], identity_provider_id: id(), protocol_id: id() };
+            for payload in [
+                payload(Scope::Domain(id()), Delegation::None),
+                payload(Scope::Project(id()), Delegation::Trust { trust_id: id() }),
+                payload(Scope::Project(id()), Delegation::Federation(federation)),
+            ] {
+                assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
+            }
         }
     }
 

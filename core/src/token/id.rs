@@ -74,14 +74,26 @@ impl Id {
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.array(2);
         writer.bool(matches!(self.0, Form::Uuid(_)));
-        self.write_bare(writer);
-    }
-
-    /// Writes what [`Id::read_bare`] reads.
-    pub(super) fn write_bare(&self, writer: &mut Writer) {
         match &self.0 {
             Form::Uuid(bytes) => writer.binary(bytes),
             Form::Text(text) => writer.text(text),
+        }
+    }
+
+    /// Writes what [`Id::read_bare`] reads. A text of 16 bytes would come back as a UUID, so it goes
+    /// into a pair.
+    pub(super) fn write_bare(&self, writer: &mut Writer) {
+        match &self.0 {
+            Form::Text(text) if text.len() != 16 => writer.text(text),
+            Form::Uuid(_) | Form::Text(_) => self.write_uuid(writer),
+        }
+    }
+
+    /// Writes what [`Id::read_uuid`] reads.
+    pub(super) fn write_uuid(&self, writer: &mut Writer) {
+        match &self.0 {
+            Form::Uuid(bytes) => writer.binary(bytes),
+            Form::Text(_) => self.write(writer),
         }
     }
 }
