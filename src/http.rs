@@ -6,9 +6,8 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use voussoir_core::gate::{Gate, Input};
-use voussoir_core::head::RequestHead;
+use voussoir_core::identity::Part;
 
-use crate::host::{self, pairs};
 use crate::worker::Worker;
 
 /// One request and the worker that it is on.
@@ -40,10 +39,9 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let headers = host::request_headers();
-        match headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes)) {
-            Some(headers) => self.feed(Input::Head(RequestHead::new(&headers))),
-            None => self.feed(Input::NoHead),
+        let is_stripped = Worker::strip(Part::Headers, |head| self.feed(Input::Head(head)));
+        if !is_stripped {
+            self.feed(Input::NoHead);
         }
         self.action()
     }
@@ -53,7 +51,9 @@ impl HttpContext for Request {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.worker.strip_trailers(&self.gate);
+        if !Worker::strip(Part::Trailers, |_| ()) {
+            self.worker.abort(&self.gate);
+        }
         self.action()
     }
 }

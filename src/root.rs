@@ -6,6 +6,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use voussoir_core::config::Config;
+use voussoir_core::secret::Secret;
 
 use crate::host::{self, Level};
 use crate::http::{Request, Unconfigured};
@@ -42,11 +43,11 @@ impl RootContext for Root {
     /// `false` keeps the plugin from loading: at the start the proxy then exits, later it keeps the
     /// configuration it had. The reason stands in its log.
     fn on_configure(&mut self, _size: usize) -> bool {
-        let Ok(bytes) = host::plugin_configuration() else {
+        let Ok(bytes) = host::plugin_configuration().map(Secret::new) else {
             host::log(Level::Error, "voussoir: the host gives no plugin configuration");
             return false;
         };
-        match Config::parse(&bytes) {
+        match Config::parse(bytes.expose()) {
             Ok(config) => {
                 // The jitter's seed and the queue's name; no secret follows from it.
                 let seed = RandomState::new().build_hasher().finish();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use voussoir_core::config::Config;
 use voussoir_core::gate::{Effect, Gate, Input};
 use voussoir_core::head::RequestHead;
-use voussoir_core::identity::HeaderEdits;
+use voussoir_core::identity::{HeaderEdits, Part, claims};
 use voussoir_core::keys::{
     Action, Answer, Event, FetchFailure, KeyStore, Keys, Report, Slot, Want, Written,
 };
@@ -33,6 +33,8 @@ pub(crate) struct Worker {
     /// The queue that wakes the root context; `None` where the host has none.
     queue: Option<u32>,
     tick: Cell<Duration>,
+    /// Whether the root context was woken and has not come yet.
+    is_woken: Cell<bool>,
     /// The call under way, by the host's number.
     call: Cell<Option<u32>>,
 }
@@ -54,6 +56,7 @@ impl Worker {
             // A queue has one reader: a name that workers shared would wake just one of them.
             queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
             tick: Cell::new(Duration::ZERO),
+            is_woken: Cell::new(false),
             call: Cell::new(None),
             config: Rc::new(config),
         };
@@ -92,19 +95,33 @@ impl Worker {
         self.decide(gate, effect, is_resumed);
     }
 
-    /// Removes what a client claims about its identity in trailers: a service may take them for
-    /// headers. That happens when they arrive, since after a pause the host does not show them again.
-    pub(crate) fn strip_trailers(&self, gate: &Rc<RefCell<Gate>>) {
-        let trailers = host::request_trailers();
-        let is_stripped =
-            trailers.as_ref().ok().and_then(|bytes| pairs::decode(bytes)).is_some_and(|trailers| {
-                let edits = HeaderEdits::strip_identity(RequestHead::new(&trailers));
-                edits.remove.iter().all(|name| host::remove_request_trailer(name).is_ok())
-            });
-        if !is_stripped {
-            let effect = gate.borrow_mut().abort();
-            self.decide(gate, effect, false);
+    /// Reads the headers or trailers of the effective context's request, removes what the client
+    /// claims about its identity, and hands them on. `false` when the host fails: the claims may
+    /// still be there.
+    ///
+    /// It happens as soon as they arrive. After a pause the host does not show trailers again, and a
+    /// request that waits shall not make us keep what it claims.
+    pub(crate) fn strip(part: Part, hand_on: impl FnOnce(RequestHead<'_>)) -> bool {
+        let bytes = match part {
+            Part::Headers => host::request_headers(),
+            Part::Trailers => host::request_trailers(),
+        };
+        let fields = bytes.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
+        let Some(fields) = fields.as_deref().map(RequestHead::new) else { return false };
+        let is_stripped = claims(fields, part).into_iter().all(|name| match part {
+            Part::Headers => host::remove_request_header(name).is_ok(),
+            Part::Trailers => host::remove_request_trailer(name).is_ok(),
+        });
+        if is_stripped {
+            hand_on(fields);
         }
+        is_stripped
+    }
+
+    /// The host failed a request: whatever was decided, it does not pass.
+    pub(crate) fn abort(&self, gate: &Rc<RefCell<Gate>>) {
+        let effect = gate.borrow_mut().abort();
+        self.decide(gate, effect, false);
     }
 
     /// The stream of a request has ended, whatever became of it.
@@ -123,6 +140,7 @@ impl Worker {
     }
 
     pub(crate) fn on_tick(&self) {
+        self.is_woken.set(false);
         self.drive(Event::Tick);
     }
 
@@ -158,13 +176,22 @@ impl Worker {
     fn drive(&self, event: Event<'_>) {
         let Some(now) = now() else { return };
         self.store.borrow_mut().handle(now, event);
-        loop {
-            // The borrow must end before the action, which may lead back to the store.
-            let action = self.store.borrow_mut().next_action();
-            let Some(action) = action else { break };
+        let mut resumed = 0;
+        // The borrow must end before the action, which may lead back to the store.
+        while resumed < MAX_RESUMED
+            && let Some(action) = self.next_action()
+        {
+            resumed += usize::from(matches!(action, Action::Resume { .. }));
             self.perform(now, action);
         }
+        if resumed == MAX_RESUMED {
+            self.wake_root();
+        }
         self.adjust_tick();
+    }
+
+    fn next_action(&self) -> Option<Action> {
+        self.store.borrow_mut().next_action()
     }
 
     fn perform(&self, now: UnixTime, action: Action) {
@@ -198,11 +225,7 @@ impl Worker {
 
     fn fetch(&self, now: UnixTime, etag: Option<&str>) {
         let keyserver = &self.config.keyserver;
-        let bearer_token = keyserver
-            .bearer_token
-            .as_ref()
-            .and_then(|token| core::str::from_utf8(token.expose()).ok())
-            .map(|token| format!("Bearer {token}"));
+        let authorization = keyserver.bearer_token.as_ref().map(bearer);
         let mut headers = vec![
             (":method", "GET"),
             (":path", TOKEN_KEYS_PATH),
@@ -210,10 +233,13 @@ impl Worker {
             ("accept", "application/json"),
             (PROTOCOL_HEADER, PROTOCOL_VERSION),
         ];
-        headers.extend(bearer_token.as_deref().map(|value| ("authorization", value)));
+        headers.extend(authorization.as_ref().and_then(|value| {
+            core::str::from_utf8(value.expose()).ok().map(|value| ("authorization", value))
+        }));
         headers.extend(etag.map(|value| ("if-none-match", value)));
         // The SDK's own wrapper, because its dispatcher has to know whose call it is. It panics on
-        // no status that Envoy's implementation of this function can return.
+        // no status that Envoy's implementation of this function can return. Its copy of the headers
+        // is not wiped.
         let sent = proxy_wasm::hostcalls::dispatch_http_call(
             &keyserver.cluster,
             headers,
@@ -293,9 +319,14 @@ impl Worker {
         }
     }
 
-    /// Lets the root context look after those who wait, as soon as this callback is over.
+    /// Lets the root context look after those who wait, as soon as this callback is over: once for
+    /// all who come to wait until then.
     fn wake_root(&self) {
+        if self.is_woken.get() {
+            return;
+        }
         let is_woken = self.queue.is_some_and(|queue| host::wake(queue).is_ok());
+        self.is_woken.set(is_woken);
         if !is_woken {
             self.adjust_tick();
         }
@@ -329,6 +360,11 @@ fn told(want: Want) -> Option<Told> {
     }
 }
 
+/// The value of `authorization`.
+fn bearer(token: &Secret) -> Secret {
+    Secret::new([b"Bearer ", token.expose()].concat())
+}
+
 fn apply(edits: &HeaderEdits) -> Result<(), host::HostError> {
     for name in &edits.remove {
         host::remove_request_header(name)?;
@@ -343,3 +379,10 @@ fn apply(edits: &HeaderEdits) -> Result<(), host::HostError> {
 fn now() -> Option<UnixTime> {
     host::now().inspect_err(|_| host::log(Level::Error, "voussoir: the host has no clock")).ok()
 }
+
+/// How many requests are resumed in one callback.
+///
+/// When a callback has ended, Envoy sends the local replies that it asked for, each from within the
+/// end of the one before: the stack grows with every one, and V8's ends after some three hundred
+/// (measured on Envoy 1.40). That would cost the worker its VM.
+const MAX_RESUMED: usize = 32;

@@ -45,15 +45,14 @@ enum State {
 #[derive(Debug)]
 struct AwaitKeys {
     envelope: Envelope,
-    edits: HeaderEdits,
-    /// Whether newer keys were asked for, after those at hand did not open the envelope.
-    asked_for_newer: bool,
+    /// The generation of keys that did not open it, after which newer ones were asked for.
+    tried: Option<u64>,
 }
 
 /// What the world tells a request.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// The request's head has arrived.
+    /// The request's head has arrived, and what [`crate::identity::claims`] finds in it was removed.
     Head(RequestHead<'a>),
     /// The head cannot be had: the host failed.
     NoHead,
@@ -156,8 +155,8 @@ impl Gate {
         match (core::mem::replace(&mut self.state, State::New), input) {
             (State::New, Input::Head(head)) => self.on_head(head),
             (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, keys),
-            (State::AwaitKeys(waiting), Input::NoKeys { cause, retry_after }) => {
-                self.unknown(waiting.edits, cause, retry_after)
+            (State::AwaitKeys(_), Input::NoKeys { cause, retry_after }) => {
+                self.unknown(cause, retry_after)
             }
             // The host failed, or called back in an order that does not occur. Shadow mode has no
             // say in it: what the client claims about its identity could not be taken out.
@@ -177,15 +176,12 @@ impl Gate {
     }
 
     fn on_head(&mut self, head: RequestHead<'_>) -> Effect {
-        let edits = HeaderEdits::strip_identity(head);
         if self.config.bypass.covers(head) {
-            return self.forward(edits, Verdict::Bypassed);
+            return self.forward(HeaderEdits::default(), Verdict::Bypassed);
         }
         match token(head).and_then(|text| self.envelope(text)) {
-            Ok(envelope) => {
-                self.need_keys(AwaitKeys { envelope, edits, asked_for_newer: false }, None)
-            }
-            Err(rejection) => self.reject(edits, rejection),
+            Ok(envelope) => self.need_keys(envelope, None),
+            Err(rejection) => self.reject(rejection),
         }
     }
 
@@ -199,21 +195,24 @@ impl Gate {
     }
 
     fn on_keys(&mut self, now: UnixTime, waiting: AwaitKeys, keys: &Keys) -> Effect {
-        let AwaitKeys { envelope, mut edits, asked_for_newer } = waiting;
-        match envelope.open(&keys.ring) {
+        // The same keys again: there are no newer ones.
+        if waiting.tried == Some(keys.generation) {
+            return self.reject(Rejection::TokenNotAuthentic);
+        }
+        match waiting.envelope.open(&keys.ring) {
             Ok(opened) => match self.accept(now, &opened) {
                 Ok(payload) => {
+                    let mut edits = HeaderEdits::default();
                     edits.set_identity(&payload, opened.issued_at, &self.config.token);
                     self.forward(edits, Verdict::Allowed)
                 }
-                Err(rejection) => self.reject(edits, rejection),
+                Err(rejection) => self.reject(rejection),
             },
-            Err(OpenError::NoKey(envelope)) if !asked_for_newer => {
-                let waiting = AwaitKeys { envelope, edits, asked_for_newer: true };
-                self.need_keys(waiting, Some(keys.generation))
+            Err(OpenError::NoKey(envelope)) if waiting.tried.is_none() => {
+                self.need_keys(envelope, Some(keys.generation))
             }
-            Err(OpenError::NoKey(_)) => self.reject(edits, Rejection::TokenNotAuthentic),
-            Err(OpenError::Padding) => self.reject(edits, Rejection::TokenMalformed),
+            Err(OpenError::NoKey(_)) => self.reject(Rejection::TokenNotAuthentic),
+            Err(OpenError::Padding) => self.reject(Rejection::TokenMalformed),
         }
     }
 
@@ -232,8 +231,8 @@ impl Gate {
         Ok(payload)
     }
 
-    fn need_keys(&mut self, waiting: AwaitKeys, newer_than: Option<u64>) -> Effect {
-        self.state = State::AwaitKeys(waiting);
+    fn need_keys(&mut self, envelope: Envelope, newer_than: Option<u64>) -> Effect {
+        self.state = State::AwaitKeys(AwaitKeys { envelope, tried: newer_than });
         Effect::NeedKeys { newer_than }
     }
 
@@ -241,35 +240,37 @@ impl Gate {
     ///
     /// An ambiguous request is refused also then: the service would decide on a token of its own
     /// choice.
-    fn reject(&mut self, mut edits: HeaderEdits, rejection: Rejection) -> Effect {
+    fn reject(&mut self, rejection: Rejection) -> Effect {
         let is_left_to_service =
             self.config.missing == Missing::Anonymous && rejection != Rejection::TokenAmbiguous;
         if is_left_to_service {
-            edits.set_invalid();
-            return self.forward(edits, Verdict::Anonymous(rejection));
+            return self.forward_invalid(Verdict::Anonymous(rejection));
         }
         let reply = rejection.reply(&self.config);
-        self.refuse(edits, reply, Verdict::Rejected(rejection))
+        self.refuse(reply, Verdict::Rejected(rejection))
     }
 
     /// "Cannot know": never an identity, and never anonymous either.
-    fn unknown(&mut self, edits: HeaderEdits, cause: Unknown, retry_after: Duration) -> Effect {
+    fn unknown(&mut self, cause: Unknown, retry_after: Duration) -> Effect {
         let reply = cause.reply(&self.config, retry_after);
-        self.refuse(edits, reply, Verdict::Unavailable(cause))
+        self.refuse(reply, Verdict::Unavailable(cause))
     }
 
     /// The one place where a request is refused, or in shadow mode would have been.
-    fn refuse(&mut self, mut edits: HeaderEdits, reply: Reply, verdict: Verdict) -> Effect {
+    fn refuse(&mut self, reply: Reply, verdict: Verdict) -> Effect {
         match self.config.mode {
             Mode::Enforce => {
                 self.state = State::Decided { is_open: false };
                 Effect::Refuse(reply, verdict)
             }
-            Mode::Shadow => {
-                edits.set_invalid();
-                self.forward(edits, verdict)
-            }
+            Mode::Shadow => self.forward_invalid(verdict),
         }
+    }
+
+    fn forward_invalid(&mut self, verdict: Verdict) -> Effect {
+        let mut edits = HeaderEdits::default();
+        edits.set_invalid();
+        self.forward(edits, verdict)
     }
 
     /// The one place where a request is let through.
@@ -287,8 +288,8 @@ impl Gate {
 
 /// The one token of a request: keystonemiddleware looks at `X-Auth-Token`, else `X-Storage-Token`.
 ///
-/// Where there are several, even in one of the two, services and middleware differ in which they
-/// believe; only if all are the same does it not matter.
+/// Services and middleware differ in which they believe where there are several. One name twice is
+/// ambiguous whatever the values; both names once do no harm if they say the same.
 fn token(head: RequestHead<'_>) -> Result<&[u8], Rejection> {
     let mut values = CREDENTIALS.into_iter().flat_map(|name| head.values(name));
     let first = values.next().ok_or(Rejection::TokenMissing)?;

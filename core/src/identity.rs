@@ -12,33 +12,44 @@ use crate::head::RequestHead;
 use crate::time::UnixTime;
 use crate::token::{Delegation, Id, Payload, Scope};
 
-/// Changes to the headers of a request, to be made in this order.
+/// The names under which a client claims an identity, each once: what has to be removed from the
+/// headers of every request before anything else happens to it, and from its trailers, which a
+/// service may take for headers.
+#[must_use]
+pub fn claims(fields: RequestHead<'_>, part: Part) -> Vec<&[u8]> {
+    let is_claim = |name: &[u8]| {
+        is_identity_header(name)
+            || is_other_spelling_of_a_credential(name)
+            || (part == Part::Trailers && CREDENTIALS.contains(&name))
+    };
+    let mut claims: Vec<_> = fields.names().filter(|name| is_claim(name)).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    claims
+}
+
+/// A part of a request that has fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The headers, where the token is.
+    Headers,
+    /// The trailers, where no token is looked for, and so none may be found.
+    Trailers,
+}
+
+/// Changes to the headers of a request that is let through, to be made in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits {
-    /// Headers to remove, by the names under which they arrived; each name once.
-    pub remove: Vec<Vec<u8>>,
+    /// Headers to remove.
+    pub remove: Vec<&'static [u8]>,
     /// Headers to set, after the removals.
     pub set: Vec<(&'static str, String)>,
 }
 
 impl HeaderEdits {
-    /// Removes whatever the client says about its own identity.
-    #[must_use]
-    pub fn strip_identity(head: RequestHead<'_>) -> Self {
-        let mut edits = Self::default();
-        for name in head.names() {
-            if is_identity_header(name) || is_other_spelling_of_a_credential(name) {
-                edits.remove(name);
-            }
-        }
-        edits
-    }
-
     /// Removes the credential, so that the service never sees it.
     pub fn strip_credential(&mut self) {
-        for name in CREDENTIALS {
-            self.remove(name);
-        }
+        self.remove.extend(CREDENTIALS);
     }
 
     /// Says that there is no identity: keystonemiddleware's `delay_auth_decision`.
@@ -55,7 +66,12 @@ impl HeaderEdits {
         self.set.push((IDENTITY_STATUS, "Confirmed".into()));
         let user = match payload.delegation {
             Delegation::Trust { .. } => "x-voussoir-trustee-user-id",
-            _ => "x-user-id",
+            Delegation::None
+            | Delegation::Federation(_)
+            | Delegation::Oauth1 { .. }
+            | Delegation::ApplicationCredential { .. }
+            | Delegation::Oauth2Credential { .. }
+            | Delegation::Restriction { .. } => "x-user-id",
         };
         self.set.push((user, payload.user_id.to_string()));
         match &payload.scope {
@@ -100,12 +116,6 @@ impl HeaderEdits {
             Delegation::Restriction { token_restriction_id, .. } => {
                 set("x-voussoir-token-restriction-id", token_restriction_id);
             }
-        }
-    }
-
-    fn remove(&mut self, name: &[u8]) {
-        if !self.remove.iter().any(|other| other == name) {
-            self.remove.push(name.to_vec());
         }
     }
 }
@@ -214,7 +224,6 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn owned_names_are_in_order_and_short_enough() {
@@ -258,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_in_another_spelling_is_removed_and_the_real_one_stays() {
+    fn a_credential_in_another_spelling_is_a_claim_and_the_real_one_is_none() {
         let headers = [
             (&b"x-auth-token"[..], &b"a"[..]),
             (b"x_auth_token", b"b"),
@@ -266,8 +275,15 @@ mod tests {
             (b"x_storage-token", b"d"),
             (b"x_auth_token", b"e"),
         ];
-        let edits = HeaderEdits::strip_identity(RequestHead::new(&headers));
-        let removed: Vec<&[u8]> = vec![b"x_auth_token", b"x-auth_token", b"x_storage-token"];
-        assert_eq!(edits.remove, removed);
+        let expected: [&[u8]; 3] = [b"x-auth_token", b"x_auth_token", b"x_storage-token"];
+        assert_eq!(claims(RequestHead::new(&headers), Part::Headers), expected);
+    }
+
+    #[test]
+    fn no_credential_may_come_in_trailers() {
+        let trailers =
+            [(&b"x-auth-token"[..], &b"a"[..]), (b"x-checksum", b"b"), (b"x-roles", b"c")];
+        let expected: [&[u8]; 2] = [b"x-auth-token", b"x-roles"];
+        assert_eq!(claims(RequestHead::new(&trailers), Part::Trailers), expected);
     }
 }

@@ -43,6 +43,16 @@ impl UnixTime {
     }
 }
 
+impl core::ops::Sub<Duration> for UnixTime {
+    type Output = Self;
+
+    /// Saturates at 1970.
+    fn sub(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+}
+
 impl core::ops::Add<Duration> for UnixTime {
     type Output = Self;
 

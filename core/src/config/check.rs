@@ -15,12 +15,14 @@ use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
 pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
+    let keyserver = keyserver(raw.keyserver)?;
+    let freshness = freshness(&raw.cache, keyserver.timeout)?;
     Ok(Config {
         mode: match raw.mode {
             None | Some(raw::Mode::Enforce) => Mode::Enforce,
             Some(raw::Mode::Shadow) => Mode::Shadow,
         },
-        keyserver: keyserver(raw.keyserver)?,
+        keyserver,
         token: token(raw.token)?,
         missing: match raw.missing {
             None | Some(raw::Missing::Reject) => Missing::Reject,
@@ -28,9 +30,9 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         },
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
-        freshness: freshness(&raw.cache)?,
-        parked: number(raw.limits.parked, DEFAULT_PARKED, 1..=100_000)
-            .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 100000"))?,
+        freshness,
+        parked: number(raw.limits.parked, DEFAULT_PARKED, 1..=MAX_PARKED)
+            .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 16384"))?,
     })
 }
 
@@ -148,27 +150,29 @@ fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
 fn reason_header(name: &str) -> Result<String, ConfigError> {
     let name = name.to_ascii_lowercase();
     let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    // Headers that mean something to every client, and would no longer.
-    let means_something_else =
-        ["content-length", "content-type", "connection", "www-authenticate", "retry-after"]
-            .contains(&name.as_str());
-    if name.is_empty() || name.len() > 64 || !is_token || means_something_else {
+    // Any other name means something to clients or proxies, or may some day.
+    let is_own = name.starts_with("x-");
+    if name.len() > 64 || !is_token || !is_own {
         return Err(ConfigError::limits(
             "reason_header",
-            "a header's name of its own, such as x-voussoir-reason",
+            "a header's name that begins with x-, such as x-voussoir-reason",
         ));
     }
     Ok(name)
 }
 
-fn freshness(raw: &raw::Cache) -> Result<Freshness, ConfigError> {
+fn freshness(raw: &raw::Cache, timeout: Duration) -> Result<Freshness, ConfigError> {
     const DAY: u128 = 86_400_000;
     let fresh = time(raw.fresh.as_deref(), DEFAULT_FRESHNESS.fresh, 1_000, DAY)
         .ok_or_else(|| ConfigError::limits("cache.fresh", "1s to 24h, such as \"60s\""))?;
     let stale = time(raw.stale.as_deref(), DEFAULT_FRESHNESS.stale, 1_000, DAY)
         .ok_or_else(|| ConfigError::limits("cache.stale", "1s to 24h, such as \"1h\""))?;
-    if stale < fresh {
-        return Err(ConfigError::limits("cache.stale", "no shorter than cache.fresh"));
+    // Else keys would go stale while they are being confirmed.
+    if stale < fresh + timeout * 2 {
+        return Err(ConfigError::limits(
+            "cache.stale",
+            "at least cache.fresh and twice keyserver.timeout",
+        ));
     }
     Ok(Freshness { fresh, stale })
 }
@@ -194,6 +198,9 @@ fn is_name(text: &str) -> bool {
 fn is_visible(text: &[u8], longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
 }
+
+/// Each of them holds a token of up to 16 KiB, and a module's memory ends at 1 GiB.
+const MAX_PARKED: usize = 16_384;
 
 /// Every request is held against every rule.
 const MAX_RULES: usize = 256;
@@ -252,7 +259,7 @@ mod tests {
             "bypass": [{"path": "/healthcheck", "methods": ["GET"]}, {"path_prefix": "/public/"}],
             "bypass_cors_preflight": true,
             "reason_header": "X-Voussoir-Reason",
-            "cache": {"fresh": "2s", "stale": "2s"},
+            "cache": {"fresh": "2s", "stale": "3s"},
             "limits": {"parked": 1},
         }))
         .unwrap();
@@ -322,9 +329,11 @@ mod tests {
             (json!({"bypass": [{"path": "a"}]}), "bypass[0]"),
             (json!({"bypass": [{"path": "/a", "methods": ["get"]}]}), "bypass[0].methods[0]"),
             (json!({"reason_header": "x y"}), "reason_header"),
-            (json!({"reason_header": "Content-Length"}), "reason_header"),
+            (json!({"reason_header": "Set-Cookie"}), "reason_header"),
+            (json!({"reason_header": ""}), "reason_header"),
             (json!({"cache": {"fresh": "0s"}}), "cache.fresh"),
             (json!({"cache": {"fresh": "2h"}}), "cache.stale"),
+            (json!({"cache": {"fresh": "60s", "stale": "61s"}}), "cache.stale"),
             (json!({"limits": {"parked": 0}}), "limits.parked"),
         ] {
             let message = error(&changes);

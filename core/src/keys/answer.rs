@@ -25,9 +25,10 @@ pub struct Answer<'a> {
 pub enum FetchFailure {
     /// The proxy did not take the call: the cluster is unknown, or has no healthy host.
     NotSent,
-    /// There was no answer in time, or one without a head.
+    /// There was no answer, or one without a head: Envoy's way to say that it was too long.
     NoAnswer,
-    /// Something answered that is not a key server of our protocol, or the proxy itself did.
+    /// Something answered that is not a key server of our protocol: the proxy itself, when nobody
+    /// did in time.
     Protocol,
     /// The key server answered with a status other than 200 and 304.
     Status(u16),
@@ -79,10 +80,10 @@ impl fmt::Display for FetchFailure {
             Self::NotSent => f.write_str(
                 "the proxy did not send the call; is keyserver.cluster the name of a cluster with a healthy host?",
             ),
-            Self::NoAnswer => f.write_str("no answer in time"),
+            Self::NoAnswer => f.write_str("no answer in time, or one that the proxy found too long"),
             Self::Protocol => write!(
                 f,
-                "the answer carries no `voussoir-protocol: {PROTOCOL_VERSION}`; is the key server up, and of this version?"
+                "no answer in time, or not from a key server that speaks `voussoir-protocol: {PROTOCOL_VERSION}`"
             ),
             Self::Status(401) => f.write_str(
                 "the key server answered 401; is keyserver.bearer_token one of its tokens?",

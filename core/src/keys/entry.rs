@@ -49,25 +49,35 @@ impl KeySetEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
     pub(super) until: UnixTime,
-    /// Whether it is the last call's failure that nobody shall call before then.
-    pub(super) failed: bool,
+    /// How many calls have failed in a row before it.
+    pub(super) failures: u32,
+    /// Whether a call is under way.
+    pub(super) is_call: bool,
 }
 
 impl Lease {
-    /// `until: u64 | failed: u8`
-    pub(super) fn encode(self) -> [u8; 9] {
-        let mut bytes = [u8::from(self.failed); 9];
-        for (to, from) in bytes.iter_mut().zip(self.until.as_micros().to_be_bytes()) {
-            *to = from;
-        }
+    /// `until: u64 | failures: u32 | is call: u8`
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut bytes = self.until.as_micros().to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.failures.to_be_bytes());
+        bytes.push(u8::from(self.is_call));
         bytes
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (until, rest) = bytes.split_first_chunk()?;
-        let [failed] = rest else { return None };
-        let until = UnixTime::from_micros(u64::from_be_bytes(*until));
-        Some(Self { until, failed: *failed != 0 })
+        let (failures, rest) = rest.split_first_chunk()?;
+        let [is_call] = rest else { return None };
+        Some(Self {
+            until: UnixTime::from_micros(u64::from_be_bytes(*until)),
+            failures: u32::from_be_bytes(*failures),
+            is_call: *is_call != 0,
+        })
+    }
+
+    /// Whether nobody shall call because calls fail, so that nothing is to be waited for.
+    pub(super) fn is_back_off(self) -> bool {
+        self.failures > 0 && !self.is_call
     }
 }
 
@@ -95,8 +105,9 @@ mod tests {
 
     #[test]
     fn a_lease_comes_back_as_it_was() {
-        for failed in [false, true] {
-            let lease = Lease { until: UnixTime::from_micros(123_456_789), failed };
+        for is_call in [false, true] {
+            let until = UnixTime::from_micros(123_456_789);
+            let lease = Lease { until, failures: 3, is_call };
             assert_eq!(Lease::decode(&lease.encode()), Some(lease));
         }
     }
@@ -105,7 +116,7 @@ mod tests {
     fn what_is_cut_is_no_entry() {
         assert!(KeySetEntry::decode(&[0; 8]).is_none());
         assert!(KeySetEntry::decode(&[0, 0, 0, 0, 0, 0, 0, 0, 5, b'a']).is_none());
-        assert!(Lease::decode(&[0; 8]).is_none());
-        assert!(Lease::decode(&[0; 10]).is_none());
+        assert!(Lease::decode(&[0; 12]).is_none());
+        assert!(Lease::decode(&[0; 14]).is_none());
     }
 }

@@ -21,6 +21,16 @@ impl Pause {
         self.failures = 0;
     }
 
+    /// How many calls have failed in a row, of all workers as far as this one knows.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Another worker tells of more failures than this one knew.
+    pub(super) fn learn_of(&mut self, failures: u32) {
+        self.failures = self.failures.max(failures);
+    }
+
     /// The wait after one more failure: 1 s, 2 s, 4 s ... [`LONGEST`], each shortened by up to half.
     pub(super) fn failed(&mut self) -> Duration {
         let doubled = SHORTEST.saturating_mul(1 << self.failures.min(10));

@@ -55,8 +55,12 @@ enum Call {
     None,
     /// The slots are being read, and the lease taken.
     Preparing,
-    /// It is under way, since then.
-    Sent(UnixTime),
+    /// It is under way.
+    Sent {
+        since: UnixTime,
+        /// Whether it named an entity tag, so that 304 may be the answer.
+        is_conditional: bool,
+    },
 }
 
 impl KeyStore {
@@ -94,7 +98,9 @@ impl KeyStore {
         if let Some(held) = self.held.as_ref().filter(|held| held.satisfies(&waiter)) {
             return Want::Ready(Rc::clone(&held.keys));
         }
-        if let Some(lease) = self.blocked.filter(|lease| lease.failed && self.call == Call::None) {
+        if let Some(lease) =
+            self.blocked.filter(|lease| lease.is_back_off() && self.call == Call::None)
+        {
             return unavailable(lease.until.since(now));
         }
         if self.waiting.add(waiter) {
@@ -129,7 +135,8 @@ impl KeyStore {
     #[must_use]
     pub fn next_tick(&self) -> Duration {
         // Somebody waits, perhaps for another worker's call, of which only shared data tells.
-        if self.waiting.is_empty() { IDLE_TICK } else { BUSY_TICK }
+        let is_idle = self.waiting.is_empty() && self.actions.is_empty();
+        if is_idle { IDLE_TICK } else { BUSY_TICK }
     }
 
     /// How many keys are held.
@@ -141,17 +148,18 @@ impl KeyStore {
     /// Lets go of what has become too old, and mends what a clock that goes back would break.
     fn observe(&mut self, now: UnixTime) {
         if now < self.clock {
-            // Ages count from now on: nothing gets younger, and nothing waits for a time that is
-            // far off again.
+            // Everything moves back with the clock: nothing gets younger, and nobody waits for a
+            // time that is far off again.
+            let back = self.clock.since(now);
             if let Some(held) = &mut self.held {
-                held.confirmed_at = held.confirmed_at.min(now);
-                held.refresh_at = held.refresh_at.min(now);
+                held.confirmed_at = held.confirmed_at - back;
+                held.refresh_at = held.refresh_at - back;
             }
+            if let Call::Sent { since, .. } = &mut self.call {
+                *since = *since - back;
+            }
+            self.waiting.move_back(back);
             self.blocked = None;
-            if let Call::Sent(since) = &mut self.call {
-                *since = (*since).min(now);
-            }
-            self.waiting.clock_went_back(now);
         }
         self.clock = now;
         self.blocked = self.blocked.filter(|lease| now < lease.until);
@@ -163,7 +171,7 @@ impl KeyStore {
 
     fn on_tick(&mut self, now: UnixTime) {
         // A call of which nothing was heard is lost; the proxy should have said so long ago.
-        if matches!(self.call, Call::Sent(since) if now.since(since) >= self.timeout * 2) {
+        if matches!(self.call, Call::Sent { since, .. } if now.since(since) >= self.timeout * 2) {
             self.on_fetched(now, Err(FetchFailure::NoAnswer));
         }
         self.give_up_on_the_patient(now);
@@ -220,13 +228,17 @@ impl KeyStore {
             .and_then(|entry| Lease::decode(&entry))
             // No lease is taken for longer than this: what claims so was written by another clock.
             .filter(|lease| lease.until.since(now) <= self.timeout.max(LONGEST) * 2);
-        match lease {
-            Some(lease) if now < lease.until => self.block(now, lease),
-            // A conditional write to a slot that was never written always succeeds, so two workers
-            // may both take the first lease. Two calls at the start do no harm.
-            _ => self
-                .write_lease(Lease { until: now + self.timeout * 2, failed: false }, Some(version)),
+        if let Some(lease) = lease {
+            self.pause.learn_of(lease.failures);
+            if now < lease.until {
+                return self.block(now, lease);
+            }
         }
+        // A conditional write to a slot that was never written always succeeds, so two workers may
+        // both take the first lease. Two calls at the start do no harm.
+        let until = now + self.timeout * 2;
+        let lease = Lease { until, failures: self.pause.failures(), is_call: true };
+        self.write_lease(lease, Some(version));
     }
 
     fn on_lease_written(&mut self, now: UnixTime, outcome: Written) {
@@ -236,9 +248,8 @@ impl KeyStore {
         match outcome {
             // Without shared data every worker fetches for itself.
             Written::Done | Written::Unsupported => {
-                self.call = Call::Sent(now);
                 let etag = self.held.as_ref().and_then(|held| held.etag.clone());
-                self.actions.push_back(Action::Fetch { etag });
+                self.fetch(now, etag);
             }
             // Another worker was quicker; the next tick will find its lease.
             Written::Conflict => self.call = Call::None,
@@ -246,10 +257,12 @@ impl KeyStore {
     }
 
     fn on_fetched(&mut self, now: UnixTime, answer: Result<Answer<'_>, FetchFailure>) {
-        let Call::Sent(began) = self.call else { return };
+        let Call::Sent { since: began, is_conditional } = self.call else { return };
         self.call = Call::None;
         let body = answer.map(|answer| answer.body);
         match answer.and_then(|answer| answer.outcome(self.held.is_some())) {
+            // The keys went stale while they were being confirmed: then all of them, please.
+            Err(FetchFailure::NothingToKeep) if is_conditional => self.fetch(now, None),
             Ok(Outcome::Unchanged) => {
                 self.confirm(began);
                 self.actions.push_back(Action::Report(Report::Unchanged));
@@ -269,6 +282,11 @@ impl KeyStore {
         }
     }
 
+    fn fetch(&mut self, now: UnixTime, etag: Option<String>) {
+        self.call = Call::Sent { since: now, is_conditional: etag.is_some() };
+        self.actions.push_back(Action::Fetch { etag });
+    }
+
     fn on_success(&mut self, now: UnixTime) {
         self.pause.succeeded();
         self.blocked = None;
@@ -281,14 +299,15 @@ impl KeyStore {
             let value = self.seal.seal(Slot::KeySet, &entry.encode());
             self.actions.push_back(Action::Write { slot: Slot::KeySet, value, version: None });
         }
-        self.write_lease(Lease { until: now, failed: false }, None);
+        self.write_lease(Lease { until: now, failures: 0, is_call: false }, None);
         self.resume_satisfied();
     }
 
     fn on_failure(&mut self, now: UnixTime, failure: FetchFailure) {
         let retry_after = self.pause.failed();
         self.actions.push_back(Action::Report(Report::Failed { failure, retry_after }));
-        let lease = Lease { until: now + retry_after, failed: true };
+        let until = now + retry_after;
+        let lease = Lease { until, failures: self.pause.failures(), is_call: false };
         self.write_lease(lease, None);
         self.block(now, lease);
     }
@@ -297,7 +316,7 @@ impl KeyStore {
     fn block(&mut self, now: UnixTime, lease: Lease) {
         self.call = Call::None;
         self.blocked = Some(lease);
-        if lease.failed {
+        if lease.is_back_off() {
             for waiter in self.waiting.take(|_| true) {
                 let answer = unavailable(lease.until.since(now));
                 self.resume(waiter, answer);

@@ -52,10 +52,10 @@ impl Waiting {
         done.map(|(_, waiter)| waiter).collect()
     }
 
-    /// The clock went back: nobody has waited since a time that lies ahead.
-    pub(super) fn clock_went_back(&mut self, now: UnixTime) {
+    /// The clock went back by so much, and with it the times since when they wait.
+    pub(super) fn move_back(&mut self, back: Duration) {
         for waiter in self.waiters.values_mut() {
-            waiter.since = waiter.since.min(now);
+            waiter.since = waiter.since - back;
         }
     }
 }
