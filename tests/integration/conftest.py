@@ -1,7 +1,11 @@
 """What the tests share: where the parts are, and the parts that are worth keeping for a while.
 
-Nothing here stands in for a part: the filter is the built module in a real Envoy, tokens come from a
-real Keystone, keys from the built key server. Only the service behind the proxy is the tests' own.
+Nothing here stands in for a part: the filter is the built module in a real Envoy, tokens come from
+a real Keystone, keys from the built key server. Only the service behind the proxy is our own.
+
+`scripts/test integration` builds and installs what is needed and runs all of this. By hand, with
+the packages of tests/requirements.txt: `python -m pytest tests/integration`. Where parts are not
+where scripts/build and cargo put them, VOUSSOIR_WASM, VOUSSOIR_KEYSERVER and ENVOY say so.
 """
 
 import itertools
@@ -55,7 +59,9 @@ def envoy_program():
     """$ENVOY, or the Envoy that scripts/envoy finds or installs."""
     if program := os.environ.get("ENVOY"):
         return program
-    result = subprocess.run([ROOT / "scripts/envoy"], stdout=subprocess.PIPE, text=True, check=False)
+    result = subprocess.run(
+        [ROOT / "scripts/envoy"], stdout=subprocess.PIPE, text=True, check=False
+    )
     if result.returncode != 0:
         pytest.fail("scripts/envoy finds no Envoy: set ENVOY to a binary", pytrace=False)
     return result.stdout.strip()
@@ -172,7 +178,7 @@ _numbers = itertools.count(1)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
+def pytest_runtest_makereport():
     """A failed test shows what the parts that run had to say."""
     report = yield
     if report.failed:

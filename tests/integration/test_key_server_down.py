@@ -26,10 +26,11 @@ def test_down_at_the_start_is_503_and_mends_itself(start_envoy, relay, path, goo
     }
     relay.down()
     with start_envoy(listeners, relay.port) as envoy:
-        get = lambda *headers, listener="enforce", url=path: http1.get(
-            envoy.ports[listener], url, headers
-        )
         good = ("x-auth-token", good_token)
+
+        def get(*headers, listener="enforce", url=path):
+            return http1.get(envoy.ports[listener], url, headers)
+
         response = get(good)
         assert (response.status, response.body) == (503, UNAVAILABLE)
         assert response.header("content-type") == "application/json"
@@ -58,13 +59,18 @@ def test_down_later_changes_nothing_until_the_keys_are_stale(start_envoy, relay,
     cache = {"fresh": "1s", "stale": "5s"}
     with start_envoy({"enforce": Listener(plugin(cache=cache))}, relay.port) as envoy:
         good = [("x-auth-token", good_token)]
-        status = lambda: http1.get(envoy.ports["enforce"], path, good).status
+
+        def status():
+            return http1.get(envoy.ports["enforce"], path, good).status
+
+        def all_are(expected):
+            """Each worker counts for itself: ten answers come from both."""
+            return all(status() == expected for _ in range(10))
+
         assert status() == 200
         relay.down()
         # The last confirmation may have been a second before, and the answer on its way a moment.
         holds_for(lambda: status() == 200, "keys are used until they are stale", seconds=3)
-        # Each worker counts for itself: ten answers come from both.
-        all_are = lambda expected: all(status() == expected for _ in range(10))
         wait_until(lambda: all_are(503), "stale keys are used no more", seconds=5)
         failed = envoy.stats("voussoir_key_fetches_total;result=failed")
         assert sum(failed.values()) >= 2

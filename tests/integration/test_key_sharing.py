@@ -18,8 +18,9 @@ def keyserver(keyserver_program, vector_keys, tmp_path):
 
 
 def workers_used(envoy):
+    """The workers that have had a connection."""
     connections = envoy.stats("downstream_cx_total")
-    return [n for name, n in connections.items() if "listener.127.0.0.1" in name and "worker_" in name and n]
+    return [name for name, count in connections.items() if "worker_" in name and count]
 
 
 def test_both_workers_use_what_one_call_fetched(start_envoy, keyserver, path, good_token):

@@ -14,7 +14,8 @@ from parts.impostor import Impostor
 def answer(body=b"", status=b"200 OK", **headers):
     """The bytes of an answer; `None` leaves out a header that is there otherwise."""
     fields = {"content_length": str(len(body)), "voussoir_protocol": "1", **headers}
-    lines = [f"{n.replace('_', '-')}: {v}".encode("latin-1") for n, v in fields.items() if v is not None]
+    fields = {name.replace("_", "-"): value for name, value in fields.items() if value is not None}
+    lines = [f"{name}: {value}".encode("latin-1") for name, value in fields.items()]
     return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"connection: close", b"", b""]) + body
 
 
@@ -107,7 +108,8 @@ def test_keys_that_are_there_outlive_every_lie(start_envoy, vectors, good_token,
     answers = lies(vectors["keys"])
     # This one is the truth, once there are keys.
     del answers["not-modified"]
-    with before_impostors(start_envoy, dict.fromkeys(answers, truth), fresh="1s") as (envoy, impostors):
+    truths = dict.fromkeys(answers, truth)
+    with before_impostors(start_envoy, truths, fresh="1s") as (envoy, impostors):
         for name, impostor in impostors.items():
             assert status(envoy, name, path, good_token) == 200
             impostor.answer = answers[name]

@@ -98,9 +98,9 @@ def test_a_refused_upload_never_reaches_the_service(envoy, path, upstream):
 
 
 def test_the_reason_is_told_where_it_is_configured(envoy, path):
-    reason = lambda listener, headers=(): http1.get(envoy.ports[listener], path, headers).header(
-        "x-voussoir-reason"
-    )
+    def reason(listener, headers=()):
+        return http1.get(envoy.ports[listener], path, headers).header("x-voussoir-reason")
+
     assert reason("reason") == "token_missing"
     assert reason("reason", [("x-auth-token", "bad")]) == "token_malformed"
     assert reason("reason", [("x-auth-token", "a"), ("x-auth-token", "b")]) == "token_ambiguous"

@@ -3,9 +3,9 @@
 import pytest
 
 from parts import http1
+from parts.envoy_config import Listener, plugin
 from parts.identity import identity_headers
 from parts.impostor import Impostor
-from parts.envoy_config import Listener, plugin
 
 FORGED = [("x-user-id", "forged"), ("X_PROJECT_ID", "forged"), ("openstack-system-scope", "all")]
 
@@ -13,17 +13,17 @@ FORGED = [("x-user-id", "forged"), ("X_PROJECT_ID", "forged"), ("openstack-syste
 def refusals(vectors, good_token):
     """Headers that enforcing would refuse, by reason."""
     by_name = {v["name"]: v["token"] for v in vectors["positive"] + vectors["envelope_negative"]}
-    one = lambda token: [("x-auth-token", token)]
-    return {
+    tokens = {
         "token_missing": [],
-        "token_malformed": one("bad"),
-        "token_too_long": one("A" * 5000),
-        "token_expired": one(by_name["expired_in_2020"]),
-        "token_not_authentic": one(by_name["foreign_key"]),
-        "token_kind_refused": one(by_name["application_credential"]),
-        "payload_malformed": one(vectors["negative"][0]["token"]),
-        "token_ambiguous": [("x-auth-token", good_token), ("x-auth-token", "bad")],
+        "token_malformed": ["bad"],
+        "token_too_long": ["A" * 5000],
+        "token_expired": [by_name["expired_in_2020"]],
+        "token_not_authentic": [by_name["foreign_key"]],
+        "token_kind_refused": [by_name["application_credential"]],
+        "payload_malformed": [vectors["negative"][0]["token"]],
+        "token_ambiguous": [good_token, "bad"],
     }
+    return {why: [("x-auth-token", token) for token in some] for why, some in tokens.items()}
 
 
 def counted(envoy, outcome, reason):
@@ -58,9 +58,10 @@ def test_what_would_be_allowed_passes_with_its_identity_and_its_token(envoy, pat
 
 @pytest.mark.parametrize("missing", ["reject", "anonymous"])
 def test_what_cannot_be_known_passes_without_an_identity(start_envoy, path, good_token, missing):
+    listener = Listener(plugin(mode="shadow", missing=missing))
     with (
         Impostor(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n") as impostor,
-        start_envoy({"shadow": Listener(plugin(mode="shadow", missing=missing))}, impostor.port) as envoy,
+        start_envoy({"shadow": listener}, impostor.port) as envoy,
     ):
         headers = [*FORGED, ("x-auth-token", good_token)]
         response = http1.get(envoy.ports["shadow"], path, headers)

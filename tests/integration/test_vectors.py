@@ -77,8 +77,8 @@ def test_every_envelope_vector_that_breaks_a_rule_is_refused(front, vectors, pat
     assert_refused(front, sendable, path, upstream)
 
 
-def test_what_http_itself_does_to_a_header_makes_no_token_of_none(front, vectors, path, upstream):
-    """An empty field, white space at its ends, control characters: Envoy's codec deals with these."""
+def test_what_http_itself_does_to_a_header_makes_no_token_of_none(front, vectors, path):
+    """An empty field, white space at its ends, control characters: Envoy's codec sees to these."""
     outcomes = collections.Counter()
     for vector in vectors["envelope_negative"]:
         if not is_field_value(vector["token"]):

@@ -1,8 +1,8 @@
 """Keystone behind a web server that has authenticated the client, as Apache's modules do.
 
 mod_auth_openidc checks an identity provider's assertion and sets REMOTE_USER, mod_ssl checks the
-client's certificate and sets SSL_CLIENT_CERT; Keystone believes both. Here headers stand for what was
-checked, so that a test can be anyone.
+client's certificate and sets SSL_CLIENT_CERT; Keystone believes both. Here headers stand for what
+was checked, so that a test can be anyone.
 """
 
 import urllib.parse

@@ -24,8 +24,8 @@ class Envoy(Process):
         options += ["--file-flush-interval-msec", "10"]
         self.spawn([program, "-c", path, *options, "--admin-address-path", admin])
         try:
-            address = lambda: admin.exists() and admin.read_text()
-            self.admin_url = f"http://{self.wait_until_ready(address, 'to open its admin port')}"
+            self.wait_until_ready(lambda: admin.exists() and admin.read_text(), "an admin port")
+            self.admin_url = f"http://{admin.read_text()}"
             self.wait_until_ready(self._is_live, "to be live")
             self.ports = self._ports()
         except BaseException:
@@ -43,8 +43,9 @@ class Envoy(Process):
 
     def assert_sound(self):
         """No instance of the filter was ever lost."""
-        lost = {name: n for name, n in self.stats("vm_reload").items() if n}
-        assert not lost, lost
+        reloads = self.stats("vm_reload")
+        assert reloads
+        assert not any(reloads.values()), reloads
         log = self.log()
         for sign in ("panicked", "Uncaught RuntimeError", "[critical]"):
             assert sign not in log, f"{sign!r} in Envoy's log:\n{log[-4000:]}"
@@ -86,16 +87,17 @@ class Envoy(Process):
 
     def _ports(self):
         statuses = json.loads(self.admin("/listeners?format=json"))["listener_statuses"]
-        address = lambda status: status["local_address"]["socket_address"]
-        return {status["name"]: address(status)["port_value"] for status in statuses}
+        addresses = {s["name"]: s["local_address"]["socket_address"] for s in statuses}
+        return {name: address["port_value"] for name, address in addresses.items()}
 
 
 def validate(program, configuration, directory):
-    """What `envoy --mode validate` makes of a configuration: whether it is right, and the output."""
+    """What `envoy --mode validate` says of a configuration: whether it is right, and why not."""
     directory.mkdir(parents=True, exist_ok=True)
     command = [program, "--mode", "validate", "-c", write(configuration, directory)]
+    output = subprocess.STDOUT
     result = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+        command, stdout=subprocess.PIPE, stderr=output, text=True, timeout=60, check=False
     )
     return result.returncode == 0, result.stdout
 

@@ -74,7 +74,8 @@ def wasm_filter(module, name, listener):
 def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_config=None):
     """A whole configuration; every listener gets a port of its own from the system.
 
-    `keyserver` is the port of the cluster of that name, or ports of several by their names.
+    `keyserver` is the port of the cluster of that name, or ports of several by their names. A port
+    may be a pair of a port and a transport socket, for TLS.
     """
     keyservers = keyserver if isinstance(keyserver, dict) else {"keyserver": keyserver}
     config = {
@@ -86,7 +87,7 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
             ],
             "clusters": [
                 _cluster("upstream", upstream, {"enable_trailers": True}),
-                *(_cluster(name, port, {}) for name, port in keyservers.items()),
+                *(_keyserver(name, port) for name, port in keyservers.items()),
             ],
         },
     }
@@ -133,6 +134,37 @@ def _listener(name, wasm, access_log):
         "address": _address(0),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
+
+
+def tls(*, ca, name, certificate=None, private_key=None):
+    """A transport socket that believes certificates of `ca` for `name`, and may show one itself."""
+    alternative = {"san_type": "DNS", "matcher": {"exact": name}}
+    context = {
+        "validation_context": {
+            "trusted_ca": {"filename": str(ca)},
+            "match_typed_subject_alt_names": [alternative],
+        }
+    }
+    if certificate:
+        files = {
+            "certificate_chain": {"filename": str(certificate)},
+            "private_key": {"filename": str(private_key)},
+        }
+        context["tls_certificates"] = [files]
+    return {
+        "name": "tls",
+        "typed_config": {
+            "@type": _EXTENSIONS + "transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": name,
+            "common_tls_context": context,
+        },
+    }
+
+
+def _keyserver(name, port):
+    port, transport_socket = port if isinstance(port, tuple) else (port, None)
+    cluster = _cluster(name, port, {})
+    return cluster | ({"transport_socket": transport_socket} if transport_socket else {})
 
 
 def _cluster(name, port, http1):

@@ -108,7 +108,10 @@ class Client:
         return self.is_closed or self.streams[number].headers is not None
 
     def _receive(self):
-        data = self.socket.recv(65536)
+        try:
+            data = self.socket.recv(65536)
+        except ConnectionResetError:
+            data = b""
         if not data:
             self.is_closed = True
             return

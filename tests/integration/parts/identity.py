@@ -2,8 +2,8 @@
 
 from keystonemiddleware.auth_token._request import _AuthTokenRequest
 
-# All that the middleware removes; the scope that it sets and does not remove, and what that scope is
-# called in some services; and a few of ours.
+# All that the middleware removes; the scope that it sets and does not remove, and what that scope
+# is called in some services; and a few of ours.
 OWNED = sorted(
     {name.lower() for name in _AuthTokenRequest.blank("/")._all_auth_headers()}
     | {"openstack-system-scope", "x-system-scope"}

@@ -47,7 +47,8 @@ class Issuer:
                 "/system",
             ):
                 keystone.call("PUT", f"{target}/{actor}/roles/{self.role}")
-        keystone.call("PATCH", f"/users/{self.alice}", {"user": {"default_project_id": self.project}})
+        home = {"user": {"default_project_id": self.project}}
+        keystone.call("PATCH", f"/users/{self.alice}", home)
         self._federate()
 
     def unscoped(self):
@@ -89,7 +90,8 @@ class Issuer:
         """As Swift or Nova do for a client that signs its requests."""
         path = f"/users/{self.alice}/credentials/OS-EC2"
         own = self._alice()
-        made = self.keystone.call("POST", path, {"tenant_id": self.project}, token=own)["credential"]
+        made = self.keystone.call("POST", path, {"tenant_id": self.project}, token=own)
+        made = made["credential"]
         request = {
             "access": made["access"],
             "host": "service",

@@ -1,6 +1,7 @@
 """The key server, as its binary."""
 
 import re
+import ssl
 import urllib.error
 import urllib.request
 
@@ -11,29 +12,36 @@ BEARER_TOKEN = "bearer-token-of-the-tests"
 
 
 class KeyServer(Process):
-    """`voussoir-keyserver serve` on a port of its own."""
+    """`voussoir-keyserver` on a port of its own: it serves a key repository, or demonstrates."""
 
-    def __init__(self, binary, key_repository, directory, *, listen="127.0.0.1:0"):
+    def __init__(self, binary, key_repository, directory, *options):
         super().__init__("keyserver", directory)
         tokens = directory / "bearer-tokens"
         tokens.write_text(BEARER_TOKEN + "\n")
         tokens.chmod(0o600)
-        command = [binary, "serve", "--listen", listen, "--fernet-keys", key_repository]
-        self.spawn([*command, "--bearer-tokens", tokens])
+        if key_repository is None:
+            command = ["demo", "--directory", directory / "demo"]
+        else:
+            command = ["serve", "--fernet-keys", key_repository]
+        command += ["--listen", "127.0.0.1:0", "--bearer-tokens", tokens]
+        self.spawn([binary, *command, *options])
         try:
-            self.port = int(self.wait_until_ready(self._port, "to listen")[1])
+            listening = self.wait_until_ready(self._listening, "to listen")
+            self.url, self.port = listening[1], int(listening[2])
             self.wait_until_ready(lambda: self.get("/readyz") is not None, "to be ready")
         except BaseException:
             self.stop()
             raise
 
-    def _port(self):
-        return re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log())
+    def _listening(self):
+        return re.search(r"listening on (https?://127\.0\.0\.1:(\d+))", self.log())
 
     def get(self, path):
         """The body of a successful answer, else None."""
+        # The certificate is for the edges to check; here it is about the answer.
+        context = ssl._create_unverified_context()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=5, context=context) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
             error.close()
@@ -41,10 +49,10 @@ class KeyServer(Process):
 
     def answers(self, status=None):
         """How many requests for keys were answered, all of them or those with one status."""
-        wanted = r"\d+" if status is None else str(status)
-        return self._count(
-            r'_requests_total\{(?=[^}]*path="/v1/token-keys")(?=[^}]*status="%s")[^}]*\} ' % wanted
-        )
+        labels = '(?=[^}]*path="/v1/token-keys")'
+        if status is not None:
+            labels += f'(?=[^}}]*status="{status}")'
+        return self._count(r"_requests_total\{" + labels + r"[^}]*\} ")
 
     def primary_key_id(self):
         return self._count("_primary_key_id ")

@@ -52,8 +52,8 @@ class Keystone(Process):
 
         # Each of these spends two seconds on its imports alone, and none needs another.
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            steps = [("db_sync",), ("fernet_setup", *self._owner()), ("credential_setup", *self._owner())]
-            list(pool.map(lambda step: self._manage(*step), steps))
+            setups = [("fernet_setup", *self._owner()), ("credential_setup", *self._owner())]
+            list(pool.map(lambda step: self._manage(*step), [("db_sync",), *setups]))
         self._manage("bootstrap", "--bootstrap-password", ADMIN_PASSWORD)
         self._serve()
         try:

@@ -8,7 +8,9 @@ import uuid
 import msgpack
 from cryptography.fernet import Fernet
 
-USER, PROJECT, AUDIT = (uuid.uuid5(uuid.NAMESPACE_URL, what) for what in ("user", "project", "audit"))
+USER = uuid.uuid5(uuid.NAMESPACE_URL, "user")
+PROJECT = uuid.uuid5(uuid.NAMESPACE_URL, "project")
+AUDIT = uuid.uuid5(uuid.NAMESPACE_URL, "audit")
 
 
 def new_key():

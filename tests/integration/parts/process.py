@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from typing import ClassVar
 
 from parts.deadline import wait_until
 
@@ -12,7 +13,7 @@ class Process:
     """A child process. `with` ends it, whatever happened."""
 
     # Those that run now, so that their logs can be shown when a test fails.
-    running: list["Process"] = []
+    running: ClassVar[list["Process"]] = []
 
     def __init__(self, name, directory):
         self.name = name

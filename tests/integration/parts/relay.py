@@ -27,7 +27,6 @@ class Relay:
         return self
 
     def __exit__(self, *exception):
-        self.open.set()
         self.down()
         self.placeholder.close()
 
@@ -38,8 +37,9 @@ class Relay:
         self.accepting = self._run(self._accept, self.listener)
 
     def down(self):
-        """From now on connections are refused; those that were there are cut."""
+        """From now on connections are refused; those that were there are cut, held answers lost."""
         listener, self.listener = self.listener, None
+        self.open.set()
         if listener:
             # It wakes the thread that accepts, which must be gone before the sockets are counted.
             listener.shutdown(socket.SHUT_RDWR)
@@ -94,6 +94,8 @@ class Relay:
             while data := source.recv(65536):
                 if is_answer:
                     self.open.wait()
+                if self.listener is None:
+                    break
                 sink.sendall(data)
         # When one direction ends, so does the other.
         for end in (source, sink):

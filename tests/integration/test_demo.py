@@ -1,0 +1,76 @@
+"""The project's own envoy.yaml, as it is but for ports and paths, before the key server's demo."""
+
+import json
+
+import pytest
+import yaml
+
+from parts import http1
+from parts.envoy import Envoy
+from parts.identity import identity_headers
+from parts.keyserver import BEARER_TOKEN, KeyServer
+from test_config import wasm_configs
+
+
+@pytest.fixture(scope="module")
+def keyserver(keyserver_program, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("demo")
+    with KeyServer(keyserver_program, None, directory) as keyserver:
+        yield keyserver
+
+
+@pytest.fixture(scope="module")
+def tokens(keyserver):
+    return json.loads((keyserver.directory / "demo/tokens.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def port(envoy_program, module, root, keyserver, upstream, tmp_path_factory):
+    configuration = yaml.safe_load((root / "envoy.yaml").read_text())
+    (wasm,) = wasm_configs(configuration)
+    wasm["vm_config"]["code"]["local"]["filename"] = str(module)
+    settings = json.loads(wasm["configuration"]["value"])
+    settings["keyserver"]["bearer_token"] = BEARER_TOKEN
+    wasm["configuration"]["value"] = json.dumps(settings)
+
+    resources = configuration["static_resources"]
+    (listener,) = resources["listeners"]
+    ports = {"service": upstream.port, "keyserver": keyserver.port}
+    set_port(listener["address"], 0)
+    set_port(configuration["admin"]["address"], 0)
+    for cluster in resources["clusters"]:
+        (endpoints,) = cluster["load_assignment"]["endpoints"]
+        (endpoint,) = endpoints["lb_endpoints"]
+        set_port(endpoint["endpoint"]["address"], ports[cluster["name"]])
+
+    directory = tmp_path_factory.mktemp("envoy")
+    with Envoy(envoy_program, configuration, directory) as envoy:
+        yield envoy.ports[listener["name"]]
+
+
+def set_port(address, port):
+    address["socket_address"]["port_value"] = port
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("good", 200), ("expired", 401), ("tampered", 401), ("foreign", 401)]
+)
+def test_the_demos_tokens_do_what_their_names_say(port, tokens, path, name, status):
+    assert http1.get(port, path, [("x-auth-token", tokens[name])]).status == status
+
+
+def test_the_demos_good_token_names_its_user_and_project(port, tokens, path):
+    response = http1.get(port, path, [("x-auth-token", tokens["good"])])
+    headers = identity_headers(response.json()["headers"])
+    assert headers["x-user-id"] == "1" * 32
+    assert headers["x-project-id"] == "2" * 32
+
+
+def test_the_demos_health_check_needs_no_token(port, path):
+    assert http1.get(port, "/healthcheck").status == 200
+    assert http1.get(port, path).status == 401
+
+
+def test_a_name_with_an_underscore_is_refused_altogether(port, tokens, path):
+    headers = [("x-auth-token", tokens["good"]), ("x_user_id", "forged")]
+    assert http1.get(port, path, headers).status == 400

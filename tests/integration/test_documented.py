@@ -1,0 +1,117 @@
+"""Nothing in the documentation that is not so: every field is there, and every path exists."""
+
+import pathlib
+import re
+
+import pytest
+
+from parts.identity import OWNED
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDERS = ["docs", "tests", "deploy", "fuzz"]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(f for d in FOLDERS for f in (ROOT / d).rglob("*.md"))])
+
+
+def fields():
+    """The paths of all configuration fields, read from the structs that define them."""
+    text = (ROOT / "core/src/config/raw.rs").read_text()
+    structs = {
+        name: re.findall(r"pub\(super\) (\w+): ([^\n]+),", body)
+        for name, body in re.findall(r"pub\(super\) struct (\w+) \{(.*?)\n\}", text, re.DOTALL)
+    }
+
+    def below(struct, prefix):
+        for name, kind in structs[struct]:
+            inner = next((other for other in structs if re.search(rf"\b{other}\b", kind)), None)
+            yield f"{prefix}{name}"
+            if inner:
+                yield from below(inner, f"{prefix}{name}" + ("[]." if "Vec<" in kind else "."))
+
+    return list(below("Config", ""))
+
+
+def names_of_enums():
+    """The values that fields may take: the variants of the enums beside the structs."""
+    text = (ROOT / "core/src/config/raw.rs").read_text()
+    bodies = re.findall(r"pub\(super\) enum \w+ \{(.*?)\n\}", text, re.DOTALL)
+    return [variant.lower() for body in bodies for variant in re.findall(r"(\w+),", body)]
+
+
+def test_the_fields_are_found():
+    found = fields()
+    assert len(found) > 20
+    assert {"mode", "keyserver.bearer_token", "token.kinds", "bypass[].path_prefix"} <= set(found)
+
+
+def is_section(field):
+    return any(other.startswith(f"{field}.") for other in fields())
+
+
+@pytest.mark.parametrize("field", [field for field in fields() if not is_section(field)])
+def test_every_field_is_documented(field):
+    text = (ROOT / "docs/configuration.md").read_text()
+    # The fields of a list's entries stand in a section of their own, without the list's name.
+    assert f"`{field.split('[].')[-1]}`" in text
+
+
+def test_every_value_of_an_enum_is_documented():
+    text = (ROOT / "docs/configuration.md").read_text()
+    for name in names_of_enums():
+        assert f"`{name}`" in text
+
+
+def test_no_field_is_documented_that_does_not_exist():
+    text = (ROOT / "docs/configuration.md").read_text()
+    sections = {field for field in fields() if is_section(field)}
+    for word in re.findall(r"`([a-z_]+(?:\[\])?\.[a-z_.\[\]]+)`", text):
+        if word.split(".")[0] in sections:
+            assert word in fields(), word
+
+
+def test_every_reason_of_a_refusal_is_documented_and_no_other():
+    code = (ROOT / "core/src/refusal.rs").read_text()
+    text = (ROOT / "docs/configuration.md").read_text()
+    reasons = set(re.findall(r'Self::\w+ => "(\w+)"', code))
+    assert len(reasons) > 10
+    assert set(re.findall(r"(?m)^\| [45]\d\d \| `(\w+)` \|", text)) == reasons
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_every_header_that_is_removed_is_documented(name):
+    text = (ROOT / "docs/configuration.md").read_text().lower()
+    if name.startswith("x-voussoir-"):
+        assert "`x-voussoir-`" in text
+    else:
+        # Those that come with both prefixes are listed without one.
+        short = name.removeprefix("x-").removeprefix("service-")
+        assert f"`{name}`" in text or f"`{short}`" in text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_in_a_document_exists(document):
+    text = document.read_text()
+    tops = "|".join(sorted(re.escape(top.name) for top in ROOT.iterdir() if top.is_dir()))
+    # `tests/vectors`, `docs/configuration.md#token`; not what a build makes.
+    for path in re.findall(rf"`((?:{tops})/[\w./-]*)`", text):
+        if not path.startswith("target/"):
+            assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in link and not link.startswith("mailto:"):
+            assert (document.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_anchor_in_a_document_exists(document):
+    text = document.read_text()
+    for link, anchor in re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", text):
+        if "://" not in link:
+            target = document.parent / link if link else document
+            assert anchor in anchors(target.read_text()), f"{link}#{anchor}"
+
+
+def anchors(text):
+    """The anchors of headings, as GitHub makes them."""
+    text = re.sub(r"(?ms)^```.*?^```", "", text)
+    headings = re.findall(r"(?m)^#+ (.+?)\s*$", text)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
