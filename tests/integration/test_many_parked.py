@@ -1,7 +1,7 @@
 """Masses that wait for keys: what would cost the worker its VM if it were done in one go.
 
-Envoy sends each local reply from within the end of the one before, on one stack: some three hundred in
-one callback overflow it (docs/decisions/0005-resume-in-batches.md).
+Envoy sends each local reply from within the end of the one before, on one stack: some three hundred
+in one callback overflow it (docs/decisions/0005-resume-in-batches.md).
 """
 
 import contextlib
@@ -33,10 +33,10 @@ def envoy(start_envoy, relay):
 @pytest.fixture(scope="module")
 def tokens(vectors, good_token):
     negative = {vector["name"]: vector["token"] for vector in vectors["envelope_negative"]}
-    return {200: good_token, 401: negative["foreign_key"]}
+    return {200: good_token, 401: negative["foreign_key"], 503: good_token}
 
 
-@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("status", [200, 401, 503])
 def test_a_thousand_that_wait_are_all_answered(envoy, relay, path, tokens, status):
     with contextlib.ExitStack() as stack:
         clients = [
@@ -49,5 +49,8 @@ def test_a_thousand_that_wait_are_all_answered(envoy, relay, path, tokens, statu
         ]
         name = "http.held.downstream_rq_active"
         wait_until(lambda: envoy.stats(name)[name] == len(waiting), "all of them wait")
-        relay.release()
+        if status == 503:
+            relay.down()
+        else:
+            relay.release()
         assert {client.response(number).status for client, number in waiting} == {status}

@@ -12,6 +12,8 @@ from parts.relay import Relay
 
 PATIENT = {"timeout": "20s"}
 MODES = ["held", "shown"]
+# The forms that a body can have on the wire.
+FORMS = ["length", "trailers", "http2", "http2-trailers"]
 # One that may arrive, and one that may not.
 TRAILERS = [("x-checksum", "1"), ("x-user-id", "forged")]
 
@@ -98,46 +100,38 @@ def test_all_streams_of_one_connection_are_answered_each_for_itself(
     assert not upstream.requests_to(f"{path}/gone")
 
 
-@pytest.mark.parametrize(("end", "status"), [("good", 200), ("forged", 401), ("no keys", 503)])
-def test_a_crowd_that_waits_is_answered_to_the_last(
-    front, relay, path, good_token, forged_token, end, status
-):
-    headers = [("x-auth-token", forged_token if end == "forged" else good_token)]
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(front.ports["held"])) for _ in range(9)]
-        crowd = [(client, client.start(path, headers)) for client in clients for _ in range(100)]
-        wait_until_active(front, "held", len(crowd))
-        if end == "no keys":
-            relay.down()
-        else:
-            relay.release()
-        assert {client.response(number).status for client, number in crowd} == {status}
-
-
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("form", ["length", "trailers", "http2", "http2-trailers"])
 def test_nothing_of_an_undecided_upload_reaches_the_service(
-    front, relay, mode, form, path, good_token, forged_token, upstream
+    front, relay, mode, path, good_token, forged_token, upstream
 ):
     body = b"x" * 200_000
-    with (
-        Upload(form, front.ports[mode], f"{path}/good", good_token, body) as good,
-        Upload(form, front.ports[mode], f"{path}/bad", forged_token, body) as bad,
-    ):
-        wait_until_active(front, mode, 2)
+    with contextlib.ExitStack() as stack:
+
+        def upload(form, end, token):
+            started = Upload(form, front.ports[mode], f"{path}/{form}/{end}", token, body)
+            return stack.enter_context(started)
+
+        good = {form: upload(form, "good", good_token) for form in FORMS}
+        bad = {form: upload(form, "bad", forged_token) for form in FORMS}
+        wait_until_active(front, mode, 2 * len(FORMS))
         holds_for(
-            lambda: not upstream.requests_to(f"{path}/good") and not bad.has_answer(),
+            lambda: (
+                not any(arrival.path.startswith(path) for arrival in upstream.arrivals)
+                and not any(upload.has_answer() for upload in bad.values())
+            ),
             "undecided is paused",
             seconds=0.3,
         )
         relay.release()
-        response = good.response()
-        assert (response.status, response.json()["size"]) == (200, len(body))
-        assert bad.response().status == 401
-    (arrival,) = upstream.requests_to(f"{path}/good")
-    assert arrival.body == body
-    assert arrival.trailers == (TRAILERS[:1] if "trailers" in form else [])
-    assert not upstream.requests_to(f"{path}/bad")
+        for form in FORMS:
+            response = good[form].response()
+            assert (response.status, response.json()["size"]) == (200, len(body)), form
+            assert bad[form].response().status == 401, form
+    for form in FORMS:
+        (arrival,) = upstream.requests_to(f"{path}/{form}/good")
+        assert arrival.body == body, form
+        assert arrival.trailers == (TRAILERS[:1] if "trailers" in form else []), form
+        assert not upstream.requests_to(f"{path}/{form}/bad")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -175,6 +169,21 @@ def test_no_more_wait_than_may(front, relay, path, good_token):
         assert {client.response(number).status for number in numbers[:3]} == {200}
 
 
+def test_whoever_goes_makes_room_for_another(front, relay, path, good_token):
+    headers = [("x-auth-token", good_token)]
+    with Client(front.ports["few"]) as client:
+        for _ in range(3):
+            numbers = [client.start(path, headers) for _ in range(3)]
+            wait_until_active(front, "few", 3)
+            for number in numbers:
+                client.reset(number)
+            wait_until_active(front, "few", 0)
+        numbers = [client.start(path, headers) for _ in range(3)]
+        wait_until_active(front, "few", 3)
+        relay.release()
+        assert {client.response(number).status for number in numbers} == {200}
+
+
 @pytest.mark.parametrize("mode", ["shadow", "anonymous"])
 def test_nothing_undecided_passes_where_all_will(front, relay, mode, path, forged_token, upstream):
     headers = [("x-auth-token", forged_token), ("x-user-id", "forged")]
@@ -190,7 +199,7 @@ def test_nothing_undecided_passes_where_all_will(front, relay, mode, path, forge
 
 
 class Upload:
-    """A PUT on its way, in one of the forms that a body can have."""
+    """A PUT on its way, in one of the `FORMS`."""
 
     def __init__(self, form, port, path, token, body):
         headers = [("x-auth-token", token)]

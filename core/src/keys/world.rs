@@ -208,7 +208,8 @@ impl World {
             self.now = self.now + Duration::from_millis(50);
             // Each tick begins with another worker: no order is lucky for ever.
             let count = self.workers.len();
-            let first = usize::try_from(self.now.as_micros() / 50_000).unwrap() % count;
+            let tick = self.now.as_micros() / 50_000;
+            let first = usize::try_from(tick % u64::try_from(count).unwrap()).unwrap();
             for worker in (first..count).chain(0..first) {
                 self.handle(worker, Event::Tick);
             }
