@@ -26,6 +26,13 @@ impl<'a> RequestHead<'a> {
         self.values(b":path").next().and_then(|path| path.split(|byte| *byte == b'?').next())
     }
 
+    /// The query, without its question mark; empty when there is none.
+    #[must_use]
+    pub fn query(self) -> &'a [u8] {
+        let path = self.values(b":path").next().unwrap_or_default();
+        path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default()
+    }
+
     /// Whether there is a header of this name.
     #[must_use]
     pub fn has(self, name: &[u8]) -> bool {
@@ -37,8 +44,51 @@ impl<'a> RequestHead<'a> {
         self.headers.iter().filter(move |(other, _)| *other == name).map(|(_, value)| *value)
     }
 
+    /// The value of the header of this name, of which there must not be two.
+    pub fn single(self, name: &[u8]) -> Result<Option<&'a [u8]>, Repeated> {
+        let mut values = self.values(name);
+        let value = values.next();
+        if values.next().is_some() { Err(Repeated) } else { Ok(value) }
+    }
+
     /// The names of all headers, in order.
     pub fn names(self) -> impl Iterator<Item = &'a [u8]> {
         self.headers.iter().map(|(name, _)| *name)
+    }
+}
+
+/// There is more than one header of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn the_first_question_mark_parts_path_and_query() {
+        for (sent, path, query) in [
+            (&b"/a"[..], &b"/a"[..], &b""[..]),
+            (b"/a?", b"/a", b""),
+            (b"/a?b=c?d", b"/a", b"b=c?d"),
+            (b"?", b"", b""),
+        ] {
+            let headers = [(&b":path"[..], sent)];
+            let head = RequestHead::new(&headers);
+            assert_eq!((head.path(), head.query()), (Some(path), query));
+        }
+        assert_eq!(RequestHead::new(&[]).query(), b"");
+    }
+
+    #[test]
+    fn a_single_header_is_not_there_twice() {
+        let headers: [(&[u8], &[u8]); 3] = [(b"a", b"1"), (b"b", b"2"), (b"a", b"1")];
+        let head = RequestHead::new(&headers);
+        assert_eq!(head.single(b"a"), Err(Repeated));
+        assert_eq!(head.single(b"b"), Ok(Some(&b"2"[..])));
+        assert_eq!(head.single(b"c"), Ok(None));
     }
 }

@@ -16,8 +16,8 @@
 //! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`] is drained until it has
 //! no more actions.
 //!
-//! Read [`gate`] first, then [`keys`]; [`fernet`] and [`token`] are books of their own, and the rest
-//! are leaves.
+//! Read [`gate`] first, then [`keys`]; [`fernet`], [`token`] and [`sigv4`] are books of their own,
+//! and the rest are leaves. [`sigv4`] is not part of the gate yet.
 
 #![no_std]
 
@@ -34,5 +34,6 @@ mod mac;
 pub mod record;
 pub mod refusal;
 pub mod secret;
+pub mod sigv4;
 pub mod time;
 pub mod token;

@@ -1,0 +1,145 @@
+//! Percent-encoding as Signature Version 4 has it (`UriEncode` in AWS's "Create a signed AWS API
+//! request"), and hexadecimal digits.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Bytes in which a percent sign is not followed by two hexadecimal digits.
+///
+/// Whoever verified such a text and whoever serves it could read it differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MalformedEncoding;
+
+/// What a plus sign stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plus {
+    /// Itself, as in a path.
+    Literal,
+    /// A space, as in a query: HTML forms write it so, and servers read it so.
+    Space,
+}
+
+/// Decodes once.
+pub(super) fn decode(bytes: &[u8], plus: Plus) -> Result<Vec<u8>, MalformedEncoding> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
+        decoded.push(match byte {
+            b'%' => {
+                let ([high, low], tail) = tail.split_first_chunk().ok_or(MalformedEncoding)?;
+                rest = tail;
+                let value = |digit: &u8| hex_digit(digit.to_ascii_lowercase());
+                value(high).ok_or(MalformedEncoding)? << 4 | value(low).ok_or(MalformedEncoding)?
+            }
+            b'+' if plus == Plus::Space => b' ',
+            byte => *byte,
+        });
+    }
+    Ok(decoded)
+}
+
+/// Appends `bytes`, encoding all but the unreserved characters (RFC 3986, section 2.3).
+pub(super) fn encode(to: &mut Vec<u8>, bytes: &[u8]) {
+    encode_unless(to, bytes, is_unreserved);
+}
+
+/// The same for a path, in which slashes stay.
+pub(super) fn encode_path(to: &mut Vec<u8>, bytes: &[u8]) {
+    encode_unless(to, bytes, |byte| byte == b'/' || is_unreserved(byte));
+}
+
+fn encode_unless(to: &mut Vec<u8>, bytes: &[u8], stays: impl Fn(u8) -> bool) {
+    for byte in bytes {
+        if stays(*byte) {
+            to.push(*byte);
+        } else {
+            to.extend([b'%', upper_hex(byte >> 4), upper_hex(byte & 0x0f)]);
+        }
+    }
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn upper_hex(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }
+}
+
+/// The value of a hexadecimal digit in lower case.
+pub(super) fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// 32 bytes from 64 hexadecimal digits in lower case.
+pub(super) fn hex_bytes(text: &[u8]) -> Option<[u8; 32]> {
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
+    let mut bytes = [0; 32];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+    }
+    Some(bytes)
+}
+
+/// Shows bytes as hexadecimal digits in lower case.
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn encodes_all_but_unreserved_characters_in_upper_case() {
+        let mut encoded = Vec::new();
+        encode(&mut encoded, b"AZaz09-._~ /*@()!'+\xc3\xa9\x00\xff");
+        assert_eq!(encoded, b"AZaz09-._~%20%2F%2A%40%28%29%21%27%2B%C3%A9%00%FF");
+    }
+
+    #[test]
+    fn every_byte_comes_back() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut encoded = Vec::new();
+        encode(&mut encoded, &bytes);
+        assert_eq!(decode(&encoded, Plus::Space).unwrap(), bytes);
+        assert_eq!(decode(&encoded.to_ascii_lowercase(), Plus::Literal).unwrap().len(), 256);
+    }
+
+    #[test]
+    fn decodes_once() {
+        assert_eq!(decode(b"%252F%2f+", Plus::Literal).unwrap(), b"%2F/+");
+        assert_eq!(decode(b"a+b%2B", Plus::Space).unwrap(), b"a b+");
+    }
+
+    #[test]
+    fn refuses_a_percent_sign_without_two_digits() {
+        for text in [&b"%"[..], b"%4", b"a%4", b"%zz", b"%+4", b"100%"] {
+            assert_eq!(decode(text, Plus::Literal), Err(MalformedEncoding), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reads_and_writes_32_bytes_in_lower_case() {
+        let text = "00ff".repeat(16);
+        let bytes = hex_bytes(text.as_bytes()).unwrap();
+        assert_eq!(Hex(&bytes).to_string(), text);
+        assert!(hex_bytes(text.to_uppercase().as_bytes()).is_none());
+        assert!(hex_bytes(&text.as_bytes()[1..]).is_none());
+        assert!(hex_bytes(&text.as_bytes()[2..]).is_none());
+    }
+}

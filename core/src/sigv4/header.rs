@@ -1,0 +1,241 @@
+//! The headers in a canonical request: which were signed, and as what.
+
+use alloc::vec::Vec;
+
+use crate::head::RequestHead;
+
+/// The names of the headers that were signed: in lower case, in order, each once, `host` among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedHeaders {
+    text: Vec<u8>,
+}
+
+/// A text that is no such list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSignedHeaders;
+
+impl SignedHeaders {
+    /// Reads `host;range;x-amz-date`.
+    pub fn from_text(text: &[u8]) -> Result<Self, InvalidSignedHeaders> {
+        let signed = Self { text: text.into() };
+        let is_list = signed.names().all(is_name)
+            && signed.names().zip(signed.names().skip(1)).all(|(name, next)| name < next)
+            && signed.contains(HOST);
+        if is_list { Ok(signed) } else { Err(InvalidSignedHeaders) }
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.text.split(|byte| *byte == b';')
+    }
+
+    /// Whether a header was signed.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.names().any(|signed| signed == name)
+    }
+
+    /// The list as it was read.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The headers that had to be signed and were not, each once.
+    ///
+    /// Whoever got hold of a presigned URL could otherwise turn an upload into a copy, under the
+    /// signer's name, by adding `x-amz-copy-source` (CVE-2026-54330 and its many relatives). CGI and
+    /// WSGI read underscores as hyphens, so the names spelt with them count too.
+    pub(super) fn missing(&self, head: RequestHead<'_>, is_presigned: bool) -> Vec<Vec<u8>> {
+        let mut missing = Vec::new();
+        for name in head.names() {
+            // In header form the value is the payload line of the canonical request, and so signed.
+            let is_payload_line = name == CONTENT_SHA256 && !is_presigned;
+            if must_be_signed(name) && !is_payload_line && !self.contains(name) {
+                missing.push(name.to_vec());
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        missing
+    }
+}
+
+/// The value of a header as it was signed: its lines joined by commas in the order of arrival, or
+/// `None` when there is no such header.
+///
+/// Envoy answers `Expect: 100-continue` itself and takes the header away before any filter sees it.
+/// That is the only value it has (RFC 9110, section 10.1.1), so the signature can still be checked.
+/// Whatever else a proxy took away cannot be known.
+pub(super) fn canonical_value(head: RequestHead<'_>, name: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = head.values(name);
+    let Some(first) = lines.next() else {
+        return (name == b"expect").then(|| b"100-continue".to_vec());
+    };
+    let mut value = Vec::with_capacity(first.len());
+    fold(&mut value, first);
+    for line in lines {
+        value.push(b',');
+        fold(&mut value, line);
+    }
+    Some(value)
+}
+
+/// Appends a value without white space at its ends, and with one space for every run inside. Quotes
+/// protect nothing: AWS's suite has them folded (`get-header-value-trim`).
+fn fold(to: &mut Vec<u8>, value: &[u8]) {
+    let words = value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    for (index, word) in words.enumerate() {
+        if index > 0 {
+            to.push(b' ');
+        }
+        to.extend_from_slice(word);
+    }
+}
+
+/// What the client may have signed as its `host`: the authority as it arrived, then with the
+/// scheme's default port taken off or put on. Clients and proxies do both (minio-dotnet,
+/// aws-sdk-java-v2), and it names the same host.
+pub(super) fn hosts(head: RequestHead<'_>) -> Option<Vec<Vec<u8>>> {
+    let mut authorities = head.values(b":authority");
+    let (Some(authority), None) = (authorities.next(), authorities.next()) else { return None };
+    let mut hosts = Vec::from([authority.to_vec()]);
+    let port: &[u8] = match head.values(b":scheme").next() {
+        Some(b"https") => b":443",
+        Some(b"http") => b":80",
+        _ => return Some(hosts),
+    };
+    // The colons of an IPv6 literal stand in brackets.
+    let after_bracket = authority.rsplit(|byte| *byte == b']').next().unwrap_or_default();
+    if let Some(without) = authority.strip_suffix(port) {
+        hosts.push(without.into());
+    } else if !after_bracket.contains(&b':') {
+        hosts.push([authority, port].concat());
+    }
+    Some(hosts)
+}
+
+/// A token (RFC 9110, section 5.6.2) in lower case.
+fn is_name(name: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(byte)
+    };
+    !name.is_empty() && name.iter().all(is_tchar)
+}
+
+fn must_be_signed(name: &[u8]) -> bool {
+    name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).take(6).eq(*b"x-amz-")
+}
+
+pub(super) const HOST: &[u8] = b"host";
+pub(super) const CONTENT_SHA256: &[u8] = b"x-amz-content-sha256";
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn value(headers: &[(&[u8], &[u8])], name: &[u8]) -> Option<Vec<u8>> {
+        canonical_value(RequestHead::new(headers), name)
+    }
+
+    #[test]
+    fn a_list_is_in_lower_case_in_order_without_repetition_and_names_the_host() {
+        let signed = SignedHeaders::from_text(b"host;range;x-amz-date").unwrap();
+        assert!(signed.names().eq([&b"host"[..], b"range", b"x-amz-date"]));
+        for text in [
+            &b""[..],
+            b"x-amz-date",
+            b"Host",
+            b"host;host",
+            b"x-amz-date;host",
+            b"host;",
+            b";host",
+            b"host;;range",
+            b"host; range",
+            b"host,range",
+            b":authority;host",
+            b"host;r\xc3\xa9",
+        ] {
+            assert_eq!(SignedHeaders::from_text(text), Err(InvalidSignedHeaders), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_is_folded_in_quotes_too() {
+        for (sent, signed) in [
+            (&b"  a \t\t b  c\t"[..], &b"a b c"[..]),
+            (b"\"a   b\"", b"\"a b\""),
+            (b" \t ", b""),
+            (b"", b""),
+            (b"\xff \xc3\xa9", b"\xff \xc3\xa9"),
+        ] {
+            assert_eq!(value(&[(b"a", sent)], b"a").unwrap(), signed);
+        }
+    }
+
+    #[test]
+    fn lines_are_joined_in_order_of_arrival_and_one_line_keeps_its_commas() {
+        let two: [(&[u8], &[u8]); 3] = [(b"a", b"z "), (b"b", b"-"), (b"a", b" y")];
+        assert_eq!(value(&two, b"a").unwrap(), b"z,y");
+        assert_eq!(value(&[(b"a", b"z, y,  x")], b"a").unwrap(), b"z, y, x");
+        assert_eq!(value(&[(b"a", b"z,y")], b"a").unwrap(), b"z,y");
+    }
+
+    #[test]
+    fn only_expect_is_known_although_the_proxy_took_it_away() {
+        assert_eq!(value(&[], b"expect").unwrap(), b"100-continue");
+        assert_eq!(value(&[(b"expect", b"other")], b"expect").unwrap(), b"other");
+        for name in [&b"connection"[..], b"te", b"transfer-encoding", b"upgrade", b"x"] {
+            assert_eq!(value(&[], name), None);
+        }
+    }
+
+    #[test]
+    fn the_default_port_may_come_and_go() {
+        for (scheme, authority, other) in [
+            (&b"https"[..], &b"a.example"[..], Some(&b"a.example:443"[..])),
+            (b"https", b"a.example:443", Some(b"a.example")),
+            (b"https", b"a.example:80", None),
+            (b"http", b"A.example:80", Some(b"A.example")),
+            (b"http", b"a.example:8080", None),
+            (b"http", b"[::1]", Some(b"[::1]:80")),
+            (b"http", b"[::1]:80", Some(b"[::1]")),
+            (b"http", b"[::80]:8080", None),
+            (b"", b"a.example", None),
+        ] {
+            let headers = [(&b":authority"[..], authority), (b":scheme", scheme)];
+            let hosts = hosts(RequestHead::new(&headers)).unwrap();
+            assert!(hosts.iter().eq(core::iter::once(authority).chain(other)), "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn one_host_there_must_be() {
+        assert_eq!(hosts(RequestHead::new(&[(b"host", b"a")])), None);
+        let two: [(&[u8], &[u8]); 2] = [(b":authority", b"a"), (b":authority", b"a")];
+        assert_eq!(hosts(RequestHead::new(&two)), None);
+    }
+
+    #[test]
+    fn what_begins_with_x_amz_must_be_signed() {
+        let signed = SignedHeaders::from_text(b"host;x-amz-date").unwrap();
+        let head: [(&[u8], &[u8]); 8] = [
+            (b"x-amz-date", b""),
+            (b"x-amz-tagging", b""),
+            (b"x-amz-copy-source", b""),
+            (b"x-amz-tagging", b""),
+            (b"x_amz_acl", b""),
+            (b"x-amz-content-sha256", b""),
+            (b"x-amzn-trace-id", b""),
+            (b"content-type", b""),
+        ];
+        let head = RequestHead::new(&head);
+        let missing = signed.missing(head, false);
+        assert_eq!(missing, [&b"x-amz-copy-source"[..], b"x-amz-tagging", b"x_amz_acl"]);
+        let missing = signed.missing(head, true);
+        assert!(missing.contains(&CONTENT_SHA256.to_vec()));
+    }
+}

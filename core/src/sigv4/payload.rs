@@ -1,0 +1,226 @@
+//! How a signature binds the body: `x-amz-content-sha256`, and what holds where it is missing.
+
+use alloc::vec::Vec;
+
+use super::authorization::Algorithm;
+use super::encoding::hex_bytes;
+use super::error::Error;
+use super::form::QUERY_CONTENT_SHA256;
+use super::header::CONTENT_SHA256;
+use super::query::Query;
+use super::scope::Dialect;
+use crate::head::RequestHead;
+
+/// What a signature says of the body.
+///
+/// It is read from the very text that is the last line of the canonical request. So nobody but the
+/// signer can choose it, and it chooses only how the body is checked, never whether the head is
+/// (CVE-2025-31489 in minio).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// The SHA-256 of the whole body is part of the canonical request and is not in the head: all
+    /// services but S3. Nothing can be verified before the body is there.
+    HashOfBody,
+    /// The body has to have this SHA-256.
+    Sha256([u8; 32]),
+    /// The body comes in chunks (`aws-chunked`).
+    Streaming(Streaming),
+    /// Nothing.
+    Unsigned,
+}
+
+/// The kinds of a body in chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streaming {
+    /// Every chunk has a signature.
+    Signed(Algorithm),
+    /// Every chunk has a signature, and so have the trailers that follow them.
+    SignedTrailer(Algorithm),
+    /// No chunk has one; a checksum follows as a trailer.
+    UnsignedTrailer,
+}
+
+impl Payload {
+    /// What the value of `x-amz-content-sha256` says, of which there may be none.
+    pub(super) fn of(
+        sent: Option<&[u8]>,
+        dialect: Dialect,
+        algorithm: Algorithm,
+        is_presigned: bool,
+    ) -> Result<Self, Error> {
+        let Some(sent) = sent else {
+            return match (dialect, is_presigned) {
+                (Dialect::General, _) => Ok(Self::HashOfBody),
+                (Dialect::S3, true) => Ok(Self::Unsigned),
+                (Dialect::S3, false) => Err(Error::ContentSha256Missing),
+            };
+        };
+        let payload = match sent {
+            UNSIGNED => Self::Unsigned,
+            UNSIGNED_TRAILER => Self::Streaming(Streaming::UnsignedTrailer),
+            HMAC => Self::Streaming(Streaming::Signed(Algorithm::HmacSha256)),
+            HMAC_TRAILER => Self::Streaming(Streaming::SignedTrailer(Algorithm::HmacSha256)),
+            ECDSA => Self::Streaming(Streaming::Signed(Algorithm::EcdsaP256Sha256)),
+            ECDSA_TRAILER => Self::Streaming(Streaming::SignedTrailer(Algorithm::EcdsaP256Sha256)),
+            digits => hex_bytes(&digits.to_ascii_lowercase())
+                .map(Self::Sha256)
+                .ok_or_else(|| Error::ContentSha256Invalid(sent.into()))?,
+        };
+        let Self::Streaming(streaming) = payload else { return Ok(payload) };
+        if is_presigned {
+            return Err(Error::ContentSha256Mismatch(sent.into()));
+        }
+        // Chunks continue the head's chain of signatures, so they have its algorithm; and they are
+        // S3's alone.
+        let continues = match streaming {
+            Streaming::Signed(chunks) | Streaming::SignedTrailer(chunks) => chunks == algorithm,
+            Streaming::UnsignedTrailer => true,
+        };
+        if continues && dialect == Dialect::S3 {
+            Ok(payload)
+        } else {
+            Err(Error::ContentSha256Invalid(sent.into()))
+        }
+    }
+
+    /// The last line of the canonical request: the value as it was sent, in upper case if it was. It
+    /// is not known yet where a body is needed first.
+    pub(super) fn line(self, sent: Option<&[u8]>) -> Option<Vec<u8>> {
+        match (self, sent) {
+            (Self::HashOfBody, _) => None,
+            (_, Some(sent)) => Some(sent.into()),
+            (_, None) => Some(UNSIGNED.into()),
+        }
+    }
+}
+
+/// The value of `x-amz-content-sha256`.
+///
+/// A presigned URL may have it among its parameters or as a signed header (an unsigned one is
+/// refused like any other). Where it is in both places, both have to say the same.
+pub(super) fn content_sha256(
+    head: RequestHead<'_>,
+    presigned: Option<Query<'_>>,
+) -> Result<Option<Vec<u8>>, Error> {
+    let header =
+        head.single(CONTENT_SHA256).map_err(|_| Error::Repeated("x-amz-content-sha256"))?;
+    let parameter = presigned.and_then(|query| query.value(QUERY_CONTENT_SHA256));
+    let parameter = parameter.transpose().map_err(|_| Error::Uri)?;
+    match (header, parameter) {
+        (Some(header), Some(parameter)) if header != parameter => {
+            Err(Error::ContentSha256Mismatch(header.into()))
+        }
+        (header, parameter) => Ok(parameter.or(header.map(Vec::from))),
+    }
+}
+
+// The keywords are in upper case and in no other.
+const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
+const UNSIGNED_TRAILER: &[u8] = b"STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+const HMAC: &[u8] = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+const HMAC_TRAILER: &[u8] = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+const ECDSA: &[u8] = b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD";
+const ECDSA_TRAILER: &[u8] = b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER";
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const STREAMING: [&[u8]; 5] = [UNSIGNED_TRAILER, HMAC, HMAC_TRAILER, ECDSA, ECDSA_TRAILER];
+
+    fn s3(sent: &[u8]) -> Result<Payload, Error> {
+        Payload::of(Some(sent), Dialect::S3, Algorithm::HmacSha256, false)
+    }
+
+    #[test]
+    fn every_value_has_its_meaning() {
+        assert_eq!(s3(UNSIGNED), Ok(Payload::Unsigned));
+        assert_eq!(s3(&[b'0'; 64]), Ok(Payload::Sha256([0; 32])));
+        assert_eq!(s3(&[b'f'; 64]), Ok(Payload::Sha256([0xff; 32])));
+        assert_eq!(s3(&[b'F'; 64]), Ok(Payload::Sha256([0xff; 32])));
+        assert_eq!(s3(UNSIGNED_TRAILER), Ok(Payload::Streaming(Streaming::UnsignedTrailer)));
+        let hmac = Algorithm::HmacSha256;
+        assert_eq!(s3(HMAC), Ok(Payload::Streaming(Streaming::Signed(hmac))));
+        assert_eq!(s3(HMAC_TRAILER), Ok(Payload::Streaming(Streaming::SignedTrailer(hmac))));
+        let ecdsa = Algorithm::EcdsaP256Sha256;
+        assert_eq!(
+            Payload::of(Some(ECDSA), Dialect::S3, ecdsa, false),
+            Ok(Payload::Streaming(Streaming::Signed(ecdsa)))
+        );
+    }
+
+    #[test]
+    fn no_other_value_has_one() {
+        for sent in [
+            &b""[..],
+            b"unsigned-payload",
+            b" UNSIGNED-PAYLOAD",
+            b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILERS",
+            b"STREAMING-UNSIGNED-PAYLOAD",
+            b"required",
+            &[b'0'; 63],
+            &[b'0'; 65],
+            &[b'g'; 64],
+            ECDSA, // under a head of the other algorithm
+        ] {
+            assert_eq!(s3(sent), Err(Error::ContentSha256Invalid(sent.into())));
+        }
+    }
+
+    #[test]
+    fn no_presigned_url_has_a_body_in_chunks() {
+        for dialect in [Dialect::General, Dialect::S3] {
+            for sent in STREAMING {
+                let payload = Payload::of(Some(sent), dialect, Algorithm::HmacSha256, true);
+                assert_eq!(payload, Err(Error::ContentSha256Mismatch(sent.into())));
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_service_has_one_either() {
+        for sent in STREAMING {
+            let payload = Payload::of(Some(sent), Dialect::General, Algorithm::HmacSha256, false);
+            assert_eq!(payload, Err(Error::ContentSha256Invalid(sent.into())));
+        }
+    }
+
+    #[test]
+    fn without_a_value_it_depends_on_service_and_form() {
+        let of =
+            |dialect, is_presigned| Payload::of(None, dialect, Algorithm::HmacSha256, is_presigned);
+        assert_eq!(of(Dialect::S3, false), Err(Error::ContentSha256Missing));
+        assert_eq!(of(Dialect::S3, true), Ok(Payload::Unsigned));
+        assert_eq!(of(Dialect::General, false), Ok(Payload::HashOfBody));
+        assert_eq!(of(Dialect::General, true), Ok(Payload::HashOfBody));
+    }
+
+    #[test]
+    fn the_line_is_the_value_as_sent() {
+        let sent = [b'F'; 64];
+        assert_eq!(s3(&sent).unwrap().line(Some(&sent)).unwrap(), sent);
+        assert_eq!(Payload::Unsigned.line(None).unwrap(), UNSIGNED);
+        assert_eq!(Payload::HashOfBody.line(None), None);
+    }
+
+    #[test]
+    fn there_is_one_value() {
+        let twice: [(&[u8], &[u8]); 2] = [(CONTENT_SHA256, UNSIGNED), (CONTENT_SHA256, UNSIGNED)];
+        assert_eq!(
+            content_sha256(RequestHead::new(&twice), None),
+            Err(Error::Repeated("x-amz-content-sha256"))
+        );
+        let once = RequestHead::new(&twice[..1]);
+        let query = |text| Some(Query::new(text));
+        assert_eq!(content_sha256(once, None).unwrap().unwrap(), UNSIGNED);
+        let same = query(b"X-Amz-Content-Sha256=UNSIGNED-PAYLOAD");
+        assert_eq!(content_sha256(once, same).unwrap().unwrap(), UNSIGNED);
+        let other = query(b"X-Amz-Content-Sha256=0");
+        assert_eq!(content_sha256(once, other), Err(Error::ContentSha256Mismatch(UNSIGNED.into())));
+        assert_eq!(content_sha256(RequestHead::new(&[]), other).unwrap().unwrap(), b"0");
+        assert_eq!(content_sha256(RequestHead::new(&[]), query(b"")).unwrap(), None);
+    }
+}
