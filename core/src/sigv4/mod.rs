@@ -19,6 +19,7 @@
 //! Reference). Where those are silent, the comments say what was found out by others.
 
 mod authorization;
+pub mod body;
 mod canonical;
 mod claim;
 mod date;
