@@ -211,22 +211,13 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::config::example;
     use alloc::string::ToString as _;
     use serde_json::{Value, json};
 
-    /// The shortest configuration there is, with `changes` merged in section by section.
     fn with(changes: &Value) -> Result<Config, String> {
-        let mut config = json!({
-            "keyserver": {"cluster": "keyserver"},
-            "token": {"www_authenticate_uri": "http://keystone/v3"},
-        });
-        for (name, value) in changes.as_object().unwrap() {
-            match (config.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {
-                (Some(section), Some(fields)) => section.extend(fields.clone()),
-                _ => config[name] = value.clone(),
-            }
-        }
-        Config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())
+        let json = example::with(changes);
+        Config::parse(json.as_bytes()).map_err(|error| error.to_string())
     }
 
     fn error(changes: &Value) -> String {

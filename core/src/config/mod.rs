@@ -5,6 +5,8 @@
 mod check;
 mod duration;
 mod error;
+#[cfg(test)]
+pub(crate) mod example;
 mod protobuf;
 mod raw;
 

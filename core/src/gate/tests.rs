@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{Effect, Gate, Input, Verdict};
-use crate::config::Config;
+use crate::config::{Config, example};
 use crate::fernet::{Key, KeyRing};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
@@ -54,17 +54,8 @@ fn token(payload: &Payload) -> String {
 }
 
 fn gate(changes: &Value) -> Gate {
-    let mut config = json!({
-        "keyserver": {"cluster": "keyserver"},
-        "token": {"www_authenticate_uri": "http://keystone/v3"},
-    });
-    for (name, value) in changes.as_object().unwrap() {
-        match (config.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {
-            (Some(section), Some(fields)) => section.extend(fields.clone()),
-            _ => config[name] = value.clone(),
-        }
-    }
-    Gate::new(Rc::new(Config::parse(format!("{config}").as_bytes()).unwrap()))
+    let json = example::with(changes);
+    Gate::new(Rc::new(Config::parse(json.as_bytes()).unwrap()))
 }
 
 /// Hands in a head of these headers, and keys as often as they are asked for.

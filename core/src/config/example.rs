@@ -1,0 +1,20 @@
+//! Configurations for tests: the shortest there is, and changes to it.
+
+use alloc::string::String;
+
+use serde_json::{Value, json};
+
+/// The shortest configuration with `changes` merged in, section by section, as JSON.
+pub(crate) fn with(changes: &Value) -> String {
+    let mut config = json!({
+        "keyserver": {"cluster": "keyserver"},
+        "token": {"www_authenticate_uri": "http://keystone/v3"},
+    });
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        match (config.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {
+            (Some(section), Some(fields)) => section.extend(fields.clone()),
+            _ => config[name] = value.clone(),
+        }
+    }
+    alloc::format!("{config}")
+}
