@@ -99,8 +99,8 @@ impl CanonicalRequest {
     }
 }
 
-/// Whether it ends no line of the canonical request before its time. Proxies let no such value pass;
-/// one signed text must not stand for two requests even so.
+/// Whether it ends no line of the canonical request before its time. Proxies let no such value
+/// pass; one signed text must not stand for two requests even so.
 fn is_line(text: &[u8]) -> bool {
     !text.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }

@@ -69,8 +69,8 @@ impl Claim {
     /// Reads the head of a request, and refuses what no key could make good. A request without
     /// credentials claims nothing.
     ///
-    /// AWS refuses in the order of parsing, date, payload, key, unsigned headers. Here the key comes
-    /// last, as it may cost a call, and a flood of nonsense should not cost any.
+    /// AWS refuses in the order of parsing, date, payload, key, unsigned headers. Here the key
+    /// comes last, as it may cost a call, and a flood of nonsense should not cost any.
     pub fn from_head(
         head: RequestHead<'_>,
         now: UnixTime,

@@ -48,7 +48,8 @@ impl Day {
         Ok(Self { year, month, of_month })
     }
 
-    /// Days since 1970-01-01. The year is taken to begin in March, so that the leap day is its last.
+    /// Days since 1970-01-01. The year is taken to begin in March, so that the leap day is its
+    /// last.
     fn number(self) -> u32 {
         let year = if self.month <= 2 { self.year - 1 } else { self.year };
         let month_from_march = (self.month + 9) % 12;

@@ -1,7 +1,8 @@
 //! Why a request's head is refused before any key is asked for: one variant per answer of AWS's.
 //!
-//! `Display` is the text that S3 puts into `<Message>`, as the test suites of Swift, Ceph and others
-//! have it from AWS. It can hold parts of the request, so whoever writes XML has to escape it.
+//! `Display` is the text that S3 puts into `<Message>`, as the test suites of Swift, Ceph and
+//! others have it from AWS. It can hold parts of the request, so whoever writes XML has to escape
+//! it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -142,32 +143,42 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AlgorithmRefused(_) | Self::V2Refused => {
-                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+                "The authorization mechanism you have provided is not supported. Please use \
+                 AWS4-HMAC-SHA256."
             }
             Self::Ambiguous => {
-                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query \
-                 string parameter or the Authorization header should be specified"
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
+                 Signature query string parameter or the Authorization header should be \
+                 specified"
             }
             Self::ContentSha256Invalid(_) => {
-                "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
-                 STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid \
-                 sha256 value."
+                "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, \
+                 STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, \
+                 STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
             }
             Self::ContentSha256Mismatch(_) => {
                 "The provided 'x-amz-content-sha256' header does not match what was computed."
             }
-            Self::ContentSha256Missing => "Missing required header for this request: x-amz-content-sha256",
+            Self::ContentSha256Missing => {
+                "Missing required header for this request: x-amz-content-sha256"
+            }
             Self::DateInvalid => "AWS authentication requires a valid Date or x-amz-date header",
             Self::Expired { .. } => "Request has expired",
-            Self::Header(fault) => return write!(f, "The authorization header is malformed; {fault}"),
-            Self::HeadersNotSigned(_) => "There were headers present in the request which were not signed",
+            Self::Header(fault) => {
+                return write!(f, "The authorization header is malformed; {fault}");
+            }
+            Self::HeadersNotSigned(_) => {
+                "There were headers present in the request which were not signed"
+            }
             Self::Malformed => "The request is malformed.",
             Self::NotYetValid => "Request is not valid yet",
             Self::Query(fault) => return fault.fmt(f),
-            Self::Repeated(name) => return write!(f, "The header {name} may be there only once"),
+            Self::Repeated(name) => {
+                return write!(f, "The header {name} may be there only once");
+            }
             Self::SignedHeaderAbsent(_) => {
-                "The request signature we calculated does not match the signature you provided. Check your \
-                 key and signing method."
+                "The request signature we calculated does not match the signature you \
+                 provided. Check your key and signing method."
             }
             Self::Skewed { .. } => {
                 "The difference between the request time and the current time is too large."
@@ -190,8 +201,8 @@ impl fmt::Display for HeaderFault {
             Self::Credential(fault) => fault.fmt(f),
             Self::Missing(name) => write!(f, "missing {name}."),
             Self::NoComponents => f.write_str(
-                "the authorization header requires three components: Credential, SignedHeaders, and \
-                 Signature.",
+                "the authorization header requires three components: Credential, \
+                 SignedHeaders, and Signature.",
             ),
         }
     }
@@ -209,16 +220,20 @@ impl fmt::Display for QueryFault {
             Self::Credential(fault) => {
                 return write!(f, "Error parsing the X-Amz-Credential parameter; {fault}");
             }
-            Self::Date => "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+            Self::Date => {
+                "X-Amz-Date must be in the ISO8601 Long Format \
+             \"yyyyMMdd'T'HHmmss'Z'\""
+            }
             Self::ExpiresNegative => "X-Amz-Expires must be non-negative",
             Self::ExpiresTooLong => {
-                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must \
-                 be less than 604800 seconds"
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given \
+                 X-Amz-Expires must be less than 604800 seconds"
             }
             Self::ExpiresNotANumber => "X-Amz-Expires should be a number",
             Self::Missing => {
-                "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
-                 X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+                "Query-string authentication version 4 requires the X-Amz-Algorithm, \
+                 X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
+                 X-Amz-Expires parameters."
             }
             Self::Signature => "X-Amz-Signature is malformed",
             Self::SignedHeaders => "X-Amz-SignedHeaders is malformed",
@@ -232,8 +247,8 @@ impl fmt::Display for CredentialFault {
             Self::DateDiffers => f.write_str("Invalid credential date."),
             Self::DateInvalid(text) => write!(
                 f,
-                "incorrect date format \"{text}\". This date in the credential must be in the format \
-                 \"yyyyMMdd\"."
+                "incorrect date format \"{text}\". This date in the credential must be in the \
+                 format \"yyyyMMdd\"."
             ),
             Self::Malformed => f.write_str(
                 "the Credential is mal-formed; expecting \
@@ -261,15 +276,15 @@ mod tests {
                 Error::Header(HeaderFault::Credential(CredentialFault::Terminal("aws5".into()))),
                 400,
                 "AuthorizationHeaderMalformed",
-                "The authorization header is malformed; incorrect terminal \"aws5\". This endpoint uses \
-                 \"aws4_request\".",
+                "The authorization header is malformed; incorrect terminal \"aws5\". This \
+                 endpoint uses \"aws4_request\".",
             ),
             (
                 Error::Query(QueryFault::Credential(CredentialFault::DateInvalid("2013".into()))),
                 400,
                 "AuthorizationQueryParametersError",
-                "Error parsing the X-Amz-Credential parameter; incorrect date format \"2013\". This date in \
-                 the credential must be in the format \"yyyyMMdd\".",
+                "Error parsing the X-Amz-Credential parameter; incorrect date format \
+                 \"2013\". This date in the credential must be in the format \"yyyyMMdd\".",
             ),
             (
                 Error::HeadersNotSigned([b"x-amz-acl".to_vec()].into()),

@@ -1,8 +1,9 @@
 //! Which way a request says who signed it: decided here, once, for everybody.
 //!
-//! A verifier that looks in one place and a consumer that looks in another have been the end of many
-//! a signature (CVE-2026-41145 in minio, CVE-2022-2385 in aws-iam-authenticator). So what the other
-//! files read comes out of [`Form`], and a request that can be read in two ways is not read at all.
+//! A verifier that looks in one place and a consumer that looks in another have been the end of
+//! many a signature (CVE-2026-41145 in minio, CVE-2022-2385 in aws-iam-authenticator). So what the
+//! other files read comes out of [`Form`], and a request that can be read in two ways is not read
+//! at all.
 
 use super::encoding::{self, Plus};
 use super::query::Query;

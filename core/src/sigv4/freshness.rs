@@ -1,7 +1,7 @@
 //! Whether a signature is of now: the clock's only say in the matter.
 //!
-//! What is checked is the date in the string to sign, whichever header it came from. A signature that
-//! is checked against another date can be used for ever (CVE-2025-68671 in lakeFS).
+//! What is checked is the date in the string to sign, whichever header it came from. A signature
+//! that is checked against another date can be used for ever (CVE-2025-68671 in lakeFS).
 
 use core::time::Duration;
 

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::head::RequestHead;
 
-/// The names of the headers that were signed: in lower case, in order, each once, `host` among them.
+/// The names of the headers that were signed: in lower case, in order, each once, `host` among
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedHeaders {
     text: Vec<u8>,
@@ -17,6 +18,9 @@ pub struct InvalidSignedHeaders;
 impl SignedHeaders {
     /// Reads `host;range;x-amz-date`.
     pub fn from_text(text: &[u8]) -> Result<Self, InvalidSignedHeaders> {
+        if text.len() > MAX_SIGNED_HEADERS {
+            return Err(InvalidSignedHeaders);
+        }
         let signed = Self { text: text.into() };
         let is_list = signed.names().all(is_name)
             && signed.names().zip(signed.names().skip(1)).all(|(name, next)| name < next)
@@ -44,8 +48,8 @@ impl SignedHeaders {
     /// The headers that had to be signed and were not, each once.
     ///
     /// Whoever got hold of a presigned URL could otherwise turn an upload into a copy, under the
-    /// signer's name, by adding `x-amz-copy-source` (CVE-2026-54330 and its many relatives). CGI and
-    /// WSGI read underscores as hyphens, so the names spelt with them count too.
+    /// signer's name, by adding `x-amz-copy-source` (CVE-2026-54330 and its many relatives). CGI
+    /// and WSGI read underscores as hyphens, so the names spelt with them count too.
     pub(super) fn missing(&self, head: RequestHead<'_>, is_presigned: bool) -> Vec<Vec<u8>> {
         let mut missing = Vec::new();
         for name in head.names() {
@@ -127,6 +131,8 @@ fn must_be_signed(name: &[u8]) -> bool {
     name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).take(6).eq(*b"x-amz-")
 }
 
+/// The most bytes in a list: S3 takes no more than 8 KiB of headers, names and values.
+const MAX_SIGNED_HEADERS: usize = 8 * 1024;
 pub(super) const HOST: &[u8] = b"host";
 pub(super) const CONTENT_SHA256: &[u8] = b"x-amz-content-sha256";
 
@@ -161,6 +167,9 @@ mod tests {
         ] {
             assert_eq!(SignedHeaders::from_text(text), Err(InvalidSignedHeaders), "{text:?}");
         }
+        let long = |length: usize| [&b"host;x"[..], &[b'y'].repeat(length - 6)].concat();
+        assert!(SignedHeaders::from_text(&long(8192)).is_ok());
+        assert_eq!(SignedHeaders::from_text(&long(8193)), Err(InvalidSignedHeaders));
     }
 
     #[test]

@@ -15,8 +15,8 @@
 //! neither the secret nor any other key follows.
 //!
 //! What is signed, and how it is written down, is in AWS's "Create a signed AWS API request" (IAM
-//! User Guide) and, where S3 differs, in "Authenticating Requests (AWS Signature Version 4)" (S3 API
-//! Reference). Where those are silent, the comments say what was found out by others.
+//! User Guide) and, where S3 differs, in "Authenticating Requests (AWS Signature Version 4)" (S3
+//! API Reference). Where those are silent, the comments say what was found out by others.
 
 mod authorization;
 pub mod body;

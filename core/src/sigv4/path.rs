@@ -15,7 +15,8 @@ use super::scope::Dialect;
 /// does not matter.
 ///
 /// All other services normalise the path (RFC 3986, section 5.2.4, and empty segments go too) and
-/// encode what is on the wire once more, percent signs included.
+/// encode what is on the wire once more, percent signs included. So `/a/../b` and `//b` are signed
+/// as `/b`, and must not reach a service that tells them apart.
 pub(super) fn canonical(path: &[u8], dialect: Dialect) -> Result<Vec<Vec<u8>>, MalformedEncoding> {
     // What cannot be decoded is refused in both dialects: whoever serves it would have to guess.
     let decoded = encoding::decode(path, Plus::Literal)?;

@@ -83,8 +83,8 @@ impl Payload {
         }
     }
 
-    /// The last line of the canonical request: the value as it was sent, in upper case if it was. It
-    /// is not known yet where a body is needed first.
+    /// The last line of the canonical request: the value as it was sent, in upper case if it was.
+    /// It is not known yet where a body is needed first.
     pub(super) fn line(self, sent: Option<&[u8]>) -> Option<Vec<u8>> {
         match (self, sent) {
             (Self::HashOfBody, _) => None,

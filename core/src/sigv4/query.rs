@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn sorts_by_encoded_name_and_then_by_encoded_value() {
         assert_eq!(canonical("b=2&a=2&B=1&a=1&a=10&a"), "B=1&a=&a=1&a=10&a=2&b=2");
-        // Decoded, `!` comes before `-`, and `/` before `0`; encoded both begin with a percent sign.
+        // Decoded, `!` comes before `-`, and `/` before `0`; encoded both begin with a percent
+        // sign.
         assert_eq!(canonical("-=1&!=2"), "%21=2&-=1");
         assert_eq!(canonical("a-b=1&a=2"), "a=2&a-b=1");
         assert_eq!(canonical("p=~&p=%C3%A9&p=z"), "p=%C3%A9&p=z&p=~");

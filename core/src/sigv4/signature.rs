@@ -14,8 +14,7 @@ use super::encoding::{Hex, hex_bytes};
 use super::scope::{Scope, TERMINAL};
 use crate::mac::hmac_sha256;
 
-/// The key that signs for one access key in one [`Scope`]; what was derived from the secret, not the
-/// secret.
+/// The key that signs for one access key in one [`Scope`]: derived from the secret, not the secret.
 ///
 /// From a stolen one nobody gets to the secret, nor to the key of another day, region or service.
 /// `Debug` does not show it, and it is wiped when it is dropped.
@@ -27,8 +26,8 @@ pub struct SigningKey {
 
 /// A signature, as a request claims it or as a key made it.
 ///
-/// There is no `PartialEq`: [`SigningKey::verifies`] is the one way to compare, and it takes the same
-/// time wherever two signatures differ.
+/// There is no `PartialEq`: [`SigningKey::verifies`] is the one way to compare, and it takes the
+/// same time wherever two signatures differ.
 #[derive(Clone, Copy)]
 pub struct Signature([u8; 32]);
 
@@ -40,8 +39,8 @@ impl SigningKey {
         Self { mac: hmac_sha256(&*bytes), bytes }
     }
 
-    /// Derives the key from an access key's secret. This is for the key server: no proxy should ever
-    /// see a secret.
+    /// Derives the key from an access key's secret. This is for the key server: no proxy should
+    /// ever see a secret.
     ///
     /// ```text
     /// HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")
