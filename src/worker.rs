@@ -174,11 +174,14 @@ impl Worker {
     /// Hands an event to the store and carries out what it asks for. Only in callbacks of the root
     /// context: a call that another context makes is lost when that context ends.
     fn drive(&self, event: Event<'_>) {
-        let Some(now) = now() else { return };
-        self.store.borrow_mut().handle(now, event);
+        let Some(began) = now() else { return };
+        self.store.borrow_mut().handle(began, event);
         let mut resumed = 0;
-        // The borrow must end before the action, which may lead back to the store.
+        // The clock is read anew each time: a request that is resumed reads it too, and to go on
+        // with an older time would look like a clock that goes back. And the borrow must end before
+        // the action, which may lead back to the store.
         while resumed < MAX_RESUMED
+            && let Some(now) = now()
             && let Some(action) = self.next_action()
         {
             resumed += usize::from(matches!(action, Action::Resume { .. }));

@@ -26,9 +26,9 @@ impl Pause {
         self.failures
     }
 
-    /// Another worker tells of more failures than this one knew.
+    /// The lease tells how many there have been, fewer or more: whoever called last knows best.
     pub(super) fn learn_of(&mut self, failures: u32) {
-        self.failures = self.failures.max(failures);
+        self.failures = failures;
     }
 
     /// The wait after one more failure: 1 s, 2 s, 4 s ... [`LONGEST`], each shortened by up to half.

@@ -160,6 +160,8 @@ impl KeyStore {
             }
             self.waiting.move_back(back);
             self.blocked = None;
+            // The shared copy would pass for a later one, and make old keys young again.
+            self.share();
         }
         self.clock = now;
         self.blocked = self.blocked.filter(|lease| now < lease.until);
@@ -290,17 +292,22 @@ impl KeyStore {
     fn on_success(&mut self, now: UnixTime) {
         self.pause.succeeded();
         self.blocked = None;
-        if let Some(held) = &self.held {
+        self.share();
+        self.write_lease(Lease { until: now, failures: 0, is_call: false }, None);
+        self.resume_satisfied();
+    }
+
+    /// Puts what is held into shared data, in place of whatever is there.
+    fn share(&mut self) {
+        let value = self.held.as_ref().map_or_else(Vec::new, |held| {
             let entry = KeySetEntry {
                 confirmed_at: held.confirmed_at,
                 etag: held.etag.clone(),
                 json: held.json.clone(),
             };
-            let value = self.seal.seal(Slot::KeySet, &entry.encode());
-            self.actions.push_back(Action::Write { slot: Slot::KeySet, value, version: None });
-        }
-        self.write_lease(Lease { until: now, failures: 0, is_call: false }, None);
-        self.resume_satisfied();
+            self.seal.seal(Slot::KeySet, &entry.encode())
+        });
+        self.actions.push_back(Action::Write { slot: Slot::KeySet, value, version: None });
     }
 
     fn on_failure(&mut self, now: UnixTime, failure: FetchFailure) {

@@ -458,18 +458,49 @@ fn a_clock_that_goes_back_neither_keeps_keys_for_longer_nor_stops_the_upkeep() {
     assert_eq!(world.outcome(request), Some(&Outcome::Refused(Unknown::KeysUnavailable)));
 }
 
-#[test]
-fn a_clock_that_goes_back_again_and_again_does_not_keep_keys_young() {
-    let mut world = World::new(1);
+/// For how long keys are used after the key server has fallen silent and the clock goes back so far
+/// each so often, on the clock of somebody who does not.
+fn seconds_of_use(workers: usize, back: Duration, each: Duration) -> u64 {
+    let mut world = World::new(workers);
     world.pass(SECOND);
     world.server = KeyServer::Silent;
-    for _ in 0..11 {
-        world.pass(MINUTE);
-        world.now = world.now - 10 * MINUTE;
+    for second in 1..7200 {
+        world.pass(SECOND);
+        if second % each.as_secs() == 0 {
+            world.now = world.now - back;
+        }
+        let request = world.request(0, None);
+        match world.outcome(request) {
+            Some(Outcome::Keys(_)) => {}
+            _ => return second,
+        }
     }
-    let request = world.request(0, None);
-    world.pass(5 * SECOND);
-    assert_eq!(world.outcome(request), Some(&Outcome::Refused(Unknown::KeysUnavailable)));
+    panic!("the keys are used for ever");
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_keep_keys_young() {
+    for workers in [1, 3] {
+        for (back, each) in [(55, 60), (300, 300), (600, 60), (3600, 500)] {
+            let (back, each) = (Duration::from_secs(back), Duration::from_secs(each));
+            let seconds = seconds_of_use(workers, back, each);
+            assert!((590..=610).contains(&seconds), "{seconds} s, {back:?} back each {each:?}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_were_too_old_once_do_not_come_back_with_the_clock() {
+    let mut world = World::new(2);
+    world.pass(MINUTE);
+    world.server = KeyServer::Silent;
+    world.now = world.now - 30 * MINUTE;
+    world.pass(11 * MINUTE);
+    for _ in 0..40 {
+        world.pass(MINUTE);
+        let request = world.request(0, None);
+        assert!(!matches!(world.outcome(request), Some(Outcome::Keys(_))));
+    }
 }
 
 #[test]
@@ -491,18 +522,22 @@ fn keys_that_go_stale_while_they_are_confirmed_are_fetched_anew() {
 
 #[test]
 fn a_failure_after_another_workers_success_is_a_first_failure() {
-    let mut world = World::new(2);
-    world.server = KeyServer::Stranger;
-    world.pass(MINUTE);
-    world.server = KeyServer::Up;
-    world.pass(MINUTE);
-    world.server = KeyServer::Stranger;
-    world.reports.clear();
-    world.pass(MINUTE);
-    let Some(Report::Failed { retry_after, .. }) = world.reports.first() else {
-        panic!("{:?}", world.reports)
-    };
-    assert!(*retry_after <= SECOND, "{retry_after:?}");
+    for workers in [2, 4, 16] {
+        for up in [61, 70, 90, 120] {
+            let mut world = World::new(workers);
+            world.server = KeyServer::Stranger;
+            world.pass(MINUTE);
+            world.server = KeyServer::Up;
+            world.pass(Duration::from_secs(up));
+            world.server = KeyServer::Stranger;
+            world.reports.clear();
+            world.pass(MINUTE + SECOND);
+            let Some(Report::Failed { retry_after, .. }) = world.reports.first() else {
+                panic!("{:?}", world.reports)
+            };
+            assert!(*retry_after <= SECOND, "{retry_after:?} with {workers} workers, {up} s up");
+        }
+    }
 }
 
 #[test]
