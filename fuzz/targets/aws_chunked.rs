@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use voussoir_core::sigv4::body::{
     Algorithm, BodyError, BodyVerifier, Chunked, Framing, Output, Seed,
 };
+use voussoir_core::sigv4::{Signature, SigningKey};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -70,7 +71,9 @@ fn body(parts: &[Part<'_>], is_signed: bool) -> Vec<u8> {
 }
 
 fn run(input: &Input<'_>, pieces: &[&[u8]]) -> Result<Vec<u8>, BodyError> {
-    let seed = Seed { signing_key: &[7; 32], date: "date", scope: "scope", signature: &[b'a'; 64] };
+    let signing_key = &SigningKey::new([7; 32]);
+    let signature = Signature::from_hex(&[b'a'; 64]).expect("64 digits");
+    let seed = Seed { signing_key, date: "date", scope: "scope", signature };
     let checksum = input.checksum.map(|n| Algorithm::ALL[usize::from(n) % Algorithm::ALL.len()]);
     let mut verifier = BodyVerifier::chunked(
         Chunked {

@@ -8,41 +8,38 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
-
 use super::BodyError;
-use super::hex::Hex;
-use crate::mac::hmac_sha256;
+use crate::sigv4::encoding::Hex;
+use crate::sigv4::{Signature, SigningKey};
 
 /// What a verified request hands to its body.
 #[derive(Clone, Copy)]
 pub struct Seed<'a> {
     /// The signing key of the request's scope.
-    pub signing_key: &'a [u8; 32],
+    pub signing_key: &'a SigningKey,
     /// The request's time as it was signed, such as `20130524T000000Z`.
     pub date: &'a str,
     /// The scope as it was signed, such as `20130524/us-east-1/s3/aws4_request`.
     pub scope: &'a str,
-    /// The signature of the request, in lower-case hexadecimal digits.
-    pub signature: &'a [u8; 64],
+    /// The signature of the request.
+    pub signature: Signature,
 }
 
 /// The chain as far as it has been verified.
 pub(super) struct Chain {
-    key: Hmac<Sha256>,
+    key: SigningKey,
     date: String,
     scope: String,
-    previous: Hex,
+    previous: Signature,
 }
 
 impl Chain {
     pub(super) fn new(seed: Seed<'_>) -> Self {
         Self {
-            key: hmac_sha256(seed.signing_key),
+            key: seed.signing_key.clone(),
             date: seed.date.into(),
             scope: seed.scope.into(),
-            previous: Hex::from_text(*seed.signature),
+            previous: seed.signature,
         }
     }
 
@@ -54,7 +51,7 @@ impl Chain {
                 self.date,
                 self.scope,
                 self.previous,
-                Hex::of(hash),
+                Hex(&hash),
             ),
             signature,
         )
@@ -72,19 +69,18 @@ impl Chain {
                 self.date,
                 self.scope,
                 self.previous,
-                Hex::of(hash),
+                Hex(&hash),
             ),
             signature,
         )
     }
 
     fn add(&mut self, string_to_sign: String, signature: &[u8]) -> Result<(), BodyError> {
-        let mac = self.key.clone().chain_update(string_to_sign.as_bytes());
-        let right = Hex::of(mac.finalize().into_bytes().into());
-        if !right.matches(signature) {
+        let is_right = |provided: &Signature| self.key.verifies(&string_to_sign, provided);
+        let Some(right) = Signature::from_hex(signature).filter(is_right) else {
             let provided = String::from_utf8_lossy(signature).to_string();
             return Err(BodyError::Signature { string_to_sign, provided });
-        }
+        };
         self.previous = right;
         Ok(())
     }
@@ -111,20 +107,22 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use sha2::Digest as _;
+    use sha2::{Digest as _, Sha256};
 
-    const SEED: Seed<'_> = Seed {
-        signing_key: &[7; 32],
-        date: "20130524T000000Z",
-        scope: "20130524/us-east-1/s3/aws4_request",
-        signature: &[b'a'; 64],
-    };
+    fn seed(signing_key: &SigningKey) -> Seed<'_> {
+        Seed {
+            signing_key,
+            date: "20130524T000000Z",
+            scope: "20130524/us-east-1/s3/aws4_request",
+            signature: Signature::from_hex(&[b'a'; 64]).unwrap(),
+        }
+    }
 
     #[test]
     fn a_wrong_signature_comes_back_with_what_should_have_been_signed() {
         let hash = Sha256::digest(b"chunk").into();
         let Err(BodyError::Signature { string_to_sign, provided }) =
-            Chain::new(SEED).add_chunk(hash, b"0badc0de\xff")
+            Chain::new(seed(&SigningKey::new([7; 32]))).add_chunk(hash, b"0badc0de\xff")
         else {
             panic!("a wrong signature was accepted");
         };
@@ -142,7 +140,8 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_of_the_key() {
-        assert_eq!(format!("{SEED:?}"), "Seed(..)");
-        assert_eq!(format!("{:?}", Chain::new(SEED)), "Chain(..)");
+        let key = SigningKey::new([7; 32]);
+        assert_eq!(format!("{:?}", seed(&key)), "Seed(..)");
+        assert_eq!(format!("{:?}", Chain::new(seed(&key))), "Chain(..)");
     }
 }

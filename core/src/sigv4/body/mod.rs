@@ -36,7 +36,6 @@ mod checksum;
 mod chunk_line;
 mod decoder;
 mod error;
-mod hex;
 mod hold_back;
 mod single;
 mod sizes;

@@ -4,10 +4,11 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use super::BodyError;
-use super::hex::Hex;
 use super::hold_back::HoldBack;
+use crate::sigv4::encoding::Hex;
 
 /// A body with a hash that is only known to be right at its end.
 #[derive(Debug)]
@@ -30,10 +31,13 @@ impl Single {
 
     /// The body is all there: passes on the last byte, if the hash is right.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BodyError> {
-        let computed = Hex::of(core::mem::take(&mut self.hash).finalize().into());
-        let claimed = Hex::of(self.claimed).to_string();
-        if !computed.matches(claimed.as_bytes()) {
-            return Err(BodyError::ContentHash { claimed, computed: computed.to_string() });
+        let computed = core::mem::take(&mut self.hash).finalize();
+        if !bool::from(computed.ct_eq(&self.claimed)) {
+            let (claimed, computed) = (Hex(&self.claimed), Hex(&computed));
+            return Err(BodyError::ContentHash {
+                claimed: claimed.to_string(),
+                computed: computed.to_string(),
+            });
         }
         self.held.release(out);
         Ok(())

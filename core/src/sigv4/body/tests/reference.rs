@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::super::Seed;
+use crate::sigv4::{Signature, SigningKey};
 
 /// What the documentation's examples are signed with.
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -16,7 +17,8 @@ const DATE: &str = "20130524T000000Z";
 const SCOPE: &str = "20130524/us-east-1/s3/aws4_request";
 
 pub(super) struct Signer {
-    pub(super) key: [u8; 32],
+    key: [u8; 32],
+    signing_key: SigningKey,
     pub(super) seed: [u8; 64],
 }
 
@@ -26,11 +28,13 @@ impl Signer {
         let key = SCOPE.split('/').fold(format!("AWS4{SECRET}").into_bytes(), |key, part| {
             hmac(&key, part.as_bytes()).to_vec()
         });
-        Self { key: key.try_into().unwrap(), seed: seed.as_bytes().try_into().unwrap() }
+        let key = key.try_into().unwrap();
+        Self { key, signing_key: SigningKey::new(key), seed: seed.as_bytes().try_into().unwrap() }
     }
 
     pub(super) fn seed(&self) -> Seed<'_> {
-        Seed { signing_key: &self.key, date: DATE, scope: SCOPE, signature: &self.seed }
+        let signature = Signature::from_hex(&self.seed).unwrap();
+        Seed { signing_key: &self.signing_key, date: DATE, scope: SCOPE, signature }
     }
 
     fn first(&self) -> String {
