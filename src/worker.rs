@@ -79,10 +79,7 @@ impl Worker {
         input: Input<'_>,
         is_resumed: bool,
     ) {
-        let Some(now) = now() else {
-            let effect = gate.borrow_mut().abort();
-            return self.decide(gate, effect, is_resumed);
-        };
+        let Some(now) = now() else { return self.abort(gate) };
         let mut effect = gate.borrow_mut().handle(now, input);
         while let Effect::NeedKeys { newer_than } = effect {
             let want = self.store.borrow_mut().want(now, context_id, newer_than);
@@ -309,8 +306,7 @@ impl Worker {
                 if is_forwarded {
                     self.metrics.count_request(verdict);
                 } else {
-                    let effect = gate.borrow_mut().abort();
-                    self.decide(gate, effect, is_resumed);
+                    self.abort(gate);
                 }
             }
             Effect::Refuse(reply, verdict) => {
