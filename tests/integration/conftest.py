@@ -22,6 +22,7 @@ from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.minting import write_repository
 from parts.process import Process
+from parts.relay import Relay
 from parts.upstream import Upstream
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -186,3 +187,10 @@ def pytest_runtest_makereport():
             log = "\n".join(part.log().splitlines()[-60:])
             report.sections.append((f"end of the log of {part.name} ({part.log_path})", log))
     return report
+
+
+@pytest.fixture
+def relay(vector_keyserver):
+    """The way to the key server of the vectors, which can be held or closed."""
+    with Relay(vector_keyserver.port) as relay:
+        yield relay

@@ -5,18 +5,11 @@ import pytest
 from parts import http1
 from parts.deadline import holds_for, wait_until
 from parts.envoy_config import Listener, plugin
-from parts.relay import Relay
 
 UNAVAILABLE = (
     b'{"error":{"code":503,"title":"Service Unavailable",'
     b'"message":"The server is currently unable to validate the token. Please try again."}}'
 )
-
-
-@pytest.fixture
-def relay(vector_keyserver):
-    with Relay(vector_keyserver.port) as relay:
-        yield relay
 
 
 def test_down_at_the_start_is_503_and_mends_itself(start_envoy, relay, path, good_token, upstream):
