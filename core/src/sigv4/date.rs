@@ -48,6 +48,12 @@ impl Day {
         Ok(Self { year, month, of_month })
     }
 
+    /// Its first moment, in UTC.
+    #[must_use]
+    pub fn begins_at(self) -> UnixTime {
+        UnixTime::from_secs(u64::from(self.number()) * 24 * 60 * 60)
+    }
+
     /// Days since 1970-01-01. The year is taken to begin in March, so that the leap day is its
     /// last.
     fn number(self) -> u32 {

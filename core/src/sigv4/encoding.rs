@@ -77,7 +77,7 @@ pub(super) fn hex_digit(byte: u8) -> Option<u8> {
 }
 
 /// 32 bytes from 64 hexadecimal digits in lower case.
-pub(super) fn hex_bytes(text: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn hex_bytes(text: &[u8]) -> Option<[u8; 32]> {
     let (pairs, []) = text.as_chunks::<2>() else { return None };
     let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
     let mut bytes = [0; 32];
@@ -88,7 +88,7 @@ pub(super) fn hex_bytes(text: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// Shows bytes as hexadecimal digits in lower case.
-pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use super::authorization::Authorization;
+use super::date::Day;
 use super::error::Error;
 use crate::time::UnixTime;
 
@@ -31,6 +32,20 @@ impl Authorization {
         Ok(())
     }
 }
+
+/// Whether a signing key for this day can still, or already, be of use to anybody: what the key
+/// server asks before it derives one.
+///
+/// The oldest is that of a presigned URL that is good for a week and was signed at the beginning of
+/// its day; a clock may be ahead by [`DEFAULT_MAX_SKEW`].
+#[must_use]
+pub fn is_derivable(day: Day, now: UnixTime) -> bool {
+    let begins = day.begins_at();
+    begins <= now + DEFAULT_MAX_SKEW && now < begins + OLDEST
+}
+
+/// A day, and a week for which a presigned URL is good.
+const OLDEST: Duration = Duration::from_hours(8 * 24);
 
 /// How far a client's clock may be off: S3's 15 minutes.
 pub const DEFAULT_MAX_SKEW: Duration = Duration::from_mins(15);
@@ -103,6 +118,18 @@ mod tests {
             let early = UnixTime::from_secs(DATE - 901);
             assert_eq!(check(&authorization, early), Err(Error::NotYetValid));
         }
+    }
+
+    #[test]
+    fn a_key_is_derived_as_long_as_it_is_of_use() {
+        let day = Day::from_text(b"20130524").unwrap();
+        let derivable = |now| is_derivable(day, UnixTime::from_secs(now));
+        assert!(!derivable(DATE - 901));
+        assert!(derivable(DATE - 900));
+        assert!(derivable(DATE));
+        // A presigned URL from the last second of the day, for a week.
+        assert!(derivable(DATE + 86_399 + 604_800));
+        assert!(!derivable(DATE + 8 * 86_400));
     }
 
     #[test]

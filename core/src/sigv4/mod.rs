@@ -39,12 +39,15 @@ pub use authorization::{Algorithm, Authorization};
 pub use canonical::CanonicalRequest;
 pub use claim::{Claim, Mismatch, Unverified, Verified};
 pub use date::{AmzDate, Day, InvalidDate};
+pub(crate) use encoding::{Hex, hex_bytes};
 pub use error::{Error, HeaderFault, QueryFault};
 pub use form::Form;
-pub use freshness::DEFAULT_MAX_SKEW;
+pub use freshness::{DEFAULT_MAX_SKEW, is_derivable};
 pub use header::{InvalidSignedHeaders, SignedHeaders};
 pub use payload::{Payload, Streaming};
 pub use presigned::MAX_EXPIRES;
 pub use query::Query;
-pub use scope::{Credential, CredentialFault, Dialect, MAX_ACCESS_KEY, MAX_NAME, Scope};
+pub use scope::{
+    Credential, CredentialFault, Dialect, MAX_ACCESS_KEY, MAX_NAME, Scope, is_access_key,
+};
 pub use signature::{Signature, SigningKey, string_to_sign};

@@ -99,10 +99,7 @@ impl Credential {
         if terminal != TERMINAL {
             return Err(CredentialFault::Terminal(terminal.into()));
         }
-        if access_key.is_empty()
-            || access_key.len() > MAX_ACCESS_KEY
-            || !access_key.bytes().all(|byte| byte.is_ascii_graphic())
-        {
+        if !is_access_key(access_key) {
             return Err(CredentialFault::Malformed);
         }
         let day =
@@ -110,6 +107,20 @@ impl Credential {
         let scope = Scope::new(day, region, service).ok_or(CredentialFault::Malformed)?;
         Ok(Self { access_key: access_key.into(), scope })
     }
+
+    /// Puts one together, if the day is one in the form `yyyyMMdd` and the rest can be what it is
+    /// said to be.
+    #[must_use]
+    pub fn from_parts(access_key: &str, day: &[u8], region: &str, service: &str) -> Option<Self> {
+        let scope = Scope::new(Day::from_text(day).ok()?, region, service)?;
+        is_access_key(access_key).then(|| Self { access_key: access_key.into(), scope })
+    }
+}
+
+/// Whether a text can be the id of an access key.
+#[must_use]
+pub fn is_access_key(text: &str) -> bool {
+    (1..=MAX_ACCESS_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl fmt::Display for Scope {

@@ -1,6 +1,4 @@
-//! What the key server sends: one definition for the side that writes and the side that reads.
-//!
-//! `docs/key-server.md` documents the protocol.
+//! The keys that open Keystone's tokens: the answer to `GET /v1/token-keys`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,13 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fernet::{Key, KeyRing};
 use crate::secret::Secret;
-
-/// The header that carries [`PROTOCOL_VERSION`] on every answer of a key server. An answer without
-/// it comes from something else: another service, or the proxy itself when it reached nobody.
-pub const PROTOCOL_HEADER: &str = "voussoir-protocol";
-
-/// The version of the protocol. An edge believes no answer of another version.
-pub const PROTOCOL_VERSION: &str = "1";
 
 /// Where the key set is served.
 pub const TOKEN_KEYS_PATH: &str = "/v1/token-keys";

@@ -1,0 +1,24 @@
+//! What the key server sends: one definition for the side that writes and the side that reads.
+//!
+//! `docs/key-server.md` documents the protocol.
+
+mod credential;
+mod key_set;
+mod signing_key;
+
+pub use credential::{
+    CredentialRecord, Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role,
+    SessionTokenHash, User,
+};
+pub use key_set::{FernetKey, InvalidKeySet, KeySet, MAX_KEY_SET_BYTES, TOKEN_KEYS_PATH};
+pub use signing_key::{
+    AccessKeyFault, Denial, InvalidSigningKey, MAX_SIGNING_KEY_BYTES,
+    MAX_SIGNING_KEY_REQUEST_BYTES, SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,
+};
+
+/// The header that carries [`PROTOCOL_VERSION`] on every answer of a key server. An answer without
+/// it comes from something else: another service, or the proxy itself when it reached nobody.
+pub const PROTOCOL_HEADER: &str = "voussoir-protocol";
+
+/// The version of the protocol. An edge believes no answer of another version.
+pub const PROTOCOL_VERSION: &str = "1";
