@@ -13,7 +13,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{CredentialRecord, InvalidRecord};
-use crate::sigv4::{Credential, Hex, Scope, SigningKey, hex_bytes};
+use crate::sigv4::{Credential, Hex, SigningKey, hex_bytes};
 
 /// Where signing keys are asked for.
 pub const SIGNING_KEYS_PATH: &str = "/v1/signing-keys";
