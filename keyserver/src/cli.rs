@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::database::DatabaseUrl;
+use crate::keys::Keys;
 use crate::logging::{LogFormat, LogLevel};
 
-/// Serves Keystone's Fernet keys to Voussoir filters
+/// Serves keys to Voussoir filters: Keystone's Fernet keys, and signing keys of access keys
 ///
 /// The filters check Keystone's tokens in the proxy. For that they need the keys that Keystone makes
 /// the tokens with, and fetch them from here. A Fernet key can also make tokens, for any user:
 /// whoever may fetch the keys must be trusted like Keystone itself.
+///
+/// For AWS Signature Version 4 the filters ask for the key of one access key, day, region and
+/// service. The secret that it is derived from stays here.
 #[derive(Debug, Parser)]
 #[command(name = "voussoir-keyserver", version, after_long_help = EXAMPLES)]
 pub struct Cli {
@@ -35,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the keys of a Keystone
     Serve(Serve),
+    /// Make, list, switch off and delete access keys of our own
+    Keys(Keys),
     /// Make keys and tokens of its own and serve those: a first run without a Keystone
     Demo(Demo),
 }
@@ -48,7 +55,11 @@ pub struct Serve {
 
     /// Keystone's key repository: `[fernet_tokens] key_repository` in keystone.conf
     #[arg(long, env = "VOUSSOIR_FERNET_KEYS", value_name = "DIRECTORY")]
-    pub fernet_keys: PathBuf,
+    pub fernet_keys: Option<PathBuf>,
+
+    /// Where access keys of our own are.
+    #[command(flatten)]
+    pub store: StoreFlags,
 
     /// File of bearer tokens, one per line; a client must present one of them
     #[arg(long, env = "VOUSSOIR_BEARER_TOKENS", value_name = "FILE")]
@@ -119,6 +130,29 @@ pub struct Serve {
         value_parser = duration
     )]
     pub shutdown_timeout: Duration,
+}
+
+/// Where the store of access keys is.
+#[derive(Args, Debug)]
+pub struct StoreFlags {
+    /// URL of the database of access keys, of SQLite, MariaDB, MySQL or PostgreSQL
+    #[arg(
+        long,
+        env = "VOUSSOIR_STORE",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "store_key",
+        conflicts_with = "store_file"
+    )]
+    pub store: Option<DatabaseUrl>,
+
+    /// File that holds the URL: better than --store if there is a password in it
+    #[arg(long, env = "VOUSSOIR_STORE_FILE", value_name = "FILE", requires = "store_key")]
+    pub store_file: Option<PathBuf>,
+
+    /// File with the Fernet key that seals the secrets in the store
+    #[arg(long, env = "VOUSSOIR_STORE_KEY", value_name = "FILE")]
+    pub store_key: Option<PathBuf>,
 }
 
 /// The flags of `demo`.
@@ -194,8 +228,14 @@ Examples:
       --fernet-keys /etc/keystone/fernet-keys --client-ca clients.crt \\
       --tls-certificate tls.crt --tls-private-key tls.key
 
+  Access keys of our own:
+    voussoir-keyserver keys create --store sqlite:access-keys.db --store-key store-key \\
+      --user-id alice --project-id photos --role member
+    voussoir-keyserver serve --store sqlite:access-keys.db --store-key store-key \\
+      --bearer-tokens bearer-tokens
+
 Exit codes:
-  0  ended by SIGTERM or SIGINT
+  0  ended by SIGTERM or SIGINT, or done
   1  something failed at run time, such as listening on the address
   2  wrong flags, or files that cannot be used";
 
@@ -213,7 +253,9 @@ mod tests {
     fn every_flag_is_documented_with_its_variable_and_default() {
         let documentation = include_str!("../../docs/key-server.md");
         let cli = Cli::command();
-        for argument in cli.get_subcommands().chain([&cli]).flat_map(clap::Command::get_arguments) {
+        let nested = cli.get_subcommands().flat_map(clap::Command::get_subcommands);
+        let commands = cli.get_subcommands().chain(nested).chain([&cli]);
+        for argument in commands.flat_map(clap::Command::get_arguments) {
             let Some(variable) = argument.get_env() else {
                 continue;
             };

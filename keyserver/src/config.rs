@@ -7,16 +7,25 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::{self, Demo, Serve};
+use crate::cli::{self, Demo, Serve, StoreFlags};
+use crate::database::{DatabaseUrl, UrlFileError};
 
 /// What a server needs to know. Made from the command line with `TryFrom`.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) listen: SocketAddr,
-    pub(crate) fernet_keys: PathBuf,
+    pub(crate) fernet_keys: Option<PathBuf>,
+    pub(crate) store: Option<StoreConfig>,
     pub(crate) bearer_tokens: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) limits: Limits,
+}
+
+/// Where access keys of our own are.
+#[derive(Debug)]
+pub(crate) struct StoreConfig {
+    pub(crate) url: DatabaseUrl,
+    pub(crate) key: PathBuf,
 }
 
 /// Where the server finds its certificate, and the authorities of its clients'.
@@ -41,23 +50,31 @@ pub(crate) struct Limits {
 }
 
 /// Why flags are no configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// `--allow-unauthenticated` next to something that authenticates.
     Contradiction,
     /// `demo` on an address that others can reach.
     DemoBeyondLoopback(SocketAddr),
+    /// Neither keys of tokens nor access keys.
+    NothingToServe,
     /// Nothing that authenticates clients.
     Unauthenticated,
     /// `--allow-unauthenticated` on an address that others can reach.
     UnauthenticatedBeyondLoopback(SocketAddr),
+    /// This flag's file holds no URL of a database.
+    UrlFile(&'static str, PathBuf, UrlFileError),
 }
 
 impl TryFrom<Serve> for Config {
     type Error = ConfigError;
 
     fn try_from(serve: Serve) -> Result<Self, ConfigError> {
+        let store = StoreConfig::from_flags(serve.store)?;
+        if serve.fernet_keys.is_none() && store.is_none() {
+            return Err(ConfigError::NothingToServe);
+        }
         let authenticated = serve.bearer_tokens.is_some() || serve.client_ca.is_some();
         match (authenticated, serve.allow_unauthenticated) {
             (true, true) => return Err(ConfigError::Contradiction),
@@ -72,6 +89,7 @@ impl TryFrom<Serve> for Config {
         Ok(Self {
             listen: serve.listen,
             fernet_keys: serve.fernet_keys,
+            store,
             bearer_tokens: serve.bearer_tokens,
             tls: tls.map(|(certificate, private_key)| TlsFiles {
                 certificate,
@@ -97,12 +115,33 @@ impl TryFrom<Demo> for Config {
         }
         Ok(Self {
             listen: demo.listen,
-            fernet_keys: demo.fernet_keys(),
+            fernet_keys: Some(demo.fernet_keys()),
+            store: None,
             bearer_tokens: demo.bearer_tokens,
             tls: None,
             limits: Limits { connections: DEMO_CONNECTIONS, ..Limits::default() },
         })
     }
+}
+
+impl StoreConfig {
+    /// `None` if there are no flags of a store.
+    pub(crate) fn from_flags(flags: StoreFlags) -> Result<Option<Self>, ConfigError> {
+        let url = url("--store-file", flags.store, flags.store_file)?;
+        // The command line has the key with the URL.
+        Ok(url.zip(flags.store_key).map(|(url, key)| Self { url, key }))
+    }
+}
+
+/// The URL of a flag, or else that of the flag's file.
+fn url(
+    flag: &'static str,
+    url: Option<DatabaseUrl>,
+    file: Option<PathBuf>,
+) -> Result<Option<DatabaseUrl>, ConfigError> {
+    let Some(file) = file else { return Ok(url) };
+    let read = DatabaseUrl::from_file(&file);
+    read.map(Some).map_err(|why| ConfigError::UrlFile(flag, file, why))
 }
 
 impl Default for Limits {
@@ -128,6 +167,9 @@ impl fmt::Display for ConfigError {
                 "demo does not listen on {listen}, where others could fetch the keys: \
                  use a loopback address such as 127.0.0.1:9311"
             ),
+            Self::NothingToServe => {
+                f.write_str("there is nothing to serve: give --fernet-keys, --store or both")
+            }
             Self::Unauthenticated => f.write_str(
                 "nothing says who may have the keys: give --bearer-tokens, or --client-ca with \
                  --tls-certificate and --tls-private-key, or, on a loopback address, \
@@ -139,6 +181,7 @@ impl fmt::Display for ConfigError {
                  keys: listen on a loopback address such as 127.0.0.1:9311, or give \
                  --bearer-tokens or --client-ca"
             ),
+            Self::UrlFile(flag, file, why) => write!(f, "{flag} {}: {why}", file.display()),
         }
     }
 }
@@ -159,6 +202,7 @@ mod tests {
         match Cli::try_parse_from(words).unwrap().command {
             Command::Serve(serve) => serve.try_into(),
             Command::Demo(demo) => demo.try_into(),
+            Command::Keys(_) => panic!("keys is no server"),
         }
     }
 
@@ -181,6 +225,27 @@ mod tests {
             config("serve --fernet-keys k --allow-unauthenticated --bearer-tokens t").err(),
             Some(ConfigError::Contradiction)
         );
+    }
+
+    #[test]
+    fn there_is_something_to_serve() {
+        assert_eq!(config("serve --bearer-tokens t").err(), Some(ConfigError::NothingToServe));
+        let store = "serve --bearer-tokens t --store sqlite:s.db --store-key k";
+        let config = config(store).unwrap();
+        assert!(config.fernet_keys.is_none() && config.store.is_some());
+    }
+
+    #[test]
+    fn flags_of_one_thing_come_together() {
+        for flags in [
+            "--store sqlite:s.db",
+            "--store-file f",
+            "--store sqlite:s.db --store-file f --store-key k",
+            "--store http://hunter2 --store-key k",
+        ] {
+            let words = format!("x serve --fernet-keys k --bearer-tokens t {flags}");
+            assert!(Cli::try_parse_from(words.split_whitespace()).is_err(), "{flags}");
+        }
     }
 
     #[test]
@@ -208,6 +273,6 @@ mod tests {
         assert_eq!(timeouts(&serve), timeouts(&demo));
         assert_eq!(serve.limits.connections, Limits::default().connections);
         assert_eq!(demo.limits.idle, Duration::from_secs(90));
-        assert_eq!(demo.fernet_keys, PathBuf::from("d/fernet-keys"));
+        assert_eq!(demo.fernet_keys, Some(PathBuf::from("d/fernet-keys")));
     }
 }

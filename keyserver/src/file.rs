@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Secret, ReadError> {
 
 /// Why a file was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The operating system says no.
     Io(io::ErrorKind),
     /// A directory, FIFO, socket or device.

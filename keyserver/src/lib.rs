@@ -1,24 +1,30 @@
 //! Voussoir's key server: it reads Keystone's Fernet key repository and hands the keys to the
-//! proxies that check tokens.
+//! proxies that check tokens, and it derives signing keys from the secrets of access keys for the
+//! proxies that check AWS Signature Version 4.
 //!
 //! In reading order: [`cli`] and [`config`] say what is asked for, [`server`] puts the parts
-//! together, `key_repository` finds out which keys are in force, `http` answers with them, and
-//! `connection` bounds what a client can do. `docs/key-server.md` documents the protocol, the
+//! together, `key_repository` finds out which keys are in force, `access_keys` who knows access keys
+//! (`store`: we ourselves), `http` answers with them, and `connection` bounds what a client can do.
+//! `keys` is the command that fills the store. `docs/key-server.md` documents the protocol, the
 //! command line and the operation.
 
+mod access_keys;
 mod bearer_tokens;
 pub mod cli;
 mod clock;
 pub mod config;
 mod connection;
+pub mod database;
 pub mod demo;
 mod file;
 mod http;
 mod key_repository;
+pub mod keys;
 pub mod logging;
 mod metrics;
 mod open_files;
 mod reload;
 pub mod server;
 mod settle;
+pub mod store;
 mod tls;

@@ -1,20 +1,28 @@
 //! The program: command line in, exit code out.
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
-use voussoir_keyserver::cli::{Cli, Command};
+use voussoir_keyserver::cli::{Cli, Command, Demo};
 use voussoir_keyserver::config::Config;
 use voussoir_keyserver::server::{Server, StartError};
-use voussoir_keyserver::{demo, logging};
+use voussoir_keyserver::{demo, keys, logging};
 
 fn main() -> ExitCode {
     // clap itself ends the process with code 2 on wrong flags, and with 0 after --help.
     let cli = Cli::parse();
     logging::start(cli.log_format, cli.log_level);
-    match configure(cli.command).and_then(run) {
+    let done = match cli.command {
+        Command::Demo(demo) => demonstrate(demo).and_then(|config| block_on(serve(config))),
+        Command::Keys(keys) => block_on(keys::run(keys)),
+        Command::Serve(flags) => {
+            Config::try_from(flags).map_err(wrong).and_then(|config| block_on(serve(config)))
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _nowhere_to_tell = writeln!(io::stderr(), "voussoir-keyserver: {error}");
@@ -23,29 +31,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn configure(command: Command) -> Result<Config, StartError> {
-    let wrong = |why| StartError::Configuration(Box::new(why));
-    match command {
-        Command::Serve(serve) => Config::try_from(serve).map_err(wrong),
-        Command::Demo(demo) => {
-            let directory = demo.directory.clone();
-            let config = Config::try_from(demo).map_err(wrong)?;
-            let tokens = demo::prepare(&directory)
-                .map_err(|why| StartError::Configuration(Box::new(why)))?;
-            for (name, token) in tokens.iter() {
-                say(&format!("{name}: {token}"));
-            }
-            Ok(config)
-        }
+fn demonstrate(demo: Demo) -> Result<Config, StartError> {
+    let directory = demo.directory.clone();
+    let config = Config::try_from(demo).map_err(wrong)?;
+    let tokens = demo::prepare(&directory).map_err(wrong)?;
+    for (name, token) in tokens.iter() {
+        say(&format!("{name}: {token}"));
     }
+    Ok(config)
 }
 
-fn run(config: Config) -> Result<(), StartError> {
+fn wrong(why: impl Error + Send + Sync + 'static) -> StartError {
+    StartError::Configuration(Box::new(why))
+}
+
+fn block_on(work: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|why| StartError::Runtime(why.into()))?
-        .block_on(serve(config))
+        .block_on(work)
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {

@@ -15,14 +15,17 @@ use tokio::sync::watch::Sender;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::access_keys::{AccessKeys, Sources};
 use crate::config::{Config, Limits};
 use crate::connection::Connections;
+use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
 use crate::key_repository;
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
 use crate::reload;
+use crate::store::Store;
 
 /// A server that listens, and serves once it is run.
 pub struct Server {
@@ -50,8 +53,10 @@ impl Server {
     /// may come to be later.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        if !config.fernet_keys.is_dir() {
-            return Err(StartError::Configuration(no_repository(&config.fernet_keys).into()));
+        if let Some(fernet_keys) = &config.fernet_keys
+            && !fernet_keys.is_dir()
+        {
+            return Err(StartError::Configuration(no_repository(fernet_keys).into()));
         }
         let tokens = config
             .bearer_tokens
@@ -67,15 +72,27 @@ impl Server {
             })
             .transpose()
             .map_err(|why| StartError::Configuration(why.into()))?;
+        let mut sources: Vec<Arc<dyn AccessKeys>> = Vec::new();
+        if let Some(store) = config.store {
+            let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
+                .map_err(|why| StartError::Configuration(why.into()))?;
+            let database = Database::open(store.url, Purpose::Read);
+            sources.push(Arc::new(Store { database, keys }));
+        }
 
         let runtime = |why: io::Error| StartError::Runtime(why.into());
         let listener = TcpListener::bind(config.listen).await.map_err(|why| {
             StartError::Runtime(format!("cannot listen on {}: {why}", config.listen).into())
         })?;
         let address = listener.local_addr().map_err(runtime)?;
-        let mut keys =
-            key_repository::watch(config.fernet_keys, Arc::clone(&metrics)).map_err(runtime)?;
-        if timeout(FIRST_KEYS, keys.wait_for(Option::is_some)).await.is_err() {
+        let mut keys = config
+            .fernet_keys
+            .map(|directory| key_repository::watch(directory, Arc::clone(&metrics)))
+            .transpose()
+            .map_err(runtime)?;
+        if let Some(keys) = &mut keys
+            && timeout(FIRST_KEYS, keys.wait_for(Option::is_some)).await.is_err()
+        {
             warn!("there is no complete set of keys yet: requests for keys are answered with 503");
         }
         if tls.is_none() && !address.ip().is_loopback() {
@@ -89,13 +106,15 @@ impl Server {
             connections: open_files::make_room(config.limits.connections),
             ..config.limits
         };
+        let ending = Sender::new(false);
+        let sources = Sources::new(sources, Arc::clone(&metrics), &ending.subscribe());
         let router = http::router(Arc::new(Context {
             access: Access { certificate, tokens },
             keys,
+            sources,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),
         }));
-        let ending = Sender::new(false);
         let connections = Arc::new(Connections::new(limits, router, tls, ending.subscribe()));
         Ok(Self { listener, address, limits, connections, metrics, ending })
     }

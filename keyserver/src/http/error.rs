@@ -4,27 +4,48 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use voussoir_core::record::AccessKeyFault;
+
 use super::access::Refusal;
 
 /// Why a request gets none of what it asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Error {
-    /// A path of ours, but not `GET` or `HEAD`. The router adds `Allow`.
+    /// What was sent is no question; this says why not.
+    BadRequest(&'static str),
+    /// More was sent than any question takes.
+    ContentTooLarge,
+    /// There is no such access key, or it is good no more.
+    Denied(AccessKeyFault),
+    /// A path of ours, but not one of its methods. The router adds `Allow`.
     MethodNotAllowed,
     /// No path of ours.
     NotFound,
-    /// No complete key set was read yet.
+    /// No complete key set was read yet, or no source of access keys was reached yet.
     NotReady,
+    /// Nothing was configured that knows access keys.
+    NoSigningKeys,
+    /// No key repository was configured.
+    NoTokenKeys,
     /// The client may not have keys.
     Refused(Refusal),
+    /// Whether there is such an access key cannot be found out now.
+    Unavailable,
+    /// Something other than JSON was sent.
+    UnsupportedMediaType,
 }
 
 impl Error {
     fn status(self) -> StatusCode {
         match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Denied(_) | Self::NoSigningKeys | Self::NoTokenKeys | Self::NotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Self::NotReady | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(Refusal::NoCertificate) => StatusCode::FORBIDDEN,
             Self::Refused(Refusal::NoToken | Refusal::WrongToken) => StatusCode::UNAUTHORIZED,
         }
@@ -32,9 +53,26 @@ impl Error {
 
     fn message(self) -> &'static str {
         match self {
-            Self::MethodNotAllowed => "This path answers GET and HEAD only.",
+            Self::BadRequest(message) => message,
+            Self::ContentTooLarge => "The body is longer than 8 KiB.",
+            Self::Denied(AccessKeyFault::AccessKeyDisabled) => {
+                "The access key, its user, its project or a domain is disabled, or no role is left."
+            }
+            Self::Denied(AccessKeyFault::AccessKeyExpired) => "The access key has ended.",
+            // What is to come is told by its reason.
+            Self::Denied(_) => "There is no such access key.",
+            Self::MethodNotAllowed => "This path has other methods: the Allow header names them.",
+            Self::NoSigningKeys => {
+                "This key server has no access keys: it was started without --store and \
+                 --keystone-database."
+            }
+            Self::NoTokenKeys => {
+                "This key server has no keys of tokens: it was started without --fernet-keys."
+            }
             Self::NotFound => "There is nothing at this path.",
-            Self::NotReady => "No complete set of keys was read from the key repository yet.",
+            Self::NotReady => "What this key server reads its keys from was not complete yet.",
+            Self::Unavailable => "The access key cannot be looked up now.",
+            Self::UnsupportedMediaType => "The body must be application/json.",
             Self::Refused(Refusal::NoCertificate) => "A client certificate is required.",
             Self::Refused(Refusal::NoToken | Refusal::WrongToken) => {
                 "A valid bearer token is required."
@@ -45,13 +83,37 @@ impl Error {
     /// The header that this status calls for.
     fn header(self) -> Option<(HeaderName, &'static str)> {
         match self {
-            Self::MethodNotAllowed | Self::NotFound | Self::Refused(Refusal::NoCertificate) => None,
-            Self::NotReady => Some((RETRY_AFTER, "1")),
+            Self::BadRequest(_)
+            | Self::ContentTooLarge
+            | Self::Denied(_)
+            | Self::MethodNotAllowed
+            | Self::NoSigningKeys
+            | Self::NoTokenKeys
+            | Self::NotFound
+            | Self::Refused(Refusal::NoCertificate)
+            | Self::UnsupportedMediaType => None,
+            Self::NotReady | Self::Unavailable => Some((RETRY_AFTER, "1")),
             // RFC 6750, section 3: no error code when no token was presented.
             Self::Refused(Refusal::NoToken) => Some((WWW_AUTHENTICATE, "Bearer")),
             Self::Refused(Refusal::WrongToken) => {
                 Some((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
             }
+        }
+    }
+
+    /// What became of a question for a signing key, as a label of a metric.
+    pub(super) fn outcome(self) -> &'static str {
+        match self {
+            Self::Denied(fault) => fault.reason(),
+            Self::NoSigningKeys => "not_configured",
+            Self::NotReady | Self::Unavailable => "unavailable",
+            Self::BadRequest(_)
+            | Self::ContentTooLarge
+            | Self::MethodNotAllowed
+            | Self::NoTokenKeys
+            | Self::NotFound
+            | Self::Refused(_)
+            | Self::UnsupportedMediaType => "invalid",
         }
     }
 }
@@ -62,8 +124,13 @@ impl IntoResponse for Error {
         let (code, title) = (status.as_u16(), status.canonical_reason().unwrap_or_default());
         let message = self.message();
         // The texts are all our own, and have nothing in them that JSON escapes.
-        let body =
-            format!(r#"{{"error":{{"code":{code},"title":"{title}","message":"{message}"}}}}"#);
+        let reason = match self {
+            Self::Denied(fault) => format!(r#","reason":"{}""#, fault.reason()),
+            _ => String::new(),
+        };
+        let body = format!(
+            r#"{{"error":{{"code":{code},"title":"{title}","message":"{message}"{reason}}}}}"#
+        );
         let mut response =
             (status, [(CONTENT_TYPE, "application/json")], self.header().map(|h| [h]), body)
                 .into_response();

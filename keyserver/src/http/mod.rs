@@ -1,9 +1,10 @@
-//! The HTTP side: four paths, and what every answer has in common.
+//! The HTTP side: five paths, and what every answer has in common.
 
 mod access;
 mod error;
 mod etag;
 mod probes;
+mod signing_keys;
 mod token_keys;
 
 #[cfg(test)]
@@ -13,21 +14,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tracing::{debug, field, info};
-use voussoir_core::record::{PROTOCOL_HEADER, PROTOCOL_VERSION, TOKEN_KEYS_PATH};
+use voussoir_core::record::{
+    MAX_SIGNING_KEY_REQUEST_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION, SIGNING_KEYS_PATH,
+    TOKEN_KEYS_PATH,
+};
 
 pub(crate) use access::Access;
 use access::Refusal;
 use error::Error;
 
+use crate::access_keys::Sources;
 use crate::key_repository::Published;
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
@@ -35,8 +40,9 @@ use crate::metrics::Metrics;
 /// What the handlers share.
 pub(crate) struct Context {
     pub(crate) access: Access,
-    /// Empty until a first complete set was read.
-    pub(crate) keys: Receiver<Option<Arc<Published>>>,
+    /// Empty until a first complete set was read; absent if there is no key repository.
+    pub(crate) keys: Option<Receiver<Option<Arc<Published>>>>,
+    pub(crate) sources: Sources,
     pub(crate) metrics: Arc<Metrics>,
     /// For log lines that a client can cause.
     pub(crate) allowance: Allowance,
@@ -55,6 +61,8 @@ pub(crate) struct Peer {
 pub(crate) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route(TOKEN_KEYS_PATH, get(token_keys::get))
+        .route(SIGNING_KEYS_PATH, post(signing_keys::post))
+        .layer(DefaultBodyLimit::max(MAX_SIGNING_KEY_REQUEST_BYTES))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
         .route(HEALTHZ_PATH, get(probes::healthz))
         .route(READYZ_PATH, get(probes::readyz))
@@ -96,7 +104,7 @@ async fn observe(State(context): State<Arc<Context>>, request: Request, next: Ne
 
 /// The path if it is one of ours. Any other is a client's text, and goes into no metric or log.
 fn known_path(path: &str) -> &'static str {
-    [TOKEN_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH]
+    [TOKEN_KEYS_PATH, SIGNING_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH]
         .into_iter()
         .find(|known| *known == path)
         .unwrap_or("other")

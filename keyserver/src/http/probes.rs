@@ -16,8 +16,16 @@ pub(super) async fn healthz() -> impl IntoResponse {
 }
 
 /// Whether there are keys to serve.
+///
+/// A database that is down now is down for every replica, and taking them all away would take the
+/// keys of tokens away too. So databases count only where there is nothing else to serve, and only
+/// until they were reached once.
 pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result<Response, Error> {
-    if context.keys.borrow().is_none() {
+    let is_ready = match &context.keys {
+        Some(keys) => keys.borrow().is_some(),
+        None => context.sources.were_up(),
+    };
+    if !is_ready {
         return Err(Error::NotReady);
     }
     Ok(([(CONTENT_TYPE, "application/json")], r#"{"status":"ready"}"#).into_response())

@@ -10,10 +10,12 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, Request};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
-use voussoir_core::record::{FernetKey, KeySet};
+use voussoir_core::record::{AccessKeyFault, Denial, FernetKey, KeySet};
 use voussoir_core::secret::Secret;
+use voussoir_core::time::UnixTime;
 
 use super::*;
+use crate::access_keys::{AccessKey, AccessKeys, Answering, LookupError, Unavailable};
 use crate::bearer_tokens::BearerTokens;
 use crate::reload::FromFiles as _;
 
@@ -30,6 +32,32 @@ struct Answer {
 impl Answer {
     fn header(&self, name: HeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// A source that says one thing.
+struct Says(Option<AccessKeyFault>);
+
+impl AccessKeys for Says {
+    fn name(&self) -> &'static str {
+        "says"
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        _: &'a str,
+        _: UnixTime,
+    ) -> Answering<'a, Result<AccessKey, LookupError>> {
+        Box::pin(async {
+            Err(match self.0 {
+                Some(fault) => LookupError::Denied(fault),
+                None => LookupError::Unavailable(Unavailable::Schema),
+            })
+        })
+    }
+
+    fn check(&self) -> Answering<'_, Result<(), LookupError>> {
+        Box::pin(async { Err(LookupError::Unavailable(Unavailable::Schema)) })
     }
 }
 
@@ -59,10 +87,13 @@ impl World {
             watch::Sender::new(Arc::new(tokens)).subscribe()
         });
         let keys = watch::Sender::new(None);
+        let metrics = Arc::new(Metrics::new());
+        let ended = watch::Sender::new(false).subscribe();
         let context = Context {
             access: Access { certificate, tokens },
-            keys: keys.subscribe(),
-            metrics: Arc::new(Metrics::new()),
+            keys: Some(keys.subscribe()),
+            sources: Sources::new(Vec::new(), Arc::clone(&metrics), &ended),
+            metrics,
             allowance: Allowance::new(),
         };
         let peer = Peer { address: "192.0.2.1:7".parse().unwrap(), has_certificate: false };
@@ -74,7 +105,10 @@ impl World {
         for (name, value) in headers {
             request = request.header(name, *value);
         }
-        let request = request.body(Body::empty()).unwrap();
+        self.answer_to(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn answer_to(&self, request: Request<Body>) -> Answer {
         let response = router(Arc::clone(&self.context)).oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -83,6 +117,33 @@ impl World {
             headers: head.headers,
             body: String::from_utf8(body.into()).unwrap(),
         }
+    }
+
+    /// With a source of access keys that says one thing.
+    fn saying(says: Option<AccessKeyFault>) -> Self {
+        let mut world = Self::new();
+        let context = Arc::get_mut(&mut world.context).unwrap();
+        let ended = watch::Sender::new(false).subscribe();
+        let sources: Vec<Arc<dyn AccessKeys>> = vec![Arc::new(Says(says))];
+        context.sources = Sources::new(sources, Arc::clone(&context.metrics), &ended);
+        world
+    }
+
+    /// Without a key repository.
+    fn without_token_keys(mut self) -> Self {
+        Arc::get_mut(&mut self.context).unwrap().keys = None;
+        self
+    }
+
+    async fn asked(&self, content_type: &str, body: &str) -> Answer {
+        let request = Request::builder()
+            .method("POST")
+            .uri(SIGNING_KEYS_PATH)
+            .extension(self.peer)
+            .header(AUTHORIZATION, BEARER)
+            .header(CONTENT_TYPE, content_type)
+            .body(Body::from(body.to_owned()));
+        self.answer_to(request.unwrap()).await
     }
 
     async fn keys_for(&self, headers: &[(HeaderName, &str)]) -> Answer {
@@ -134,6 +195,7 @@ async fn every_answer_says_which_protocol_and_is_not_stored() {
         ("GET", HEALTHZ_PATH),
         ("GET", READYZ_PATH),
         ("GET", METRICS_PATH),
+        ("POST", SIGNING_KEYS_PATH),
         ("GET", "/nothing"),
     ] {
         for headers in [&[][..], &[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "*")]] {
@@ -245,7 +307,58 @@ async fn requests_are_counted_by_what_we_know_of_them() {
     assert!(!metrics.body.contains("secret"));
 }
 
-/// `docs/openapi/keyserver.yaml` names exactly the answers to GET that there are.
+#[tokio::test]
+async fn what_a_source_says_becomes_the_answer() {
+    for fault in [
+        AccessKeyFault::AccessKeyDisabled,
+        AccessKeyFault::AccessKeyExpired,
+        AccessKeyFault::AccessKeyUnknown,
+    ] {
+        let world = World::saying(Some(fault));
+        let answer = world.asked("application/json", &question()).await;
+        assert_eq!((answer.status, answer.header(RETRY_AFTER)), (404, ""));
+        assert_eq!(Denial::from_json(answer.body.as_bytes()), Some(Denial { reason: fault }));
+        let metric = format!("signing_keys_total{{outcome=\"{}\"}} 1", fault.reason());
+        assert!(world.context.metrics.to_string().contains(&metric));
+    }
+    let world = World::saying(None);
+    let answer = world.asked("application/json", &question()).await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"));
+    assert_eq!(world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status, 200);
+    assert_eq!(world.answers("GET", READYZ_PATH, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_not_configured_is_not_found_and_that_is_no_denial() {
+    let answer = World::new().asked("application/json", &question()).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(Denial::from_json(answer.body.as_bytes()), None);
+    assert!(answer.body.contains("--store"), "{}", answer.body);
+    let world = World::saying(None).without_token_keys();
+    let answer = world.keys_for(&[(AUTHORIZATION, BEARER)]).await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.contains("--fernet-keys"), "{}", answer.body);
+    // Without any other keys, a database that was never reached is not ready.
+    assert_eq!(world.answers("GET", READYZ_PATH, &[]).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_signing_key_needs_what_the_other_keys_need() {
+    let world = World::saying(None);
+    let answer = world.answers("POST", SIGNING_KEYS_PATH, &[]).await;
+    assert_eq!((answer.status, answer.header(WWW_AUTHENTICATE)), (401, "Bearer"));
+    let answer = World::with(true, None).answers("POST", SIGNING_KEYS_PATH, &[]).await;
+    assert_eq!(answer.status, 403);
+}
+
+/// A question of today.
+fn question() -> String {
+    let today = crate::clock::now().to_string()[..10].replace('-', "");
+    format!(r#"{{"access_key":"AKID","date":"{today}","region":"us-east-1","service":"s3"}}"#)
+}
+
+/// `docs/openapi/keyserver.yaml` names exactly the answers to GET and POST that there are. An answer
+/// 200 to POST takes a store; the tests of the whole server have one.
 #[tokio::test]
 async fn the_openapi_file_agrees_with_the_router() {
     let ready = World::new();
@@ -263,6 +376,25 @@ async fn the_openapi_file_agrees_with_the_router() {
             ] {
                 given.push((path.to_owned(), world.answers("GET", path, headers).await.status));
             }
+        }
+    }
+    let world = World::saying(None).without_token_keys();
+    given.push((TOKEN_KEYS_PATH.into(), world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status));
+    given.push((SIGNING_KEYS_PATH.into(), 200));
+    for world in [&ready, &unready, &World::saying(None)] {
+        let unasked = world.answers("POST", SIGNING_KEYS_PATH, &[]).await;
+        given.push((SIGNING_KEYS_PATH.into(), unasked.status));
+    }
+    for (content_type, body) in [
+        ("application/json", question()),
+        ("application/json", String::new()),
+        ("application/json", " ".repeat(MAX_SIGNING_KEY_REQUEST_BYTES + 1)),
+        ("text/plain", question()),
+    ] {
+        for world in [&World::saying(Some(AccessKeyFault::AccessKeyUnknown)), &World::saying(None)]
+        {
+            let status = world.asked(content_type, &body).await.status;
+            given.push((SIGNING_KEYS_PATH.into(), status));
         }
     }
     given.sort();

@@ -15,7 +15,8 @@ pub(super) async fn get(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let keys = context.keys.borrow().clone().ok_or(Error::NotReady)?;
+    let keys = context.keys.as_ref().ok_or(Error::NoTokenKeys)?;
+    let keys = keys.borrow().clone().ok_or(Error::NotReady)?;
     let tag = [(ETAG, keys.etag.clone())];
     if etag::is_held(&headers, keys.etag.as_bytes()) {
         return Ok((StatusCode::NOT_MODIFIED, tag).into_response());

@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "this is all tests, and what helps them"
@@ -13,4 +14,5 @@ mod authority;
 mod keys;
 mod misbehaviour;
 mod program;
+mod signing_keys;
 mod world;

@@ -1,0 +1,220 @@
+//! The connections to one database, and the statements that go over them.
+
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnection, MySqlPool, MySqlPoolOptions};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Encode, Executor, IntoArguments, Pool, Row as _, Type,
+};
+use tokio::time::timeout;
+
+use super::url::Options;
+use super::{DatabaseError, DatabaseUrl, Engine, Purpose, Row, Value};
+
+/// A database that is connected to when it is first asked.
+pub(crate) enum Database {
+    MySql(MySqlPool),
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+impl Database {
+    /// Nothing is connected to yet. To be called within tokio's runtime.
+    pub(crate) fn open(url: DatabaseUrl, purpose: Purpose) -> Self {
+        let is_read = purpose == Purpose::Read;
+        match url.0 {
+            Options::MySql(options) => {
+                let pool = bounded(MySqlPoolOptions::new()).after_connect(move |connection, _| {
+                    Box::pin(async move { restrict_mysql(connection, is_read).await })
+                });
+                Self::MySql(pool.connect_lazy_with(options.disable_statement_logging()))
+            }
+            Options::Postgres(options) => {
+                let pool = bounded(PgPoolOptions::new()).after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        connection.execute(POSTGRES_SESSION).await?;
+                        if is_read {
+                            connection.execute(POSTGRES_READ_ONLY).await?;
+                        }
+                        Ok(())
+                    })
+                });
+                Self::Postgres(pool.connect_lazy_with(options.disable_statement_logging()))
+            }
+            Options::Sqlite(options) => {
+                let options = options
+                    .read_only(is_read)
+                    .create_if_missing(!is_read)
+                    .busy_timeout(SQLITE_BUSY)
+                    .disable_statement_logging();
+                Self::Sqlite(bounded(SqlitePoolOptions::new()).connect_lazy_with(options))
+            }
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::MySql(_) => Engine::MySql,
+            Self::Postgres(_) => Engine::Postgres,
+            Self::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    /// All rows that a statement gives; its placeholders are written `?`.
+    pub(crate) async fn rows(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        in_time(async {
+            Ok(match self {
+                Self::MySql(pool) => rows(pool, sql.into(), values, Row::MySql).await?,
+                Self::Postgres(pool) => rows(pool, numbered(sql), values, Row::Postgres).await?,
+                Self::Sqlite(pool) => rows(pool, sql.into(), values, Row::Sqlite).await?,
+            })
+        })
+        .await
+    }
+
+    /// The first row that a statement gives.
+    pub(crate) async fn row(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Row>, DatabaseError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Executes a statement; returns how many rows it changed.
+    pub(crate) async fn execute(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, DatabaseError> {
+        in_time(async {
+            Ok(match self {
+                Self::MySql(pool) => bound(sql.into(), values).execute(pool).await?.rows_affected(),
+                Self::Postgres(pool) => {
+                    bound(numbered(sql), values).execute(pool).await?.rows_affected()
+                }
+                Self::Sqlite(pool) => {
+                    bound(sql.into(), values).execute(pool).await?.rows_affected()
+                }
+            })
+        })
+        .await
+    }
+}
+
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, DatabaseError>>,
+) -> Result<T, DatabaseError> {
+    timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(DatabaseError::Timeout))
+}
+
+fn bounded<DB: sqlx::Database>(options: PoolOptions<DB>) -> PoolOptions<DB> {
+    options.max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+async fn restrict_mysql(connection: &mut MySqlConnection, is_read: bool) -> sqlx::Result<()> {
+    if is_read {
+        connection.execute("SET SESSION TRANSACTION READ ONLY").await?;
+    }
+    // The two have different names and units for it, and refuse the other's.
+    let version: Vec<u8> = connection.fetch_one("SELECT version()").await?.try_get_unchecked(0)?;
+    let is_mariadb = String::from_utf8_lossy(&version).contains("MariaDB");
+    let limit = if is_mariadb { MARIADB_STATEMENT_LIMIT } else { MYSQL_STATEMENT_LIMIT };
+    connection.execute(limit).await?;
+    Ok(())
+}
+
+async fn rows<DB>(
+    pool: &Pool<DB>,
+    sql: String,
+    values: &[Value<'_>],
+    wrap: fn(DB::Row) -> Row,
+) -> Result<Vec<Row>, sqlx::Error>
+where
+    DB: sqlx::Database,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c Pool<DB>: Executor<'c, Database = DB>,
+    Option<String>: Encode<'static, DB> + Type<DB>,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+{
+    Ok(bound(sql, values).fetch_all(pool).await?.into_iter().map(wrap).collect())
+}
+
+/// A statement with its values. The assertion holds: the text comes from a `&'static str`.
+fn bound<DB>(sql: String, values: &[Value<'_>]) -> sqlx::query::Query<'static, DB, DB::Arguments>
+where
+    DB: sqlx::Database,
+    DB::Arguments: IntoArguments<DB>,
+    Option<String>: Encode<'static, DB> + Type<DB>,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+{
+    values.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, value| match value {
+        Value::Integer(integer) => query.bind(*integer),
+        Value::Text(text) => query.bind(text.map(str::to_owned)),
+    })
+}
+
+/// PostgreSQL's spelling of the placeholders: `$1`, `$2` and so on. No text of ours has a question
+/// mark in it.
+fn numbered(sql: &str) -> String {
+    let mut parts = sql.split('?');
+    let first = parts.next().unwrap_or_default().to_owned();
+    (1..).zip(parts).fold(first, |sql, (number, part)| format!("{sql}${number}{part}"))
+}
+
+/// Few are enough: a lookup takes a millisecond, and edges remember the answer.
+const MAX_CONNECTIONS: u32 = 8;
+/// How long a lookup waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a lookup waits for its answer, the connection included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for a writer to end.
+const SQLITE_BUSY: Duration = Duration::from_secs(2);
+
+// How long a statement runs before the database itself ends it.
+const MARIADB_STATEMENT_LIMIT: &str = "SET SESSION max_statement_time = 4";
+const MYSQL_STATEMENT_LIMIT: &str = "SET SESSION max_execution_time = 4000";
+const POSTGRES_SESSION: &str = "SET statement_timeout = 4000";
+const POSTGRES_READ_ONLY: &str = "SET default_transaction_read_only = on";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_numbered_in_their_order() {
+        assert_eq!(numbered("a = ? AND b = ?"), "a = $1 AND b = $2");
+        assert_eq!(numbered("no placeholder"), "no placeholder");
+    }
+
+    #[tokio::test]
+    async fn a_database_for_reading_is_neither_made_nor_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        let open = |purpose| {
+            let url: DatabaseUrl = format!("sqlite:{}", path.display()).parse().unwrap();
+            Database::open(url, purpose)
+        };
+        assert!(open(Purpose::Read).rows("SELECT 1", &[]).await.is_err());
+        assert!(!path.exists());
+        let writing = open(Purpose::Write);
+        writing.execute("CREATE TABLE t (a TEXT, b BIGINT)", &[]).await.unwrap();
+        let values = [Value::from("it's; --"), Value::from(i64::MIN)];
+        assert_eq!(writing.execute("INSERT INTO t VALUES (?, ?)", &values).await.unwrap(), 1);
+        let reading = open(Purpose::Read);
+        assert!(reading.execute("DELETE FROM t", &[]).await.is_err());
+        let row = reading.row("SELECT a, b, NULL FROM t WHERE a = ?", &values[..1]).await;
+        let row = row.unwrap().unwrap();
+        assert_eq!(row.text(0).unwrap(), "it's; --");
+        assert_eq!(row.integer(1).unwrap(), i64::MIN);
+        assert_eq!(row.optional_text(2).unwrap(), None);
+        assert!(row.text(2).is_err());
+    }
+}
