@@ -16,7 +16,7 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::SigningParams;
 use sha2::{Digest as _, Sha256};
 use voussoir_core::head::RequestHead;
-use voussoir_core::sigv4::{Claim, DEFAULT_MAX_SKEW, Error, Payload, SigningKey, Unverified};
+use voussoir_core::sigv4::{Body, Claim, DEFAULT_MAX_SKEW, Error, SigningKey, Unverified};
 use voussoir_core::time::UnixTime;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -422,9 +422,9 @@ impl Wire {
             .map_err(|error: Error| format!("{error:?}"))?
             .ok_or("no credentials")?;
         let key = SigningKey::derive(SECRET.as_bytes(), &claim.credential().scope);
-        let claim = match claim.payload() {
-            Payload::HashOfBody => claim.with_body_sha256(Sha256::digest(&self.body).into()),
-            Payload::Sha256(_) | Payload::Streaming(_) | Payload::Unsigned => claim,
+        let claim = match claim.body() {
+            Body::HashFirst => claim.with_body_sha256(Sha256::digest(&self.body).into()),
+            Body::Chunked { .. } | Body::Hashed(_) | Body::Unbound => claim,
         };
         match claim.verify(&key, now) {
             Ok(verified) => {

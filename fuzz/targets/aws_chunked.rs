@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use voussoir_core::sigv4::body::{
     Algorithm, BodyError, BodyVerifier, Chunked, Framing, Output, Seed,
 };
-use voussoir_core::sigv4::{Signature, SigningKey};
+use voussoir_core::sigv4::{AmzDate, Day, Scope, Signature, SigningKey};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -73,7 +73,10 @@ fn body(parts: &[Part<'_>], is_signed: bool) -> Vec<u8> {
 fn run(input: &Input<'_>, pieces: &[&[u8]]) -> Result<Vec<u8>, BodyError> {
     let signing_key = &SigningKey::new([7; 32]);
     let signature = Signature::from_hex(&[b'a'; 64]).expect("64 digits");
-    let seed = Seed { signing_key, date: "date", scope: "scope", signature };
+    let day = Day::from_text(b"20130524").expect("a day");
+    let scope = &Scope::new(day, "us-east-1", "s3").expect("two names");
+    let date = AmzDate::from_iso8601(b"20130524T000000Z").expect("a date");
+    let seed = Seed { signing_key, date, scope, signature };
     let checksum = input.checksum.map(|n| Algorithm::ALL[usize::from(n) % Algorithm::ALL.len()]);
     let mut verifier = BodyVerifier::chunked(
         Chunked {

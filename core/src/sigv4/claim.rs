@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::authorization::Authorization;
+use super::body::{Body, BodyVerifier, Chunked, Framing, Output, Seed};
 use super::canonical::CanonicalRequest;
 use super::encoding::Hex;
 use super::error::Error;
 use super::form::Form;
-use super::payload::{self, Payload};
+use super::payload::{self, Payload, Streaming};
 use super::query::Query;
 use super::scope::Credential;
 use super::signature::{SigningKey, string_to_sign};
@@ -23,7 +24,7 @@ use crate::time::UnixTime;
 pub struct Claim {
     authorization: Authorization,
     request: CanonicalRequest,
-    payload: Payload,
+    body: Body,
     /// The last line of the canonical request, as soon as it is known.
     payload_line: Option<Vec<u8>>,
     max_skew: Duration,
@@ -31,13 +32,13 @@ pub struct Claim {
 
 /// A claim that a key verified: the head is what the owner of the access key signed.
 ///
-/// The body is not verified yet; how that is to be done is [`Verified::payload`].
+/// The body is not verified yet: that is for [`Verified::body_verifier`].
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// Who signed and when. The signature in it is the seed of the chunks' chain.
     pub authorization: Authorization,
-    /// How the body is bound.
-    pub payload: Payload,
+    /// What is to be done with the body.
+    pub body: Body,
     /// The canonical request that was signed.
     pub canonical_request: Vec<u8>,
     /// The text that was signed.
@@ -94,22 +95,18 @@ impl Claim {
         now: UnixTime,
         max_skew: Duration,
     ) -> Result<Self, Error> {
+        let dialect = authorization.credential.scope.dialect();
         let sent = payload::content_sha256(head, presigned)?;
-        let payload = Payload::of(
-            sent.as_deref(),
-            authorization.credential.scope.dialect(),
-            authorization.algorithm,
-            authorization.is_presigned(),
-        )?;
+        let payload = Payload::of(sent.as_deref(), dialect, authorization.is_presigned())?;
         authorization.check_freshness(now, max_skew)?;
         let not_signed = authorization.signed_headers.missing(head, authorization.is_presigned());
         if !not_signed.is_empty() {
             return Err(Error::HeadersNotSigned(not_signed));
         }
         Ok(Self {
+            body: Body::of(payload, dialect, head)?,
             request: CanonicalRequest::new(head, &authorization)?,
             payload_line: payload.line(sent.as_deref()),
-            payload,
             authorization,
             max_skew,
         })
@@ -127,18 +124,18 @@ impl Claim {
         &self.authorization
     }
 
-    /// How the body is bound, if the claim is true. [`Payload::HashOfBody`] has to be provided for
+    /// What is to be done with the body, if the claim is true. [`Body::HashFirst`] has to be done
     /// before it can be verified.
     #[must_use]
-    pub fn payload(&self) -> Payload {
-        self.payload
+    pub fn body(&self) -> Body {
+        self.body
     }
 
     /// Completes a claim whose signature covers the hash of the body. It changes no other claim.
     #[must_use]
     pub fn with_body_sha256(mut self, sha256: [u8; 32]) -> Self {
-        if self.payload == Payload::HashOfBody {
-            self.payload = Payload::Sha256(sha256);
+        if self.body == Body::HashFirst {
+            self.body = Body::Hashed(sha256);
             self.payload_line = Some(alloc::format!("{}", Hex(&sha256)).into_bytes());
         }
         self
@@ -157,7 +154,7 @@ impl Claim {
             if key.verifies(&string_to_sign, &authorization.signature) {
                 return Ok(Verified {
                     authorization: authorization.clone(),
-                    payload: self.payload,
+                    body: self.body,
                     canonical_request,
                     string_to_sign,
                 });
@@ -166,6 +163,43 @@ impl Claim {
         }
         let (canonical_request, string_to_sign) = first.unwrap_or_default();
         Err(Unverified::Mismatch(Mismatch { canonical_request, string_to_sign }))
+    }
+}
+
+impl Verified {
+    /// What verifies the body while it passes; `None` where the signature says nothing of it.
+    ///
+    /// `key` is the key that verified the head, `max_chunk` the most bytes in one signed chunk, and
+    /// `content_length` that of the body as it is sent, where known. A body that had to be hashed
+    /// before is verified once more: it is to be the same that is passed on.
+    #[must_use]
+    pub fn body_verifier(
+        &self,
+        key: &SigningKey,
+        max_chunk: usize,
+        output: Output,
+        content_length: Option<u64>,
+    ) -> Option<BodyVerifier> {
+        let (streaming, checksum, decoded_length) = match self.body {
+            Body::Chunked { streaming, checksum, decoded_length } => {
+                (streaming, checksum, decoded_length)
+            }
+            Body::Hashed(sha256) => return Some(BodyVerifier::hashed(sha256, content_length)),
+            Body::HashFirst | Body::Unbound => return None,
+        };
+        let seed = Seed {
+            signing_key: key,
+            date: self.authorization.date,
+            scope: &self.authorization.credential.scope,
+            signature: self.authorization.signature,
+        };
+        let framing = match streaming {
+            Streaming::Signed => Framing::Signed(seed),
+            Streaming::SignedTrailer => Framing::SignedTrailer(seed, checksum),
+            Streaming::UnsignedTrailer => Framing::UnsignedTrailer(checksum),
+        };
+        let chunked = Chunked { framing, decoded_length, max_chunk, output };
+        Some(BodyVerifier::chunked(chunked, content_length))
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Error {
     AlgorithmRefused(Algorithm),
     /// Credentials in more than one place, or in one that could be read in two ways.
     Ambiguous,
+    /// More than one checksum of the body: several trailers, or a trailer and a header.
+    ChecksumSeveral,
     /// Not a value that `x-amz-content-sha256` can have; this is it.
     ContentSha256Invalid(Vec<u8>),
     /// A presigned URL says in two places how its body is bound, or in a way that no presigned URL
@@ -29,6 +31,8 @@ pub enum Error {
     ContentSha256Missing,
     /// No date, or none that can be read.
     DateInvalid,
+    /// A body in chunks without `x-amz-decoded-content-length`, or with one that is no number.
+    DecodedLengthMissing,
     /// A presigned URL that has ended.
     Expired {
         /// When it ended.
@@ -56,6 +60,10 @@ pub enum Error {
         /// The date.
         date: AmzDate,
     },
+    /// `x-amz-trailer`, although the body is not of a kind that trailers follow.
+    TrailerUnexpected,
+    /// `x-amz-trailer` names something else than a checksum that is known.
+    TrailerUnsupported,
     /// An `Authorization` header of a scheme that is no signature.
     Unsupported,
     /// The path or the query has a percent sign without two hexadecimal digits.
@@ -117,9 +125,11 @@ impl Error {
 
     fn answer(&self) -> (u16, &'static str) {
         match self {
-            Self::AlgorithmRefused(_)
+            Self::AlgorithmRefused(_) => (501, "NotImplemented"),
+            Self::ChecksumSeveral
             | Self::ContentSha256Missing
             | Self::Malformed
+            | Self::TrailerUnsupported
             | Self::V2Refused => (400, "InvalidRequest"),
             Self::Ambiguous
             | Self::ContentSha256Invalid(_)
@@ -130,10 +140,12 @@ impl Error {
             | Self::Expired { .. }
             | Self::HeadersNotSigned(_)
             | Self::NotYetValid => (403, "AccessDenied"),
+            Self::DecodedLengthMissing => (411, "MissingContentLength"),
             Self::Header(_) => (400, "AuthorizationHeaderMalformed"),
             Self::Query(_) => (400, "AuthorizationQueryParametersError"),
             Self::SignedHeaderAbsent(_) => (403, "SignatureDoesNotMatch"),
             Self::Skewed { .. } => (403, "RequestTimeTooSkewed"),
+            Self::TrailerUnexpected => (400, "MalformedTrailerError"),
             Self::Uri => (400, "InvalidURI"),
         }
     }
@@ -142,14 +154,17 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::AlgorithmRefused(_) | Self::V2Refused => {
-                "The authorization mechanism you have provided is not supported. Please use \
-                 AWS4-HMAC-SHA256."
+            Self::AlgorithmRefused(_) => {
+                "A header you provided implies functionality that is not implemented."
             }
             Self::Ambiguous => {
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
                  Signature query string parameter or the Authorization header should be \
                  specified"
+            }
+            Self::ChecksumSeveral => {
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not \
+                 allowed."
             }
             Self::ContentSha256Invalid(_) => {
                 "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, \
@@ -163,6 +178,7 @@ impl fmt::Display for Error {
                 "Missing required header for this request: x-amz-content-sha256"
             }
             Self::DateInvalid => "AWS authentication requires a valid Date or x-amz-date header",
+            Self::DecodedLengthMissing => "You must provide the Content-Length HTTP header.",
             Self::Expired { .. } => "Request has expired",
             Self::Header(fault) => {
                 return write!(f, "The authorization header is malformed; {fault}");
@@ -183,8 +199,19 @@ impl fmt::Display for Error {
             Self::Skewed { .. } => {
                 "The difference between the request time and the current time is too large."
             }
+            Self::TrailerUnexpected => {
+                "The request contained trailing data that was not well-formed or did not \
+                 conform to our published schema."
+            }
+            Self::TrailerUnsupported => {
+                "The value specified in the x-amz-trailer header is not supported"
+            }
             Self::Unsupported => "Unsupported Authorization Type",
             Self::Uri => "Couldn't parse the specified URI.",
+            Self::V2Refused => {
+                "The authorization mechanism you have provided is not supported. Please use \
+                 AWS4-HMAC-SHA256."
+            }
         })
     }
 }
@@ -297,6 +324,38 @@ mod tests {
                 400,
                 "InvalidRequest",
                 "Missing required header for this request: x-amz-content-sha256",
+            ),
+            (
+                Error::AlgorithmRefused(Algorithm::EcdsaP256Sha256),
+                501,
+                "NotImplemented",
+                "A header you provided implies functionality that is not implemented.",
+            ),
+            (
+                Error::DecodedLengthMissing,
+                411,
+                "MissingContentLength",
+                "You must provide the Content-Length HTTP header.",
+            ),
+            (
+                Error::TrailerUnexpected,
+                400,
+                "MalformedTrailerError",
+                "The request contained trailing data that was not well-formed or did not conform \
+                 to our published schema.",
+            ),
+            (
+                Error::TrailerUnsupported,
+                400,
+                "InvalidRequest",
+                "The value specified in the x-amz-trailer header is not supported",
+            ),
+            (
+                Error::ChecksumSeveral,
+                400,
+                "InvalidRequest",
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not \
+                 allowed.",
             ),
         ] {
             assert_eq!(error.status(), status);

@@ -1,13 +1,13 @@
 //! AWS Signature Version 4: whether a request is what the owner of an access key signed.
 //!
 //! ```text
-//!   RequestHead ─▶ Form ──┬─▶ Authorization ─▶ Payload, freshness, unsigned headers ─▶ Claim
-//!                  one    │   header or query                                           │
-//!                  place  └─▶ refused: ambiguous, Version 2                             ▼
-//!                                                            SigningKey of Claim::credential
-//!                                                                                       │
-//!   body ◀── how it is bound: Payload ◀── Verified ◀── canonical request, string to sign ┘
-//!                                         or Mismatch, with both, for the client to see
+//!   RequestHead ─▶ Form ──┬─▶ Authorization ─▶ freshness, unsigned headers, Body ─▶ Claim
+//!                  one    │   header or query                                       │
+//!                  place  └─▶ refused: ambiguous, Version 2                         ▼
+//!                                                        SigningKey of Claim::credential
+//!                                                                                   │
+//!   BodyVerifier ◀── as Body says ◀── Verified ◀── canonical request, string to sign ┘
+//!                                     or Mismatch, with both, for the client to see
 //! ```
 //!
 //! [`Claim::from_head`] is the one way in. It needs no key, and refuses whatever no key could make
@@ -36,6 +36,7 @@ mod scope;
 mod signature;
 
 pub use authorization::{Algorithm, Authorization};
+pub use body::Body;
 pub use canonical::CanonicalRequest;
 pub use claim::{Claim, Mismatch, Unverified, Verified};
 pub use date::{AmzDate, Day, InvalidDate};
@@ -44,7 +45,7 @@ pub use error::{Error, HeaderFault, QueryFault};
 pub use form::Form;
 pub use freshness::{DEFAULT_MAX_SKEW, is_derivable};
 pub use header::{InvalidSignedHeaders, SignedHeaders};
-pub use payload::{Payload, Streaming};
+pub use payload::Streaming;
 pub use presigned::MAX_EXPIRES;
 pub use query::Query;
 pub use scope::{

@@ -17,7 +17,7 @@ use crate::head::RequestHead;
 /// signer can choose it, and it chooses only how the body is checked, never whether the head is
 /// (CVE-2025-31489 in minio).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Payload {
+pub(super) enum Payload {
     /// The SHA-256 of the whole body is part of the canonical request and is not in the head: all
     /// services but S3. Nothing can be verified before the body is there.
     HashOfBody,
@@ -32,11 +32,12 @@ pub enum Payload {
 /// The kinds of a body in chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Streaming {
-    /// Every chunk has a signature.
-    Signed(Algorithm),
-    /// Every chunk has a signature, and so have the trailers that follow them.
-    SignedTrailer(Algorithm),
-    /// No chunk has one; a checksum follows as a trailer.
+    /// Every chunk has a signature: `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`.
+    Signed,
+    /// Every chunk has a signature, and so have the trailers that follow them:
+    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`.
+    SignedTrailer,
+    /// No chunk has one; a checksum may follow as a trailer: `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
     UnsignedTrailer,
 }
 
@@ -45,7 +46,6 @@ impl Payload {
     pub(super) fn of(
         sent: Option<&[u8]>,
         dialect: Dialect,
-        algorithm: Algorithm,
         is_presigned: bool,
     ) -> Result<Self, Error> {
         let Some(sent) = sent else {
@@ -58,28 +58,22 @@ impl Payload {
         let payload = match sent {
             UNSIGNED => Self::Unsigned,
             UNSIGNED_TRAILER => Self::Streaming(Streaming::UnsignedTrailer),
-            HMAC => Self::Streaming(Streaming::Signed(Algorithm::HmacSha256)),
-            HMAC_TRAILER => Self::Streaming(Streaming::SignedTrailer(Algorithm::HmacSha256)),
-            ECDSA => Self::Streaming(Streaming::Signed(Algorithm::EcdsaP256Sha256)),
-            ECDSA_TRAILER => Self::Streaming(Streaming::SignedTrailer(Algorithm::EcdsaP256Sha256)),
+            HMAC => Self::Streaming(Streaming::Signed),
+            HMAC_TRAILER => Self::Streaming(Streaming::SignedTrailer),
+            ECDSA | ECDSA_TRAILER => {
+                return Err(Error::AlgorithmRefused(Algorithm::EcdsaP256Sha256));
+            }
             digits => hex_bytes(&digits.to_ascii_lowercase())
                 .map(Self::Sha256)
                 .ok_or_else(|| Error::ContentSha256Invalid(sent.into()))?,
         };
-        let Self::Streaming(streaming) = payload else { return Ok(payload) };
-        if is_presigned {
-            return Err(Error::ContentSha256Mismatch(sent.into()));
-        }
-        // Chunks continue the head's chain of signatures, so they have its algorithm; and they are
-        // S3's alone.
-        let continues = match streaming {
-            Streaming::Signed(chunks) | Streaming::SignedTrailer(chunks) => chunks == algorithm,
-            Streaming::UnsignedTrailer => true,
-        };
-        if continues && dialect == Dialect::S3 {
-            Ok(payload)
-        } else {
-            Err(Error::ContentSha256Invalid(sent.into()))
+        match payload {
+            Self::Streaming(_) if is_presigned => Err(Error::ContentSha256Mismatch(sent.into())),
+            // Chunks are S3's alone.
+            Self::Streaming(_) if dialect != Dialect::S3 => {
+                Err(Error::ContentSha256Invalid(sent.into()))
+            }
+            payload => Ok(payload),
         }
     }
 
@@ -129,10 +123,10 @@ mod tests {
 
     use super::*;
 
-    const STREAMING: [&[u8]; 5] = [UNSIGNED_TRAILER, HMAC, HMAC_TRAILER, ECDSA, ECDSA_TRAILER];
+    const STREAMING: [&[u8]; 3] = [UNSIGNED_TRAILER, HMAC, HMAC_TRAILER];
 
     fn s3(sent: &[u8]) -> Result<Payload, Error> {
-        Payload::of(Some(sent), Dialect::S3, Algorithm::HmacSha256, false)
+        Payload::of(Some(sent), Dialect::S3, false)
     }
 
     #[test]
@@ -142,14 +136,8 @@ mod tests {
         assert_eq!(s3(&[b'f'; 64]), Ok(Payload::Sha256([0xff; 32])));
         assert_eq!(s3(&[b'F'; 64]), Ok(Payload::Sha256([0xff; 32])));
         assert_eq!(s3(UNSIGNED_TRAILER), Ok(Payload::Streaming(Streaming::UnsignedTrailer)));
-        let hmac = Algorithm::HmacSha256;
-        assert_eq!(s3(HMAC), Ok(Payload::Streaming(Streaming::Signed(hmac))));
-        assert_eq!(s3(HMAC_TRAILER), Ok(Payload::Streaming(Streaming::SignedTrailer(hmac))));
-        let ecdsa = Algorithm::EcdsaP256Sha256;
-        assert_eq!(
-            Payload::of(Some(ECDSA), Dialect::S3, ecdsa, false),
-            Ok(Payload::Streaming(Streaming::Signed(ecdsa)))
-        );
+        assert_eq!(s3(HMAC), Ok(Payload::Streaming(Streaming::Signed)));
+        assert_eq!(s3(HMAC_TRAILER), Ok(Payload::Streaming(Streaming::SignedTrailer)));
     }
 
     #[test]
@@ -164,9 +152,18 @@ mod tests {
             &[b'0'; 63],
             &[b'0'; 65],
             &[b'g'; 64],
-            ECDSA, // under a head of the other algorithm
         ] {
             assert_eq!(s3(sent), Err(Error::ContentSha256Invalid(sent.into())));
+        }
+    }
+
+    #[test]
+    fn chunks_of_the_other_algorithm_are_refused_by_its_name() {
+        let refused = Err(Error::AlgorithmRefused(Algorithm::EcdsaP256Sha256));
+        for sent in [ECDSA, ECDSA_TRAILER] {
+            for is_presigned in [false, true] {
+                assert_eq!(Payload::of(Some(sent), Dialect::S3, is_presigned), refused);
+            }
         }
     }
 
@@ -174,7 +171,7 @@ mod tests {
     fn no_presigned_url_has_a_body_in_chunks() {
         for dialect in [Dialect::General, Dialect::S3] {
             for sent in STREAMING {
-                let payload = Payload::of(Some(sent), dialect, Algorithm::HmacSha256, true);
+                let payload = Payload::of(Some(sent), dialect, true);
                 assert_eq!(payload, Err(Error::ContentSha256Mismatch(sent.into())));
             }
         }
@@ -183,15 +180,14 @@ mod tests {
     #[test]
     fn no_other_service_has_one_either() {
         for sent in STREAMING {
-            let payload = Payload::of(Some(sent), Dialect::General, Algorithm::HmacSha256, false);
+            let payload = Payload::of(Some(sent), Dialect::General, false);
             assert_eq!(payload, Err(Error::ContentSha256Invalid(sent.into())));
         }
     }
 
     #[test]
     fn without_a_value_it_depends_on_service_and_form() {
-        let of =
-            |dialect, is_presigned| Payload::of(None, dialect, Algorithm::HmacSha256, is_presigned);
+        let of = |dialect, is_presigned| Payload::of(None, dialect, is_presigned);
         assert_eq!(of(Dialect::S3, false), Err(Error::ContentSha256Missing));
         assert_eq!(of(Dialect::S3, true), Ok(Payload::Unsigned));
         assert_eq!(of(Dialect::General, false), Ok(Payload::HashOfBody));

@@ -10,17 +10,17 @@ use core::fmt;
 
 use super::BodyError;
 use crate::sigv4::encoding::Hex;
-use crate::sigv4::{Signature, SigningKey};
+use crate::sigv4::{AmzDate, Scope, Signature, SigningKey};
 
 /// What a verified request hands to its body.
 #[derive(Clone, Copy)]
 pub struct Seed<'a> {
     /// The signing key of the request's scope.
     pub signing_key: &'a SigningKey,
-    /// The request's time as it was signed, such as `20130524T000000Z`.
-    pub date: &'a str,
-    /// The scope as it was signed, such as `20130524/us-east-1/s3/aws4_request`.
-    pub scope: &'a str,
+    /// The request's date.
+    pub date: AmzDate,
+    /// The scope of its credential, in which the key is good.
+    pub scope: &'a Scope,
     /// The signature of the request.
     pub signature: Signature,
 }
@@ -28,8 +28,8 @@ pub struct Seed<'a> {
 /// The chain as far as it has been verified.
 pub(super) struct Chain {
     key: SigningKey,
-    date: String,
-    scope: String,
+    /// The lines in the middle of every string to sign.
+    date_and_scope: String,
     previous: Signature,
 }
 
@@ -37,8 +37,7 @@ impl Chain {
     pub(super) fn new(seed: Seed<'_>) -> Self {
         Self {
             key: seed.signing_key.clone(),
-            date: seed.date.into(),
-            scope: seed.scope.into(),
+            date_and_scope: format!("{}\n{}", seed.date, seed.scope),
             previous: seed.signature,
         }
     }
@@ -47,9 +46,8 @@ impl Chain {
     pub(super) fn add_chunk(&mut self, hash: [u8; 32], signature: &[u8]) -> Result<(), BodyError> {
         self.add(
             format!(
-                "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{SHA256_OF_NOTHING}\n{}",
-                self.date,
-                self.scope,
+                "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{SHA256_OF_NOTHING}\n{}",
+                self.date_and_scope,
                 self.previous,
                 Hex(&hash),
             ),
@@ -65,9 +63,8 @@ impl Chain {
     ) -> Result<(), BodyError> {
         self.add(
             format!(
-                "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{}",
-                self.date,
-                self.scope,
+                "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}",
+                self.date_and_scope,
                 self.previous,
                 Hex(&hash),
             ),
@@ -107,13 +104,18 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::sigv4::Day;
     use sha2::{Digest as _, Sha256};
 
-    fn seed(signing_key: &SigningKey) -> Seed<'_> {
+    fn scope() -> Scope {
+        Scope::new(Day::from_text(b"20130524").unwrap(), "us-east-1", "s3").unwrap()
+    }
+
+    fn seed<'a>(signing_key: &'a SigningKey, scope: &'a Scope) -> Seed<'a> {
         Seed {
             signing_key,
-            date: "20130524T000000Z",
-            scope: "20130524/us-east-1/s3/aws4_request",
+            date: AmzDate::from_iso8601(b"20130524T000000Z").unwrap(),
+            scope,
             signature: Signature::from_hex(&[b'a'; 64]).unwrap(),
         }
     }
@@ -122,7 +124,7 @@ mod tests {
     fn a_wrong_signature_comes_back_with_what_should_have_been_signed() {
         let hash = Sha256::digest(b"chunk").into();
         let Err(BodyError::Signature { string_to_sign, provided }) =
-            Chain::new(seed(&SigningKey::new([7; 32]))).add_chunk(hash, b"0badc0de\xff")
+            Chain::new(seed(&SigningKey::new([7; 32]), &scope())).add_chunk(hash, b"0badc0de\xff")
         else {
             panic!("a wrong signature was accepted");
         };
@@ -140,8 +142,8 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_of_the_key() {
-        let key = SigningKey::new([7; 32]);
-        assert_eq!(format!("{:?}", seed(&key)), "Seed(..)");
-        assert_eq!(format!("{:?}", Chain::new(seed(&key))), "Chain(..)");
+        let (key, scope) = (SigningKey::new([7; 32]), scope());
+        assert_eq!(format!("{:?}", seed(&key, &scope)), "Seed(..)");
+        assert_eq!(format!("{:?}", Chain::new(seed(&key, &scope))), "Chain(..)");
     }
 }

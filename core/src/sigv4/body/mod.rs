@@ -2,7 +2,8 @@
 //!
 //! What `x-amz-content-sha256` says decides how the signature of the head reaches the body: by one
 //! hash ([`BodyVerifier::hashed`]), or by chunks with or without signatures of their own
-//! ([`BodyVerifier::chunked`]). Either way: **hand in a piece, forward what comes back, and on an
+//! ([`BodyVerifier::chunked`]). The head alone says which ([`Body`]), and a verified one makes the
+//! right verifier ([`Verified::body_verifier`](super::Verified::body_verifier)). Then: **hand in a piece, forward what comes back, and on an
 //! error answer with it and reset the request.**
 //!
 //! ```text
@@ -37,6 +38,7 @@ mod chunk_line;
 mod decoder;
 mod error;
 mod hold_back;
+mod plan;
 mod single;
 mod sizes;
 #[cfg(test)]
@@ -50,7 +52,7 @@ use core::fmt;
 pub use chain::Seed;
 pub use checksum::Algorithm;
 pub use error::BodyError;
-pub use trailer::{InvalidDeclaration, declared_checksum};
+pub use plan::Body;
 
 use decoder::Decoder;
 use single::Single;
@@ -71,8 +73,8 @@ pub struct Chunked<'a> {
 
 /// How chunks are framed, by the value of `x-amz-content-sha256`.
 ///
-/// Where trailers may follow, the checksum is the one that [`declared_checksum`] reads from the
-/// header `x-amz-trailer`, if that is there.
+/// Where trailers may follow, the checksum is the one that the header `x-amz-trailer` declares, if
+/// that is there.
 #[derive(Clone, Copy, Debug)]
 pub enum Framing<'a> {
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`

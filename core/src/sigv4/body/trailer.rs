@@ -13,21 +13,12 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Algorithm, BodyError};
-
-/// Why the header `x-amz-trailer` is refused: `InvalidRequest`, status 400.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidDeclaration {
-    /// "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
-    Several,
-    /// "The value specified in the x-amz-trailer header is not supported"
-    Unsupported,
-}
+use crate::sigv4::error::Error;
 
 /// Reads the header `x-amz-trailer`, which S3 takes the name of one checksum in.
 ///
 /// Commas at its end are tolerated; any other empty element is not.
-pub fn declared_checksum(header: &[u8]) -> Result<Algorithm, InvalidDeclaration> {
+pub(super) fn declared_checksum(header: &[u8]) -> Result<Algorithm, Error> {
     let mut names = header.trim_ascii();
     while let [rest @ .., b','] = names {
         names = rest;
@@ -37,10 +28,10 @@ pub fn declared_checksum(header: &[u8]) -> Result<Algorithm, InvalidDeclaration>
         .split(|byte| *byte == b',')
         .map(|name| Algorithm::from_header(name.trim_ascii()))
         .collect::<Option<Vec<_>>>()
-        .ok_or(InvalidDeclaration::Unsupported)?;
+        .ok_or(Error::TrailerUnsupported)?;
     match algorithms.as_slice() {
         [algorithm] => Ok(*algorithm),
-        _ => Err(InvalidDeclaration::Several),
+        _ => Err(Error::ChecksumSeveral),
     }
 }
 
@@ -162,12 +153,12 @@ mod tests {
             "content-md5",
             "x-amz-content-sha256",
         ] {
-            let error = Err(InvalidDeclaration::Unsupported);
+            let error = Err(Error::TrailerUnsupported);
             assert_eq!(declared_checksum(header.as_bytes()), error, "{header:?}");
         }
         assert_eq!(
             declared_checksum(b"x-amz-checksum-crc32, x-amz-checksum-sha256"),
-            Err(InvalidDeclaration::Several)
+            Err(Error::ChecksumSeveral)
         );
     }
 

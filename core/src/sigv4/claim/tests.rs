@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::sigv4::body::{Algorithm as Checksum, BodyError};
 use crate::sigv4::{DEFAULT_MAX_SKEW, HeaderFault, QueryFault, Streaming};
 use alloc::format;
 use alloc::string::ToString;
@@ -117,9 +118,9 @@ fn upload() -> Request {
         .signed()
 }
 
-fn check_example(request: &Request, canonical: &str, hash: &str, payload: Payload) {
+fn check_example(request: &Request, canonical: &str, hash: &str, body: Body) {
     let claim = request.claim().unwrap();
-    assert_eq!(claim.payload(), payload);
+    assert_eq!(claim.body(), body);
     let verified = claim.verify(&key(&claim), now()).unwrap();
     assert_eq!(str::from_utf8(&verified.canonical_request).unwrap(), canonical);
     let date = "20130524T000000Z\n20130524/us-east-1/s3/aws4_request";
@@ -127,8 +128,8 @@ fn check_example(request: &Request, canonical: &str, hash: &str, payload: Payloa
     assert_eq!(verified.authorization.credential.access_key, "AKIAIOSFODNN7EXAMPLE");
 }
 
-fn sha256_of_nothing() -> Payload {
-    Payload::Sha256(super::super::encoding::hex_bytes(EMPTY.as_bytes()).unwrap())
+fn sha256_of_nothing() -> Body {
+    Body::Hashed(super::super::encoding::hex_bytes(EMPTY.as_bytes()).unwrap())
 }
 
 // "Signature Calculations for the Authorization Header: Transferring Payload in a Single Chunk".
@@ -170,8 +171,8 @@ fn the_documented_example_put_object() {
          date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class\n{sha256}"
     );
     let hash = "9e0e90d9c76de8fa5b200d8c849cd5b8dc7a3be3951ddb7f6a76b4158342019d";
-    let payload = Payload::Sha256(super::super::encoding::hex_bytes(sha256.as_bytes()).unwrap());
-    check_example(&request, &canonical, hash, payload);
+    let body = Body::Hashed(super::super::encoding::hex_bytes(sha256.as_bytes()).unwrap());
+    check_example(&request, &canonical, hash, body);
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn the_documented_example_of_a_presigned_url() {
         X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\n\
         host:examplebucket.s3.amazonaws.com\n\nhost\nUNSIGNED-PAYLOAD";
     let hash = "3bfa292879f6447bbcda7001decf97f4a54dc650c8942174ae0a9121cf58ad04";
-    check_example(&request, canonical, hash, Payload::Unsigned);
+    check_example(&request, canonical, hash, Body::Unbound);
 }
 
 // "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
@@ -233,8 +234,9 @@ fn the_documented_example_of_a_body_in_chunks() {
             "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
         );
     let claim = request.claim().unwrap();
-    let streaming = Streaming::Signed(claim.authorization().algorithm);
-    assert_eq!(claim.payload(), Payload::Streaming(streaming));
+    let streaming = Streaming::Signed;
+    let body = Body::Chunked { streaming, checksum: None, decoded_length: 66_560 };
+    assert_eq!(claim.body(), body);
     let verified = claim.verify(&key(&claim), now()).unwrap();
     assert!(
         verified
@@ -333,13 +335,13 @@ fn a_presigned_url_binds_the_body_only_by_what_was_signed() {
     let hash = format!("&X-Amz-Content-Sha256={EMPTY}");
     let url = Request::presigned("/key", "host", &hash, &zeros()).signed();
     assert!(url.is_genuine());
-    assert_eq!(url.claim().unwrap().payload(), sha256_of_nothing());
+    assert_eq!(url.claim().unwrap().body(), sha256_of_nothing());
 
     let header = Request::presigned("/key", "host;x-amz-content-sha256", "", &zeros())
         .with("x-amz-content-sha256", EMPTY)
         .signed();
     assert!(header.is_genuine());
-    assert_eq!(header.claim().unwrap().payload(), sha256_of_nothing());
+    assert_eq!(header.claim().unwrap().body(), sha256_of_nothing());
 
     let streaming = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
     let chunks = header.without("x-amz-content-sha256").with("x-amz-content-sha256", streaming);
@@ -352,7 +354,11 @@ fn a_sentinel_never_opens_an_unverified_head() {
         let header = Request::new("PUT", "/")
             .with("x-amz-content-sha256", sentinel)
             .with("x-amz-date", "20130524T000000Z")
-            .authorized("host;x-amz-content-sha256;x-amz-date", &zeros());
+            .with("x-amz-decoded-content-length", "0")
+            .authorized(
+                "host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length",
+                &zeros(),
+            );
         assert!(!header.is_genuine());
         assert!(header.signed().is_genuine());
         let none = header.clone().without("authorization");
@@ -387,7 +393,7 @@ fn another_service_needs_the_hash_of_the_body() {
     let value = request.value("authorization").replace("/s3/", "/sts/");
     request = request.without("authorization").with("authorization", value);
     let claim = request.claim().unwrap();
-    assert_eq!(claim.payload(), Payload::HashOfBody);
+    assert_eq!(claim.body(), Body::HashFirst);
     assert_eq!(claim.verify(&key(&claim), now()).unwrap_err(), Unverified::BodyNeeded);
 
     let text = claim.clone().with_body_sha256([0xab; 32]);
@@ -400,14 +406,14 @@ fn another_service_needs_the_hash_of_the_body() {
     let value = request.value("authorization").replace(&zeros(), &signature);
     let claim = request.without("authorization").with("authorization", value).claim().unwrap();
     let verified = claim.clone().with_body_sha256([0xab; 32]).verify(&key(&claim), now()).unwrap();
-    assert_eq!(verified.payload, Payload::Sha256([0xab; 32]));
+    assert_eq!(verified.body, Body::Hashed([0xab; 32]));
     assert!(claim.clone().with_body_sha256([0xac; 32]).verify(&key(&claim), now()).is_err());
 }
 
 #[test]
 fn the_hash_of_the_body_changes_no_other_claim() {
     let claim = upload().claim().unwrap().with_body_sha256([0; 32]);
-    assert_eq!(claim.payload(), sha256_of_nothing());
+    assert_eq!(claim.body(), sha256_of_nothing());
     assert!(claim.verify(&key(&claim), now()).is_ok());
 }
 
@@ -465,4 +471,56 @@ fn other_ways_to_claim_are_told_apart() {
     assert_eq!(query("/?AWSAccessKeyId=a&Signature=b&Expires=1"), Error::V2Refused);
     assert_eq!(query("/?X-Amz-Signature=a"), Error::Query(QueryFault::Missing));
     assert_eq!(query("/?X%2DAmz-Signature=a"), Error::Ambiguous);
+}
+
+#[test]
+fn a_verified_head_verifies_the_body_as_it_says() {
+    let forwarded = |request: &Request, body: &[u8]| {
+        let claim = request.claim().unwrap();
+        let verified = claim.verify(&key(&claim), now()).unwrap();
+        let length = u64::try_from(body.len()).ok();
+        verified
+            .body_verifier(&key(&claim), 65_536, Output::Decoded, length)
+            .map(|mut verifier| verifier.push(body, false))
+    };
+    let unsigned =
+        upload().without("x-amz-content-sha256").with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    let unbound = unsigned
+        .authorized("content-type;host;x-amz-acl;x-amz-content-sha256;x-amz-date", &zeros());
+    assert_eq!(forwarded(&unbound.signed(), b"anything"), None);
+    assert_eq!(forwarded(&upload(), b""), Some(Ok(Vec::new())));
+    assert!(matches!(forwarded(&upload(), b"x"), Some(Err(BodyError::ContentHash { .. }))));
+
+    let chunks = |sentinel: &str, trailer: &str| {
+        Request::new("PUT", "/")
+            .with("x-amz-content-sha256", sentinel)
+            .with("x-amz-date", "20130524T000000Z")
+            .with("x-amz-decoded-content-length", "9")
+            .with("x-amz-trailer", trailer)
+            .authorized(
+                "host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-trailer",
+                &zeros(),
+            )
+            .signed()
+    };
+    let crc32 = chunks("STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-checksum-crc32");
+    // The check value of the CRC catalogue.
+    let body = b"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n";
+    assert_eq!(forwarded(&crc32, body), Some(Ok(b"123456789".to_vec())));
+    let changed = body.map(|byte| if byte == b'1' { b'0' } else { byte });
+    assert_eq!(forwarded(&crc32, &changed), Some(Err(BodyError::Checksum(Checksum::Crc32))));
+
+    let signed = chunks("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "x-amz-checksum-sha1");
+    assert_eq!(forwarded(&signed, body), Some(Err(BodyError::Incomplete)));
+    let seed = signed.claim().unwrap().authorization().signature.to_string();
+    let forged = format!("9;chunk-signature={seed}\r\n123456789\r\n");
+    let Some(Err(BodyError::Signature { string_to_sign, .. })) =
+        forwarded(&signed, forged.as_bytes())
+    else {
+        panic!("a forged chunk was forwarded");
+    };
+    let chain = format!(
+        "AWS4-HMAC-SHA256-PAYLOAD\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n{seed}\n"
+    );
+    assert!(string_to_sign.starts_with(&chain));
 }

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::super::Seed;
-use crate::sigv4::{Signature, SigningKey};
+use crate::sigv4::{AmzDate, Day, Scope, Signature, SigningKey};
 
 /// What the documentation's examples are signed with.
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -19,6 +19,7 @@ const SCOPE: &str = "20130524/us-east-1/s3/aws4_request";
 pub(super) struct Signer {
     key: [u8; 32],
     signing_key: SigningKey,
+    scope: Scope,
     pub(super) seed: [u8; 64],
 }
 
@@ -29,12 +30,19 @@ impl Signer {
             hmac(&key, part.as_bytes()).to_vec()
         });
         let key = key.try_into().unwrap();
-        Self { key, signing_key: SigningKey::new(key), seed: seed.as_bytes().try_into().unwrap() }
+        let scope = Scope::new(Day::from_text(b"20130524").unwrap(), "us-east-1", "s3").unwrap();
+        Self {
+            key,
+            signing_key: SigningKey::new(key),
+            scope,
+            seed: seed.as_bytes().try_into().unwrap(),
+        }
     }
 
     pub(super) fn seed(&self) -> Seed<'_> {
         let signature = Signature::from_hex(&self.seed).unwrap();
-        Seed { signing_key: &self.signing_key, date: DATE, scope: SCOPE, signature }
+        let date = AmzDate::from_iso8601(DATE.as_bytes()).unwrap();
+        Seed { signing_key: &self.signing_key, date, scope: &self.scope, signature }
     }
 
     fn first(&self) -> String {
