@@ -23,9 +23,11 @@
 
 extern crate alloc;
 
+pub mod access_keys;
 pub mod bypass;
 pub mod config;
 pub mod fernet;
+pub mod fetch;
 pub mod gate;
 pub mod head;
 pub mod identity;

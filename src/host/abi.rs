@@ -68,6 +68,13 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    pub(super) fn proxy_set_buffer_bytes(
+        buffer_type: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
     pub(super) safe fn proxy_set_effective_context(context_id: u32) -> u32;
     pub(super) fn proxy_set_shared_data(
         key: *const u8,

@@ -71,7 +71,7 @@ pub(crate) fn now() -> Result<UnixTime> {
 /// The plugin's configuration, as the operator wrote it.
 pub(crate) fn plugin_configuration() -> Result<Vec<u8>> {
     const PLUGIN_CONFIGURATION: u32 = 7;
-    buffer(PLUGIN_CONFIGURATION, usize::MAX)
+    buffer(PLUGIN_CONFIGURATION, 0, usize::MAX)
 }
 
 /// The headers of the effective context's request, serialised; [`pairs::decode`] reads them.
@@ -95,7 +95,19 @@ pub(crate) fn call_response_headers() -> Result<Vec<u8>> {
 /// The body of the answer to a dispatched call, at most so many bytes, within its callback.
 pub(crate) fn call_response_body(most: usize) -> Result<Vec<u8>> {
     const CALL_RESPONSE_BODY: u32 = 4;
-    buffer(CALL_RESPONSE_BODY, most)
+    buffer(CALL_RESPONSE_BODY, 0, most)
+}
+
+/// The body of the effective context's request from this byte on, as far as the host has it.
+pub(crate) fn request_body(start: usize) -> Result<Vec<u8>> {
+    buffer(REQUEST_BODY, start, usize::MAX >> 1)
+}
+
+/// Puts other bytes in place of all that the host has of the effective context's request's body.
+pub(crate) fn replace_request_body(bytes: &[u8]) -> Result<()> {
+    check(unsafe {
+        abi::proxy_set_buffer_bytes(REQUEST_BODY, 0, usize::MAX >> 1, bytes.as_ptr(), bytes.len())
+    })
 }
 
 /// Removes all headers of this name from the effective context's request.
@@ -220,9 +232,9 @@ pub(crate) fn record_metric(id: u32, value: u64) {
     let _ = abi::proxy_record_metric(id, value);
 }
 
-fn buffer(buffer_type: u32, most: usize) -> Result<Vec<u8>> {
+fn buffer(buffer_type: u32, start: usize, most: usize) -> Result<Vec<u8>> {
     match bytes(|data, size| unsafe {
-        abi::proxy_get_buffer_bytes(buffer_type, 0, most, data, size)
+        abi::proxy_get_buffer_bytes(buffer_type, start, most, data, size)
     }) {
         Err(HostError::NOT_FOUND) => Ok(Vec::new()),
         result => result,
@@ -246,5 +258,6 @@ fn check(status: u32) -> Result<()> {
     if status == OK { Ok(()) } else { Err(HostError(status)) }
 }
 
+const REQUEST_BODY: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;

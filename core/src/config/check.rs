@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_KINDS, DEFAULT_MAX_LENGTH, DEFAULT_PARKED,
-    DEFAULT_TIMEOUT, Freshness, KeyServer, Missing, Mode, TokenRules, duration, raw,
+    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_KINDS, DEFAULT_LIMITS, DEFAULT_MAX_LENGTH,
+    DEFAULT_TIMEOUT, Freshness, KeyServer, Limits, Missing, Mode, TokenRules, duration, raw, sigv4,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::secret::Secret;
@@ -17,13 +17,20 @@ use crate::token::{Kind, MethodNames};
 pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
     let keyserver = keyserver(raw.keyserver)?;
     let freshness = freshness(&raw.cache, keyserver.timeout)?;
+    if raw.token.is_none() && raw.sigv4.is_none() {
+        return Err(ConfigError::limits(
+            "token",
+            "there, or else sigv4: with neither, nobody passes",
+        ));
+    }
     Ok(Config {
         mode: match raw.mode {
             None | Some(raw::Mode::Enforce) => Mode::Enforce,
             Some(raw::Mode::Shadow) => Mode::Shadow,
         },
         keyserver,
-        token: token(raw.token)?,
+        token: raw.token.map(token).transpose()?,
+        sigv4: raw.sigv4.map(sigv4::check).transpose()?,
         missing: match raw.missing {
             None | Some(raw::Missing::Reject) => Missing::Reject,
             Some(raw::Missing::Anonymous) => Missing::Anonymous,
@@ -31,8 +38,29 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,
-        parked: number(raw.limits.parked, DEFAULT_PARKED, 1..=MAX_PARKED)
+        limits: limits(&raw.cache, &raw.limits)?,
+    })
+}
+
+fn limits(cache: &raw::Cache, raw: &raw::Limits) -> Result<Limits, ConfigError> {
+    let default = DEFAULT_LIMITS;
+    let calls_per_second = raw.calls_per_second.unwrap_or(default.calls_per_second);
+    let scopes = raw.scopes_per_access_key.unwrap_or(default.scopes_per_access_key);
+    if !(1..=100_000).contains(&calls_per_second) {
+        return Err(ConfigError::limits("limits.calls_per_second", "1 to 100000"));
+    }
+    if !(1..=10_000).contains(&scopes) {
+        return Err(ConfigError::limits("limits.scopes_per_access_key", "1 to 10000"));
+    }
+    Ok(Limits {
+        parked: number(raw.parked, default.parked, 1..=MAX_PARKED)
             .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 16384"))?,
+        entries: number(cache.entries, default.entries, 1..=MAX_ENTRIES)
+            .ok_or_else(|| ConfigError::limits("cache.entries", "1 to 100000"))?,
+        calls: number(raw.calls, default.calls, 1..=1024)
+            .ok_or_else(|| ConfigError::limits("limits.calls", "1 to 1024"))?,
+        calls_per_second,
+        scopes_per_access_key: scopes,
     })
 }
 
@@ -174,11 +202,18 @@ fn freshness(raw: &raw::Cache, timeout: Duration) -> Result<Freshness, ConfigErr
             "at least cache.fresh and twice keyserver.timeout",
         ));
     }
-    Ok(Freshness { fresh, stale })
+    let negative = time(raw.negative.as_deref(), DEFAULT_FRESHNESS.negative, 1_000, DAY)
+        .ok_or_else(|| ConfigError::limits("cache.negative", "1s to 24h, such as \"30s\""))?;
+    Ok(Freshness { fresh, stale, negative })
 }
 
 /// A duration within limits in milliseconds; the default when there is none.
-fn time(text: Option<&str>, default: Duration, least: u128, most: u128) -> Option<Duration> {
+pub(super) fn time(
+    text: Option<&str>,
+    default: Duration,
+    least: u128,
+    most: u128,
+) -> Option<Duration> {
     let duration = text.map_or(Some(default), duration::parse)?;
     (least..=most).contains(&duration.as_millis()).then_some(duration)
 }
@@ -191,16 +226,19 @@ fn number(
     Some(number.unwrap_or(default)).filter(|number| limits.contains(number))
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     is_visible(text.as_bytes(), 255)
 }
 
-fn is_visible(text: &[u8], longest: usize) -> bool {
+pub(super) fn is_visible(text: &[u8], longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
 }
 
 /// Each of them holds a token of up to 16 KiB, and a module's memory ends at 1 GiB.
 const MAX_PARKED: usize = 16_384;
+
+/// Each of them takes about two kilobytes.
+const MAX_ENTRIES: usize = 100_000;
 
 /// Every request is held against every rule.
 const MAX_RULES: usize = 256;
@@ -231,11 +269,12 @@ mod tests {
         assert_eq!(config.missing, Missing::Reject);
         assert_eq!(config.keyserver.authority, "keyserver");
         assert_eq!(config.keyserver.timeout, DEFAULT_TIMEOUT);
-        assert_eq!(config.token.kinds, DEFAULT_KINDS);
-        assert_eq!(config.token.max_length, DEFAULT_MAX_LENGTH);
-        assert!(config.token.forward);
+        let token = config.token.unwrap();
+        assert_eq!(token.kinds, DEFAULT_KINDS);
+        assert_eq!(token.max_length, DEFAULT_MAX_LENGTH);
+        assert!(token.forward);
         assert_eq!(config.freshness, DEFAULT_FRESHNESS);
-        assert_eq!(config.parked, DEFAULT_PARKED);
+        assert_eq!(config.limits, DEFAULT_LIMITS);
         assert_eq!(config.reason_header, None);
     }
 
@@ -255,7 +294,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(config.mode, Mode::Shadow);
-        assert_eq!(config.token.kinds, [Kind::Project, Kind::Restricted]);
+        assert_eq!(config.token.unwrap().kinds, [Kind::Project, Kind::Restricted]);
         assert_eq!(config.reason_header.as_deref(), Some("x-voussoir-reason"));
         assert_eq!(config.bypass.rules.len(), 2);
     }
@@ -285,6 +324,10 @@ mod tests {
     fn names_a_field_that_is_missing() {
         let config = |json: &str| Config::parse(json.as_bytes()).unwrap_err().to_string();
         assert!(config("{}").contains("missing field `keyserver`"));
+        assert!(
+            config(r#"{"keyserver":{"cluster":"k"}}"#)
+                .starts_with("token: must be there, or else sigv4")
+        );
         assert!(
             config(r#"{"keyserver":{"cluster":"k"},"token":{}}"#)
                 .starts_with("token: missing field `www_authenticate_uri`")
@@ -325,7 +368,12 @@ mod tests {
             (json!({"cache": {"fresh": "0s"}}), "cache.fresh"),
             (json!({"cache": {"fresh": "2h"}}), "cache.stale"),
             (json!({"cache": {"fresh": "60s", "stale": "61s"}}), "cache.stale"),
+            (json!({"cache": {"negative": "0s"}}), "cache.negative"),
+            (json!({"cache": {"entries": 0}}), "cache.entries"),
             (json!({"limits": {"parked": 0}}), "limits.parked"),
+            (json!({"limits": {"calls": 0}}), "limits.calls"),
+            (json!({"limits": {"calls_per_second": 0}}), "limits.calls_per_second"),
+            (json!({"limits": {"scopes_per_access_key": 0}}), "limits.scopes_per_access_key"),
         ] {
             let message = error(&changes);
             assert!(message.starts_with(&format!("{field}: must be ")), "{message}");

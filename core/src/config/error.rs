@@ -1,5 +1,6 @@
 //! Why a configuration is refused, in words for the person who wrote it.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
@@ -16,13 +17,13 @@ pub(super) enum Problem {
     /// What the JSON reader says: an unknown or missing field, a wrong type.
     Shape(String),
     /// A value outside its limits; the text says what they are.
-    Limits(&'static str),
+    Limits(Cow<'static, str>),
 }
 
 impl ConfigError {
     /// A value of `field` is not within its limits.
-    pub(super) fn limits(field: impl Into<String>, limits: &'static str) -> Self {
-        Self { field: field.into(), problem: Problem::Limits(limits) }
+    pub(super) fn limits(field: impl Into<String>, limits: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), problem: Problem::Limits(limits.into()) }
     }
 
     /// The configuration as a whole, or a part of it, has not the shape it must have.

@@ -9,6 +9,8 @@ mod error;
 pub(crate) mod example;
 mod protobuf;
 mod raw;
+mod sigv4;
+mod size;
 
 use alloc::format;
 use alloc::string::String;
@@ -16,6 +18,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use self::error::ConfigError;
+pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
 use crate::bypass::Bypass;
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
@@ -27,8 +30,11 @@ pub struct Config {
     pub mode: Mode,
     /// Where keys come from.
     pub keyserver: KeyServer,
-    /// Which tokens are taken, and how requests without one are answered.
-    pub token: TokenRules,
+    /// Which tokens are taken, and how requests without one are answered; none is taken without
+    /// it.
+    pub token: Option<TokenRules>,
+    /// Which signatures are taken; none is without it.
+    pub sigv4: Option<SigV4Rules>,
     /// What happens to a request without a valid token.
     pub missing: Missing,
     /// Which requests need no token.
@@ -37,8 +43,8 @@ pub struct Config {
     pub reason_header: Option<String>,
     /// How long keys are used.
     pub freshness: Freshness,
-    /// The most requests that wait for keys in one worker. Beyond it they are answered 503.
-    pub parked: usize,
+    /// What one worker may cost.
+    pub limits: Limits,
 }
 
 /// Whether refusals are carried out.
@@ -95,6 +101,27 @@ pub struct Freshness {
     pub fresh: Duration,
     /// After this long without success they are used no more.
     pub stale: Duration,
+    /// For this long an access key that was none still is none.
+    pub negative: Duration,
+}
+
+/// What one worker may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most requests that wait for token keys, and the most that wait for signing keys. Beyond
+    /// it they are answered 503.
+    pub parked: usize,
+    /// The most signing keys that are held, and the most access keys that are known to be none.
+    pub entries: usize,
+    /// The most calls for signing keys that are under way at a time. Requests that need another
+    /// one wait.
+    pub calls: usize,
+    /// The most calls for signing keys of which nothing is known yet, each second. Requests beyond
+    /// it are answered 503. Keys that are in use are refreshed apart from it.
+    pub calls_per_second: u32,
+    /// The most days, regions and services for which one access key's signing keys are fetched in
+    /// the time that keys stay fresh. Requests beyond it are answered 503.
+    pub scopes_per_access_key: u32,
 }
 
 impl Config {
@@ -157,11 +184,20 @@ pub const DEFAULT_MAX_LENGTH: usize = 4096;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long keys are used by default.
-pub const DEFAULT_FRESHNESS: Freshness =
-    Freshness { fresh: Duration::from_mins(1), stale: Duration::from_hours(1) };
+pub const DEFAULT_FRESHNESS: Freshness = Freshness {
+    fresh: Duration::from_mins(1),
+    stale: Duration::from_hours(1),
+    negative: Duration::from_secs(30),
+};
 
-/// How many requests may wait by default.
-pub const DEFAULT_PARKED: usize = 1024;
+/// What one worker may cost by default. An entry takes about two kilobytes.
+pub const DEFAULT_LIMITS: Limits = Limits {
+    parked: 1024,
+    entries: 10_000,
+    calls: 32,
+    calls_per_second: 100,
+    scopes_per_access_key: 16,
+};
 
 /// The longest configuration, in bytes.
 const MAX_BYTES: usize = 65_536;

@@ -13,7 +13,8 @@ use serde::Deserialize;
 pub(super) struct Config {
     pub(super) mode: Option<Mode>,
     pub(super) keyserver: KeyServer,
-    pub(super) token: Token,
+    pub(super) token: Option<Token>,
+    pub(super) sigv4: Option<SigV4>,
     pub(super) missing: Option<Missing>,
     #[serde(default)]
     pub(super) bypass: Vec<Bypass>,
@@ -61,6 +62,27 @@ pub(super) struct Token {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct SigV4 {
+    pub(super) services: Option<Vec<String>>,
+    pub(super) regions: Option<Vec<String>>,
+    pub(super) access_key_prefix: Option<String>,
+    pub(super) max_skew: Option<String>,
+    pub(super) max_chunk: Option<String>,
+    pub(super) decode_chunks: Option<bool>,
+    pub(super) forward: Option<bool>,
+    pub(super) hold_headers: Option<bool>,
+    pub(super) listener_check: Option<ListenerCheck>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenerCheck {
+    pub(super) cluster: String,
+    pub(super) authority: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Bypass {
     pub(super) path: Option<String>,
     pub(super) path_prefix: Option<String>,
@@ -72,10 +94,15 @@ pub(super) struct Bypass {
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
     pub(super) stale: Option<String>,
+    pub(super) negative: Option<String>,
+    pub(super) entries: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) parked: Option<usize>,
+    pub(super) calls: Option<usize>,
+    pub(super) calls_per_second: Option<u32>,
+    pub(super) scopes_per_access_key: Option<u32>,
 }

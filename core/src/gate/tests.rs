@@ -62,7 +62,7 @@ fn gate(changes: &Value) -> Gate {
 fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
     let mut all: Vec<(&[u8], &[u8])> = vec![(b":method", b"GET"), (b":path", b"/v2.1/servers")];
     all.extend(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-    let mut effect = gate.handle(now(), Input::Head(RequestHead::new(&all)));
+    let mut effect = gate.handle(now(), Input::Head { head: RequestHead::new(&all), is_end: true });
     while let Effect::NeedKeys { .. } = effect {
         assert!(!gate.is_open());
         effect = gate.handle(now(), Input::Keys(&keys(1, &[1])));
@@ -72,7 +72,7 @@ fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
 
 fn forwarded(effect: Effect) -> (HeaderEdits, Verdict) {
     match effect {
-        Effect::Forward(edits, verdict) => (edits, verdict),
+        Effect::Forward(edits, verdict) => (edits, verdict.expect("a verdict")),
         other => panic!("not forwarded: {other:?}"),
     }
 }
@@ -229,11 +229,13 @@ fn what_is_no_token_needs_no_keys() {
         (long.as_str(), Rejection::TokenTooLong),
     ] {
         let headers = [(&b"x-auth-token"[..], text.as_bytes())];
-        let effect = gate(&json!({})).handle(now(), Input::Head(RequestHead::new(&headers)));
+        let effect = gate(&json!({}))
+            .handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
         assert_eq!(rejection(effect), expected);
     }
     let headers = [(&b"x-auth-token"[..], &b"\xff\xfe"[..])];
-    let effect = gate(&json!({})).handle(now(), Input::Head(RequestHead::new(&headers)));
+    let effect = gate(&json!({}))
+        .handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     assert_eq!(rejection(effect), Rejection::TokenMalformed);
 }
 
@@ -255,7 +257,7 @@ fn a_token_of_another_key_is_refused_only_after_newer_keys_were_asked_for() {
     let mut gate = gate(&json!({}));
     let token = token(&payload());
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
-    let effect = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
+    let effect = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     assert_eq!(effect, Effect::NeedKeys { newer_than: None });
     let effect = gate.handle(now(), Input::Keys(&keys(7, &[2, 3])));
     assert_eq!(effect, Effect::NeedKeys { newer_than: Some(7) });
@@ -268,7 +270,7 @@ fn a_token_of_a_key_that_comes_later_is_accepted() {
     let mut gate = gate(&json!({}));
     let token = token(&payload());
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
-    let _ = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
+    let _ = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     let _ = gate.handle(now(), Input::Keys(&keys(7, &[2])));
     let effect = gate.handle(now(), Input::Keys(&keys(8, &[1, 2])));
     assert_eq!(forwarded(effect).1, Verdict::Allowed);
@@ -279,7 +281,7 @@ fn without_keys_nobody_is_refused_for_good() {
     let mut gate = gate(&json!({}));
     let token = token(&payload());
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
-    let _ = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
+    let _ = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     let retry_after = Duration::from_millis(2_100);
     let cause = Unknown::KeysUnavailable;
     let (reply, verdict) = refused(gate.handle(now(), Input::NoKeys { cause, retry_after }));
@@ -331,7 +333,7 @@ fn anonymous_is_no_way_around_keys_that_cannot_be_had() {
     let mut gate = gate(&json!({"missing": "anonymous"}));
     let token = token(&payload());
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
-    let _ = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
+    let _ = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     let (cause, retry_after) = (Unknown::KeysUnavailable, Duration::from_secs(1));
     let (reply, _) = refused(gate.handle(now(), Input::NoKeys { cause, retry_after }));
     assert_eq!(reply.status, 503);
@@ -414,7 +416,7 @@ fn a_decision_is_final() {
     refused(run(&mut gate, &[]));
     let token = token(&payload());
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
-    let again = gate.handle(now(), Input::Head(RequestHead::new(&headers)));
+    let again = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     assert_eq!(again, Effect::Nothing);
     assert_eq!(gate.handle(now(), Input::Keys(&keys(1, &[1]))), Effect::Nothing);
     assert!(!gate.is_open());

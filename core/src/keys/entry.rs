@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::answer::MAX_ETAG;
+use super::outcome::MAX_ETAG;
 use crate::time::UnixTime;
 
 /// The key set as it was fetched, for all workers.

@@ -11,9 +11,8 @@
 //!   clock ────Tick─▶ └──────────┘ ◀─Fetched───
 //! ```
 
-mod answer;
 mod entry;
-mod pause;
+mod outcome;
 mod seal;
 mod store;
 mod waiting;
@@ -25,10 +24,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub use answer::{Answer, FetchFailure};
 pub use store::KeyStore;
 
 use crate::fernet::KeyRing;
+use crate::fetch::{Answer, FetchFailure};
 use crate::refusal::Unknown;
 
 /// Keys that may be used now.

@@ -9,13 +9,13 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::answer::{Fetched, Outcome};
 use super::entry::{KeySetEntry, Lease};
-use super::pause::{LONGEST, Pause};
+use super::outcome::{Fetched, Outcome};
 use super::seal::Seal;
 use super::waiting::{Waiter, Waiting};
-use super::{Action, Answer, Event, FetchFailure, Keys, Report, Slot, Want, Written};
+use super::{Action, Event, Keys, Report, Slot, Want, Written};
 use crate::config::{Config, Freshness};
+use crate::fetch::{Answer, FetchFailure, LONGEST, Pause};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
@@ -75,7 +75,7 @@ impl KeyStore {
             next_generation: 1,
             blocked: None,
             call: Call::None,
-            waiting: Waiting::new(config.parked),
+            waiting: Waiting::new(config.limits.parked),
             pause: Pause::new(seed),
             clock: UnixTime::from_secs(0),
             actions: VecDeque::new(),
@@ -262,7 +262,7 @@ impl KeyStore {
         let Call::Sent { since: began, is_conditional } = self.call else { return };
         self.call = Call::None;
         let body = answer.map(|answer| answer.body);
-        match answer.and_then(|answer| answer.outcome(self.held.is_some())) {
+        match answer.and_then(|answer| Outcome::of(answer, self.held.is_some())) {
             // The keys went stale while they were being confirmed: then all of them, please.
             Err(FetchFailure::NothingToKeep) if is_conditional => self.fetch(now, None),
             Ok(Outcome::Unchanged) => {

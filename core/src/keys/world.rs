@@ -12,8 +12,9 @@ use core::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::store::ENOUGH;
-use super::{Action, Answer, Event, FetchFailure, KeyStore, Report, Slot, Want, Written};
+use super::{Action, Event, KeyStore, Report, Slot, Want, Written};
 use crate::config::Config;
+use crate::fetch::{Answer, FetchFailure};
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
 

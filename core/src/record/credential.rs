@@ -104,7 +104,7 @@ pub enum Delegation {
 pub struct SessionTokenHash([u8; 32]);
 
 /// Why a record cannot be made an identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRecord {
     /// A text that no header can carry, or one longer than [`MAX_TEXT`]; this is its field.

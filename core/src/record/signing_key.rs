@@ -72,7 +72,7 @@ pub enum AccessKeyFault {
 }
 
 /// Why bytes are no signing key. None of it shows a byte of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSigningKey {
     /// Not JSON of the right shape.

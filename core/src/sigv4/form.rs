@@ -79,6 +79,11 @@ impl<'a> Form<'a> {
     }
 }
 
+/// Whether a decoded name is one of a presigned URL's parameters.
+pub(super) fn is_presigned_parameter(name: &[u8]) -> bool {
+    PRESIGNED.contains(&name)
+}
+
 pub(super) const ALGORITHM: &[u8] = b"X-Amz-Algorithm";
 pub(super) const CREDENTIAL: &[u8] = b"X-Amz-Credential";
 pub(super) const DATE: &[u8] = b"X-Amz-Date";

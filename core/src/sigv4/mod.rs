@@ -26,6 +26,7 @@ mod date;
 mod encoding;
 mod error;
 mod form;
+mod forwarding;
 mod freshness;
 mod header;
 mod path;

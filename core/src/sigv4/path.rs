@@ -38,7 +38,8 @@ pub(super) fn canonical(path: &[u8], dialect: Dialect) -> Result<Vec<Vec<u8>>, M
     }
 }
 
-fn normalize(path: &[u8]) -> Vec<u8> {
+/// The normal form of a path as it is on the wire: without empty segments and dot segments.
+pub(super) fn normalize(path: &[u8]) -> Vec<u8> {
     let mut segments = Vec::new();
     let mut ends_with_slash = false;
     for segment in path.split(|byte| *byte == b'/') {

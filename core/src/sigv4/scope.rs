@@ -80,7 +80,21 @@ impl Scope {
     /// How the service has its requests written.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        if S3_SERVICES.contains(&self.service.as_str()) { Dialect::S3 } else { Dialect::General }
+        Dialect::of(&self.service)
+    }
+
+    /// Whether a text can be a region or a service.
+    #[must_use]
+    pub fn is_name(text: &str) -> bool {
+        is_name(text)
+    }
+}
+
+impl Dialect {
+    /// How a service has its requests written.
+    #[must_use]
+    pub fn of(service: &str) -> Self {
+        if S3_SERVICES.contains(&service) { Self::S3 } else { Self::General }
     }
 }
 

@@ -1,10 +1,12 @@
-//! The key server's answer, and whether to believe it.
+//! Calls to the key server: what comes back, whether to believe it, and when to try again.
 
-use alloc::string::{String, ToString as _};
+mod pause;
+
 use core::fmt;
 
-use crate::fernet::KeyRing;
-use crate::record::{InvalidKeySet, KeySet, PROTOCOL_VERSION};
+pub(crate) use pause::{LONGEST, Pause};
+
+use crate::record::{InvalidKeySet, InvalidSigningKey, PROTOCOL_VERSION};
 
 /// An answer as it came over the wire.
 #[derive(Clone, Copy, Debug)]
@@ -30,47 +32,24 @@ pub enum FetchFailure {
     /// Something answered that is not a key server of our protocol: the proxy itself, when nobody
     /// did in time.
     Protocol,
-    /// The key server answered with a status other than 200 and 304.
+    /// The key server answered with a status that says neither yes nor no.
     Status(u16),
     /// "Not modified", although we have nothing that could be.
     NothingToKeep,
     /// The key set is invalid.
     KeySet(InvalidKeySet),
-}
-
-/// What a believable answer says.
-pub(super) enum Outcome {
-    /// The keys at hand are still right.
-    Unchanged,
-    /// These are right now.
-    Updated(Fetched),
-}
-
-/// A key set that was just fetched.
-pub(super) struct Fetched {
-    pub(super) ring: KeyRing,
-    pub(super) etag: Option<String>,
+    /// The signing key is invalid.
+    SigningKey(InvalidSigningKey),
 }
 
 impl Answer<'_> {
-    /// Reads the answer; `has_keys` says whether there is anything that a 304 could confirm.
-    pub(super) fn outcome(self, has_keys: bool) -> Result<Outcome, FetchFailure> {
+    /// The status, of an answer that comes from a key server of our protocol.
+    pub(crate) fn status(self) -> Result<u16, FetchFailure> {
         if self.protocol != Some(PROTOCOL_VERSION.as_bytes()) {
             return Err(FetchFailure::Protocol);
         }
-        match self.status {
-            b"200" => {
-                let keys = KeySet::from_json(self.body).map_err(FetchFailure::KeySet)?;
-                let ring = keys.ring().map_err(FetchFailure::KeySet)?;
-                Ok(Outcome::Updated(Fetched { ring, etag: self.etag.and_then(etag) }))
-            }
-            b"304" if has_keys => Ok(Outcome::Unchanged),
-            b"304" => Err(FetchFailure::NothingToKeep),
-            status => {
-                let status = core::str::from_utf8(status).ok().and_then(|text| text.parse().ok());
-                Err(status.map_or(FetchFailure::Protocol, FetchFailure::Status))
-            }
-        }
+        let status = core::str::from_utf8(self.status).ok().and_then(|text| text.parse().ok());
+        status.ok_or(FetchFailure::Protocol)
     }
 }
 
@@ -91,18 +70,9 @@ impl fmt::Display for FetchFailure {
             Self::Status(status) => write!(f, "the key server answered {status}"),
             Self::NothingToKeep => f.write_str("the key server answered 304 to the first request"),
             Self::KeySet(error) => write!(f, "the key set is invalid: {error}"),
+            Self::SigningKey(error) => write!(f, "the signing key is invalid: {error}"),
         }
     }
 }
 
 impl core::error::Error for FetchFailure {}
-
-/// An entity tag that can be sent back as it is.
-fn etag(value: &[u8]) -> Option<String> {
-    let text = core::str::from_utf8(value).ok()?;
-    let is_sound = text.len() <= MAX_ETAG && text.bytes().all(|byte| byte.is_ascii_graphic());
-    is_sound.then(|| text.to_string())
-}
-
-/// The longest entity tag that is kept. The key server's own have 34 characters.
-pub(super) const MAX_ETAG: usize = 128;

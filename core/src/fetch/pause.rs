@@ -7,39 +7,39 @@ use core::time::Duration;
 ///
 /// The jitter is pseudo-random from a seed that comes in from outside; nothing secret depends on it.
 #[derive(Debug)]
-pub(super) struct Pause {
+pub(crate) struct Pause {
     failures: u32,
     state: u64,
 }
 
 impl Pause {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { failures: 0, state: seed }
     }
 
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
     /// How many calls have failed in a row, of all workers as far as this one knows.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// The lease tells how many there have been, fewer or more: whoever called last knows best.
-    pub(super) fn learn_of(&mut self, failures: u32) {
+    pub(crate) fn learn_of(&mut self, failures: u32) {
         self.failures = failures;
     }
 
     /// The wait after one more failure: 1 s, 2 s, 4 s ... [`LONGEST`], each shortened by up to half.
-    pub(super) fn failed(&mut self) -> Duration {
+    pub(crate) fn failed(&mut self) -> Duration {
         let doubled = SHORTEST.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
         self.shortened(doubled.min(LONGEST), 2)
     }
 
     /// `duration`, shortened by up to one part in `parts`.
-    pub(super) fn shortened(&mut self, duration: Duration, parts: u32) -> Duration {
+    pub(crate) fn shortened(&mut self, duration: Duration, parts: u32) -> Duration {
         let most = u64::try_from((duration / parts).as_micros()).unwrap_or(u64::MAX);
         duration
             .saturating_sub(Duration::from_micros(self.random() % most.saturating_add(1).max(1)))
@@ -58,7 +58,7 @@ impl Pause {
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The longest wait between two tries while the key server cannot be reached.
-pub(super) const LONGEST: Duration = Duration::from_secs(15);
+pub(crate) const LONGEST: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {

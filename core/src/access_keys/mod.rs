@@ -1,0 +1,114 @@
+//! The upkeep of one worker's signing keys: which are held, for how long, and who waits for one.
+//!
+//! What is asked for (access key, day, region, service) is chosen by whoever sends a request, true
+//! or not. So everything here is bounded: entries, calls under way, calls a second, scopes of one
+//! access key, requests that wait. An access key that is none is remembered as such.
+//!
+//! Like the gate, a store knows no host and no clock: **hand in one [`Event`], then carry out the
+//! [`Action`]s of [`AccessKeyStore::next_action`] until there are none.**
+//!
+//! ```text
+//!   request ─want──▶ ┌────────────────┐
+//!           ◀Resume─ │ AccessKeyStore │ ─Fetch──▶ key server, one call for all that wait
+//!   clock ────Tick─▶ └────────────────┘ ◀─Fetched
+//! ```
+//!
+//! # Ages of an entry
+//!
+//! | Age | What a request gets |
+//! |---|---|
+//! | up to `cache.fresh` | the key |
+//! | up to twice that | the key, while it is fetched anew |
+//! | older | what is fetched; only if that fails, and up to `cache.stale`, the key |
+
+mod allowance;
+mod circuit;
+mod flights;
+mod store;
+#[cfg(test)]
+mod world;
+
+use alloc::rc::Rc;
+
+pub use store::AccessKeyStore;
+
+use crate::fetch::{Answer, FetchFailure};
+use crate::record::{AccessKeyFault, CredentialRecord, SigningKeyRequest};
+use crate::refusal::Unknown;
+use crate::sigv4::{Credential, SigningKey};
+
+use core::time::Duration;
+
+/// A signing key and whom it signs for.
+#[derive(Debug)]
+pub struct AccessKey {
+    /// The access key, and what the signing key is good for.
+    pub credential: Credential,
+    /// The key.
+    pub signing_key: SigningKey,
+    /// Whom it signs for.
+    pub record: CredentialRecord,
+}
+
+/// What becomes of a request that wants a signing key.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Want {
+    /// Here it is.
+    Ready(Rc<AccessKey>),
+    /// The access key opens nothing.
+    Denied(AccessKeyFault),
+    /// The request waits: an [`Action::Resume`] with its id follows. The store wants an
+    /// [`Event::Tick`] as soon as calls can be made.
+    Parked,
+    /// It cannot be known, and waiting does not help.
+    Refused {
+        /// Why.
+        cause: Unknown,
+        /// When it may be worth another try.
+        retry_after: Duration,
+    },
+}
+
+/// The number of a call, within one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call(u64);
+
+/// What the world tells a store.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Time has passed, or a request waits.
+    Tick,
+    /// What became of an [`Action::Fetch`].
+    Fetched(Call, Result<Answer<'a>, FetchFailure>),
+    /// A parked request is gone: the client gave up.
+    Gone(u32),
+}
+
+/// What a store asks of the world.
+#[derive(Debug)]
+#[must_use]
+pub enum Action {
+    /// Ask the key server, and hand in what comes back.
+    Fetch(Call, SigningKeyRequest),
+    /// Hand this answer to a request that waited. It may be gone.
+    Resume {
+        /// Which.
+        request: u32,
+        /// What it is told; never [`Want::Parked`].
+        answer: Want,
+    },
+    /// Count it, or say it.
+    Report(Report),
+}
+
+/// What is worth counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A key was fetched.
+    Fetched,
+    /// The key server knows no such access key.
+    Denied,
+    /// A call came to nothing.
+    Failed(FetchFailure),
+}

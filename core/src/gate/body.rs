@@ -1,0 +1,69 @@
+//! The body of a signed request that was let through: verified while it passes.
+
+use alloc::boxed::Box;
+
+use super::signature::Refusal;
+use super::{Effect, Gate, State, Verdict};
+use crate::config::Mode;
+use crate::refusal::aws::{Fault, SignedText};
+use crate::refusal::{Rejection, SignatureFault};
+use crate::sigv4::body::BodyVerifier;
+
+/// A body on its way.
+#[derive(Debug)]
+pub(super) struct Passing {
+    verifier: BodyVerifier,
+    /// For the client whose chunk has a wrong signature.
+    signed: SignedText,
+}
+
+impl Passing {
+    pub(super) fn new(verifier: BodyVerifier, signed: SignedText) -> Self {
+        Self { verifier, signed }
+    }
+}
+
+impl Gate {
+    pub(super) fn on_passing_body(
+        &mut self,
+        mut passing: Box<Passing>,
+        piece: &[u8],
+        is_end: bool,
+    ) -> Effect {
+        let was_verified = passing.verifier.is_verified();
+        let output = match passing.verifier.push(piece, is_end) {
+            Ok(output) => output,
+            Err(error) => {
+                let fault = Fault::of_body(&error, &passing.signed);
+                return self.refuse_rest(&(fault, SignatureFault::from(&error)));
+            }
+        };
+        let is_verified = passing.verifier.is_verified();
+        self.state = State::Passing(passing);
+        Effect::Pass {
+            replacement: self.enforces().then_some(output),
+            verdict: (is_verified && !was_verified).then_some(Verdict::Allowed),
+        }
+    }
+
+    /// Trailers after a head that was let through: no signature covers them, and with them a body
+    /// of unknown length ends without a last piece.
+    pub(super) fn refuse_trailers(&mut self) -> Effect {
+        self.refuse_rest(&(Fault::of_trailers(), SignatureFault::TrailersRefused))
+    }
+
+    /// Refuses a request whose head has passed. In shadow mode the rest of it follows.
+    fn refuse_rest(&mut self, refusal: &Refusal) -> Effect {
+        if self.enforces() {
+            return self.refuse_signature(refusal);
+        }
+        self.state = State::Decided { is_open: true, takes_trailers: true };
+        let verdict = Some(Verdict::Rejected(Rejection::Signature(refusal.1)));
+        Effect::Pass { replacement: None, verdict }
+    }
+
+    /// Whether refusals are carried out.
+    pub(super) fn enforces(&self) -> bool {
+        self.config.mode == Mode::Enforce
+    }
+}

@@ -1,0 +1,353 @@
+//! The state machine of one request.
+//!
+//! It knows no host and no clock. **Hand in one [`Input`], carry out the one [`Effect`] that comes
+//! back, then wait for the next input.** Until an effect says [`Effect::Forward`], nothing of the
+//! request may pass: [`Gate::is_open`] is the one place to ask, in every callback.
+//!
+//! ```text
+//!            Head                    Keys
+//!   New ─────┬─────▶ AwaitKeys ───────────────▶ Decided: forwarded
+//!            │         │    ▲ no key opens it,   ▲  │
+//!            │         └────┘ are there newer?   │  └─ or refused
+//!            │                                   │
+//!            │ signed       SigningKey           │ the body passes, piece by piece
+//!            └─────▶ AwaitSigningKey ─────┬──▶ Passing ──▶ verified, or refused
+//!                      │                  │
+//!                      └─▶ AwaitBody ─────┘ the hash of the body is signed
+//! ```
+//!
+//! No credentials, malformed, bypassed: decided without a key. `token.rs` has what is particular
+//! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies.
+
+mod body;
+mod signature;
+mod token;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::access_keys::AccessKey;
+use crate::config::{Config, Missing, Mode};
+use crate::head::RequestHead;
+use crate::identity::HeaderEdits;
+use crate::keys::Keys;
+use crate::record::AccessKeyFault;
+use crate::refusal::aws::{Fault, Manner};
+use crate::refusal::{Rejection, Reply, SignatureFault, Unknown, keystone};
+use crate::sigv4::{Credential, Form};
+use crate::time::UnixTime;
+use body::Passing;
+use signature::Signed;
+use token::AwaitKeys;
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Gate {
+    config: Rc<Config>,
+    state: State,
+    /// How a signed request wants to be answered; any other is answered as Keystone does.
+    manner: Option<Box<Manner>>,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    /// The token's layout is right, and now it needs keys.
+    AwaitKeys(AwaitKeys),
+    /// The request is signed, well and now, and needs the key.
+    AwaitSigningKey(Box<Signed>),
+    /// There is the key, and what was signed is the hash of the body.
+    AwaitBody(Box<Signed>, Rc<AccessKey>),
+    /// The head was let through, and the body is being verified.
+    Passing(Box<Passing>),
+    Decided {
+        is_open: bool,
+        /// Whether trailers may follow.
+        takes_trailers: bool,
+    },
+}
+
+/// What the world tells a request.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The request's head has arrived, and what [`crate::identity::claims`] finds in it was removed.
+    Head {
+        /// The head.
+        head: RequestHead<'a>,
+        /// Whether it is the whole request.
+        is_end: bool,
+    },
+    /// The head cannot be had: the host failed.
+    NoHead,
+    /// Keys, as [`Effect::NeedKeys`] asked for them.
+    Keys(&'a Keys),
+    /// There are no such keys, and why.
+    NoKeys {
+        /// Why.
+        cause: Unknown,
+        /// When it may be worth another try.
+        retry_after: Duration,
+    },
+    /// A signing key, as [`Effect::NeedSigningKey`] asked for it.
+    SigningKey(Rc<AccessKey>),
+    /// The access key opens nothing.
+    NoAccessKey(AccessKeyFault),
+    /// A piece of the body: what arrived since the last one.
+    Body {
+        /// The piece. Whoever asked [`Gate::reads_body`] and was told no need not read it.
+        piece: &'a [u8],
+        /// Whether it is the last one.
+        is_end: bool,
+    },
+    /// The request ends with trailers, and what [`crate::identity::claims`] finds in them was
+    /// removed.
+    Trailers,
+}
+
+/// What a request asks of the world.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Effect {
+    /// Nothing: the input came too late, all is decided.
+    Nothing,
+    /// Hold the request, and hand in keys when they are there: any that may be used, or (after
+    /// these did not open the token) newer ones than those of a generation.
+    NeedKeys {
+        /// The generation that is not new enough.
+        newer_than: Option<u64>,
+    },
+    /// Hold the request, and hand in the signing key of this credential.
+    NeedSigningKey(Credential),
+    /// Edit the headers and let the request pass. Without a verdict the body is verified on its
+    /// way: each piece of it is handed in, and brings the verdict in the end.
+    Forward(HeaderEdits, Option<Verdict>),
+    /// Let the piece of the body pass.
+    Pass {
+        /// What is to pass in its place.
+        replacement: Option<Vec<u8>>,
+        /// The verdict, when this completes the body.
+        verdict: Option<Verdict>,
+    },
+    /// Answer in the service's place.
+    Refuse(Reply, Verdict),
+}
+
+/// How a request was decided, for whoever counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// With a valid token or signature.
+    Allowed,
+    /// Without one, because the configuration leaves that to the service.
+    Anonymous(Rejection),
+    /// Without one, because none was needed.
+    Bypassed,
+    /// Not allowed; in shadow mode it was forwarded all the same.
+    Rejected(Rejection),
+    /// It could not be known; in shadow mode it was forwarded all the same.
+    Unavailable(Unknown),
+}
+
+impl Verdict {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Allowed, Self::Bypassed]
+            .into_iter()
+            .chain(Rejection::all().map(Self::Rejected))
+            .chain(Rejection::all().filter(Rejection::can_be_anonymous).map(Self::Anonymous))
+            .chain(Unknown::ALL.map(Self::Unavailable))
+    }
+
+    /// What metrics call it.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Anonymous(_) => "anonymous",
+            Self::Bypassed => "bypassed",
+            Self::Rejected(_) => "rejected",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The machine-readable reason, `none` where none is needed.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Allowed | Self::Bypassed => "none",
+            Self::Anonymous(rejection) | Self::Rejected(rejection) => rejection.reason(),
+            Self::Unavailable(cause) => cause.reason(),
+        }
+    }
+}
+
+impl Gate {
+    /// A request that has told nothing yet.
+    #[must_use]
+    pub fn new(config: Rc<Config>) -> Self {
+        Self { config, state: State::New, manner: None }
+    }
+
+    /// Whether the request was let through, so that its body and trailers may follow.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Passing(_) | State::Decided { is_open: true, .. })
+    }
+
+    /// Whether the pieces of the body have to be read, and handed in as they are.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        match &self.state {
+            State::AwaitSigningKey(signed) | State::AwaitBody(signed, _) => signed.reads_body(),
+            State::Passing(_) => true,
+            State::New | State::AwaitKeys(_) | State::Decided { .. } => false,
+        }
+    }
+
+    /// Takes in one input at the time `now`.
+    pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
+        match (core::mem::replace(&mut self.state, SHUT), input) {
+            (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
+            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, keys),
+            (State::AwaitSigningKey(signed), Input::SigningKey(key)) => {
+                self.on_signing_key(now, signed, key)
+            }
+            (State::AwaitSigningKey(signed), Input::NoAccessKey(fault)) => {
+                self.on_no_access_key(&signed, fault)
+            }
+            (
+                State::AwaitKeys(_) | State::AwaitSigningKey(_),
+                Input::NoKeys { cause, retry_after },
+            ) => self.unknown(cause, retry_after),
+            // In Envoy's mode `allow_on_headers_stop_iteration` the body comes while a key is
+            // waited for.
+            (State::AwaitSigningKey(mut signed), Input::Body { piece, is_end }) => {
+                signed.take_in(piece, is_end);
+                self.state = State::AwaitSigningKey(signed);
+                Effect::Nothing
+            }
+            (State::AwaitKeys(waiting), Input::Body { .. } | Input::Trailers) => {
+                self.state = State::AwaitKeys(waiting);
+                Effect::Nothing
+            }
+            (State::AwaitBody(signed, key), Input::Body { piece, is_end }) => {
+                self.on_awaited_body(now, signed, key, piece, is_end)
+            }
+            (State::Passing(passing), Input::Body { piece, is_end }) => {
+                self.on_passing_body(passing, piece, is_end)
+            }
+            (State::AwaitSigningKey(_) | State::AwaitBody(..), Input::Trailers) => {
+                let fault = (Fault::of_trailers(), SignatureFault::TrailersRefused);
+                self.refuse_signature(&fault)
+            }
+            (
+                State::Passing(_) | State::Decided { is_open: true, takes_trailers: false },
+                Input::Trailers,
+            ) => self.refuse_trailers(),
+            // A decision is final, whatever else arrives.
+            (state @ State::Decided { is_open: true, .. }, Input::Body { .. }) => {
+                self.state = state;
+                Effect::Pass { replacement: None, verdict: None }
+            }
+            (state @ State::Decided { .. }, _) => {
+                self.state = state;
+                Effect::Nothing
+            }
+            // The host failed, or called back in an order that does not occur. Shadow mode has no
+            // say in it: what the client claims about its identity could not be taken out.
+            (_, _) => self.fail(),
+        }
+    }
+
+    /// The host could not carry out [`Effect::Forward`]: the gate closes again, and what comes back
+    /// is to be tried instead.
+    pub fn abort(&mut self) -> Effect {
+        if matches!(self.state, State::Decided { is_open: false, .. }) {
+            return Effect::Nothing;
+        }
+        self.fail()
+    }
+
+    fn fail(&mut self) -> Effect {
+        let cause = Unknown::HostFailure;
+        let reply = self.unknown_reply(cause, A_MOMENT);
+        self.state = SHUT;
+        Effect::Refuse(reply, Verdict::Unavailable(cause))
+    }
+
+    fn on_head(&mut self, now: UnixTime, head: RequestHead<'_>, is_end: bool) -> Effect {
+        if self.config.bypass.covers(head) {
+            return self.forward(HeaderEdits::default(), Verdict::Bypassed);
+        }
+        let Some(rules) = &self.config.sigv4 else { return self.on_token(head) };
+        match Form::of(head) {
+            Form::None | Form::Other if self.config.token.is_some() => self.on_token(head),
+            Form::None => {
+                self.manner = Some(Box::new(Manner::of(head, rules, None)));
+                self.reject(Rejection::CredentialsMissing, &Fault::of_missing_credentials())
+            }
+            _ => self.on_signed(now, head, is_end),
+        }
+    }
+
+    /// "Not allowed": a refusal, unless the configuration leaves the decision to the service.
+    fn reject(&mut self, rejection: Rejection, fault: &Fault) -> Effect {
+        if self.config.missing == Missing::Anonymous && rejection.can_be_anonymous() {
+            return self.forward_invalid(Some(Verdict::Anonymous(rejection)));
+        }
+        let reply = match &self.manner {
+            Some(manner) => fault.reply(manner, rejection.reason(), &self.config),
+            None => keystone::rejection(rejection, &self.config),
+        };
+        self.refuse(reply, Verdict::Rejected(rejection))
+    }
+
+    /// "Cannot know": never an identity, and never anonymous either.
+    fn unknown(&mut self, cause: Unknown, retry_after: Duration) -> Effect {
+        let reply = self.unknown_reply(cause, retry_after);
+        self.refuse(reply, Verdict::Unavailable(cause))
+    }
+
+    fn unknown_reply(&self, cause: Unknown, retry_after: Duration) -> Reply {
+        match &self.manner {
+            Some(manner) => {
+                Fault::of_unknown(retry_after).reply(manner, cause.reason(), &self.config)
+            }
+            None => keystone::unknown(cause, retry_after, &self.config),
+        }
+    }
+
+    /// The one place where a request is refused, or in shadow mode would have been.
+    fn refuse(&mut self, reply: Reply, verdict: Verdict) -> Effect {
+        match self.config.mode {
+            Mode::Enforce => {
+                self.state = SHUT;
+                Effect::Refuse(reply, verdict)
+            }
+            Mode::Shadow => self.forward_invalid(Some(verdict)),
+        }
+    }
+
+    fn forward_invalid(&mut self, verdict: Option<Verdict>) -> Effect {
+        let mut edits = HeaderEdits::default();
+        edits.set_invalid();
+        self.state = State::Decided { is_open: true, takes_trailers: true };
+        Effect::Forward(edits, verdict)
+    }
+
+    /// The one place where a request is let through whose body needs no look.
+    fn forward(&mut self, edits: HeaderEdits, verdict: Verdict) -> Effect {
+        self.state = State::Decided { is_open: true, takes_trailers: true };
+        Effect::Forward(edits, Some(verdict))
+    }
+}
+
+/// The state in which nothing passes, which is also the one of a gate that is just being worked on.
+const SHUT: State = State::Decided { is_open: false, takes_trailers: false };
+
+/// How long a client should wait after a fault that needs no repair.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

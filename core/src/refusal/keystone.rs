@@ -1,0 +1,54 @@
+//! Answers as Keystone and keystonemiddleware give them: JSON, and a challenge.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Rejection, Reply, Unknown};
+use crate::config::Config;
+
+/// The answer to a request without a valid token. It says no more than keystonemiddleware's does;
+/// the reason goes into the proxy's log, and into a header only where that is configured.
+#[must_use]
+pub fn rejection(rejection: Rejection, config: &Config) -> Reply {
+    if rejection == Rejection::TokenAmbiguous {
+        let message = "The request carries more than one token.";
+        return reply(config, 400, "Bad Request", message, rejection.reason());
+    }
+    let message = "The request you have made requires authentication.";
+    let mut reply = reply(config, 401, "Unauthorized", message, rejection.reason());
+    if let Some(token) = &config.token {
+        let challenge = format!("Keystone uri=\"{}\"", token.www_authenticate_uri);
+        reply.headers.push(("www-authenticate".into(), challenge));
+    }
+    reply
+}
+
+/// The answer when it cannot be known. The client may try again after `retry_after`, rounded up to
+/// seconds.
+#[must_use]
+pub fn unknown(cause: Unknown, retry_after: Duration, config: &Config) -> Reply {
+    let message = "The server is currently unable to validate the token. Please try again.";
+    let mut reply = reply(config, 503, "Service Unavailable", message, cause.reason());
+    reply.headers.push(("retry-after".into(), format!("{}", seconds(retry_after))));
+    reply
+}
+
+/// Rounded up, and at least one.
+pub(super) fn seconds(duration: Duration) -> u128 {
+    duration.as_millis().div_ceil(1000).max(1)
+}
+
+/// All texts are our own, and none of them needs escaping.
+fn reply(config: &Config, status: u16, title: &str, message: &str, reason: &str) -> Reply {
+    let mut headers = Vec::from([("content-type".into(), "application/json".into())]);
+    if let Some(name) = &config.reason_header {
+        headers.push((name.clone(), reason.into()));
+    }
+    Reply {
+        status,
+        headers,
+        body: format!(r#"{{"error":{{"code":{status},"title":"{title}","message":"{message}"}}}}"#),
+        details: format!("voussoir_{reason}"),
+    }
+}
