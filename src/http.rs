@@ -1,58 +1,64 @@
 //! One request: its callbacks, each an input for its gate.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use voussoir_core::gate::{Gate, Input};
+use voussoir_core::gate::Input;
 use voussoir_core::identity::Part;
 
-use crate::worker::Worker;
+use crate::worker::{Phase, Stream, Worker};
 
 /// One request and the worker that it is on.
 pub(crate) struct Request {
-    context_id: u32,
     worker: Rc<Worker>,
-    gate: Rc<RefCell<Gate>>,
+    stream: Rc<Stream>,
 }
 
 impl Request {
     pub(crate) fn new(context_id: u32, worker: Rc<Worker>) -> Self {
-        let gate = Rc::new(RefCell::new(worker.new_gate()));
-        Self { context_id, worker, gate }
+        let stream = Rc::new(worker.new_stream(context_id));
+        Self { worker, stream }
     }
 
     fn feed(&self, input: Input<'_>) {
-        self.worker.feed(self.context_id, &self.gate, input, false);
+        self.worker.feed(&self.stream, input, Phase::Callback);
     }
 
     /// Undecided means paused, in every callback: in Envoy's mode
     /// `allow_on_headers_stop_iteration` any other answer to a piece of the body would let go of
     /// the headers as well.
     fn action(&self) -> Action {
-        if self.gate.borrow().is_open() { Action::Continue } else { Action::Pause }
+        if self.stream.gate.borrow().is_open() { Action::Continue } else { Action::Pause }
     }
 }
 
 impl Context for Request {}
 
 impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let is_stripped = Worker::strip(Part::Headers, |head| self.feed(Input::Head(head)));
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        let is_stripped = Worker::strip(Part::Headers, |head| {
+            self.feed(Input::Head { head, is_end: end_of_stream });
+        });
         if !is_stripped {
             self.feed(Input::NoHead);
         }
         self.action()
     }
 
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match self.stream.read_piece(size, end_of_stream) {
+            Ok(piece) => self.feed(Input::Body { piece: &piece, is_end: end_of_stream }),
+            Err(_) => self.worker.abort(&self.stream),
+        }
         self.action()
     }
 
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+    fn on_http_request_trailers(&mut self, count: usize) -> Action {
         if !Worker::strip(Part::Trailers, |_| ()) {
-            self.worker.abort(&self.gate);
+            self.worker.abort(&self.stream);
+        } else if count > 0 {
+            self.feed(Input::Trailers);
         }
         self.action()
     }
@@ -61,7 +67,7 @@ impl HttpContext for Request {
 /// The end of the stream: nothing may be resumed that is no more.
 impl Drop for Request {
     fn drop(&mut self) {
-        self.worker.forget(self.context_id);
+        self.worker.forget(self.stream.context_id);
     }
 }
 

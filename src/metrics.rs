@@ -3,6 +3,7 @@
 //! Labels stand in the name as `;key=value`, which the `stats_tags` of `envoy.yaml` turn into
 //! Prometheus labels. Their values come from closed sets, so the number of series is fixed.
 
+use voussoir_core::access_keys;
 use voussoir_core::config::Mode;
 use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
@@ -16,6 +17,10 @@ pub(crate) struct Metrics {
     fetches_unchanged: Option<u32>,
     fetches_failed: Option<u32>,
     keys: Option<u32>,
+    signing_keys_fetched: Option<u32>,
+    signing_keys_denied: Option<u32>,
+    signing_keys_failed: Option<u32>,
+    signing_keys: Option<u32>,
 }
 
 impl Metrics {
@@ -37,6 +42,10 @@ impl Metrics {
             fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
             fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
             keys: host::define_metric(MetricType::Gauge, "voussoir_keys").ok(),
+            signing_keys_fetched: counter("voussoir_signing_key_fetches_total;result=fetched"),
+            signing_keys_denied: counter("voussoir_signing_key_fetches_total;result=denied"),
+            signing_keys_failed: counter("voussoir_signing_key_fetches_total;result=failed"),
+            signing_keys: host::define_metric(MetricType::Gauge, "voussoir_signing_keys").ok(),
         }
     }
 
@@ -60,6 +69,23 @@ impl Metrics {
 
     pub(crate) fn record_keys(&self, count: usize) {
         if let Some(id) = self.keys {
+            host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(crate) fn count_signing_key(&self, report: access_keys::Report) {
+        let fetches = match report {
+            access_keys::Report::Fetched => self.signing_keys_fetched,
+            access_keys::Report::Denied => self.signing_keys_denied,
+            access_keys::Report::Failed(_) => self.signing_keys_failed,
+        };
+        if let Some(id) = fetches {
+            host::increment_metric(id);
+        }
+    }
+
+    pub(crate) fn record_signing_keys(&self, count: usize) {
+        if let Some(id) = self.signing_keys {
             host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
         }
     }

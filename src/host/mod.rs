@@ -26,7 +26,7 @@ impl HostError {
     /// A conditional write came too late.
     const CAS_MISMATCH: Self = Self(8);
     /// The host answered "ok" and gave nothing, or nothing readable.
-    const NOTHING: Self = Self(u32::MAX);
+    pub(crate) const NOTHING: Self = Self(u32::MAX);
 
     pub(crate) fn is_conflict(self) -> bool {
         self == Self::CAS_MISMATCH
@@ -98,15 +98,17 @@ pub(crate) fn call_response_body(most: usize) -> Result<Vec<u8>> {
     buffer(CALL_RESPONSE_BODY, 0, most)
 }
 
-/// The body of the effective context's request from this byte on, as far as the host has it.
+/// The body of the effective context's request from this byte on, as far as the host has it; there
+/// must be that many.
 pub(crate) fn request_body(start: usize) -> Result<Vec<u8>> {
     buffer(REQUEST_BODY, start, usize::MAX >> 1)
 }
 
-/// Puts other bytes in place of all that the host has of the effective context's request's body.
-pub(crate) fn replace_request_body(bytes: &[u8]) -> Result<()> {
+/// Puts other bytes in place of the `size` that the host has of the effective context's request's
+/// body.
+pub(crate) fn replace_request_body(size: usize, bytes: &[u8]) -> Result<()> {
     check(unsafe {
-        abi::proxy_set_buffer_bytes(REQUEST_BODY, 0, usize::MAX >> 1, bytes.as_ptr(), bytes.len())
+        abi::proxy_set_buffer_bytes(REQUEST_BODY, 0, size, bytes.as_ptr(), bytes.len())
     })
 }
 

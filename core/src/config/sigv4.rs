@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(rules.services, ["s3"]);
         assert_eq!(rules.regions, [""; 0]);
         assert_eq!(rules.access_key_prefix, "");
-        assert_eq!(rules.max_skew, Duration::from_secs(900));
+        assert_eq!(rules.max_skew, Duration::from_mins(15));
         assert_eq!(rules.max_chunk, DEFAULT_MAX_CHUNK);
         assert_eq!(rules.output, Output::Decoded);
         assert!(rules.forward && !rules.hold_headers && rules.listener_check.is_none());

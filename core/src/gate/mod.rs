@@ -82,7 +82,7 @@ pub enum Input<'a> {
     /// The head cannot be had: the host failed.
     NoHead,
     /// Keys, as [`Effect::NeedKeys`] asked for them.
-    Keys(&'a Keys),
+    Keys(Rc<Keys>),
     /// There are no such keys, and why.
     NoKeys {
         /// Why.
@@ -209,7 +209,7 @@ impl Gate {
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         match (core::mem::replace(&mut self.state, SHUT), input) {
             (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
-            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, keys),
+            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, &keys),
             (State::AwaitSigningKey(signed), Input::SigningKey(key)) => {
                 self.on_signing_key(now, signed, key)
             }

@@ -65,7 +65,7 @@ fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
     let mut effect = gate.handle(now(), Input::Head { head: RequestHead::new(&all), is_end: true });
     while let Effect::NeedKeys { .. } = effect {
         assert!(!gate.is_open());
-        effect = gate.handle(now(), Input::Keys(&keys(1, &[1])));
+        effect = gate.handle(now(), Input::Keys(keys(1, &[1]).into()));
     }
     effect
 }
@@ -259,9 +259,9 @@ fn a_token_of_another_key_is_refused_only_after_newer_keys_were_asked_for() {
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
     let effect = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     assert_eq!(effect, Effect::NeedKeys { newer_than: None });
-    let effect = gate.handle(now(), Input::Keys(&keys(7, &[2, 3])));
+    let effect = gate.handle(now(), Input::Keys(keys(7, &[2, 3]).into()));
     assert_eq!(effect, Effect::NeedKeys { newer_than: Some(7) });
-    let effect = gate.handle(now(), Input::Keys(&keys(7, &[2, 3])));
+    let effect = gate.handle(now(), Input::Keys(keys(7, &[2, 3]).into()));
     assert_eq!(rejection(effect), Rejection::TokenNotAuthentic);
 }
 
@@ -271,8 +271,8 @@ fn a_token_of_a_key_that_comes_later_is_accepted() {
     let token = token(&payload());
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
     let _ = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
-    let _ = gate.handle(now(), Input::Keys(&keys(7, &[2])));
-    let effect = gate.handle(now(), Input::Keys(&keys(8, &[1, 2])));
+    let _ = gate.handle(now(), Input::Keys(keys(7, &[2]).into()));
+    let effect = gate.handle(now(), Input::Keys(keys(8, &[1, 2]).into()));
     assert_eq!(forwarded(effect).1, Verdict::Allowed);
 }
 
@@ -418,14 +418,14 @@ fn a_decision_is_final() {
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
     let again = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     assert_eq!(again, Effect::Nothing);
-    assert_eq!(gate.handle(now(), Input::Keys(&keys(1, &[1]))), Effect::Nothing);
+    assert_eq!(gate.handle(now(), Input::Keys(keys(1, &[1]).into())), Effect::Nothing);
     assert!(!gate.is_open());
 }
 
 #[test]
 fn inputs_out_of_order_are_a_failing_host() {
     let mut gate = gate(&json!({}));
-    let (reply, _) = refused(gate.handle(now(), Input::Keys(&keys(1, &[1]))));
+    let (reply, _) = refused(gate.handle(now(), Input::Keys(keys(1, &[1]).into())));
     assert_eq!(reply.status, 503);
     assert!(!gate.is_open());
 }

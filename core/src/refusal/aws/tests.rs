@@ -37,7 +37,7 @@ fn s3_is_told_in_its_own_xml() {
     let fault = Fault::of_head(
         &Error::HeadersNotSigned([b"x-amz-acl".to_vec(), b"x-amz-tagging".to_vec()].into()),
         UnixTime::from_secs(0),
-        Duration::from_secs(900),
+        Duration::from_mins(15),
     );
     let reply = fault.reply(&manner, "headers_not_signed", &config(&["s3"]));
     assert_eq!(reply.status, 403);
@@ -105,7 +105,7 @@ fn times_and_limits_are_told() {
     let fault = Fault::of_head(
         &Error::Expired { expires_at: UnixTime::from_secs(1_369_353_660), expires: 60 },
         UnixTime::from_micros(1_369_353_661_123_456),
-        Duration::from_secs(900),
+        Duration::from_mins(15),
     );
     let text = fault.s3_xml(&manner(&["s3"], &[]));
     assert!(

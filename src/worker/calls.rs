@@ -1,0 +1,111 @@
+//! Calls to the key server: how they are made, and whose answer it is that comes back.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use voussoir_core::access_keys::Call;
+use voussoir_core::config::KeyServer;
+use voussoir_core::fetch::{Answer, FetchFailure};
+use voussoir_core::record::{
+    MAX_KEY_SET_BYTES, MAX_SIGNING_KEY_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+};
+use voussoir_core::secret::Secret;
+
+use super::Worker;
+use crate::host::{self, pairs};
+
+/// The calls under way, by the host's numbers.
+#[derive(Default)]
+pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    KeySet,
+    SigningKey(Call),
+}
+
+/// What is asked.
+pub(super) struct Question<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) etag: Option<&'a str>,
+    /// JSON.
+    pub(super) body: Option<&'a str>,
+}
+
+impl Calls {
+    /// Makes a call. Only in callbacks of the root context.
+    pub(super) fn dispatch(
+        &self,
+        keyserver: &KeyServer,
+        question: &Question<'_>,
+        purpose: Purpose,
+    ) -> Result<(), FetchFailure> {
+        let authorization = keyserver.bearer_token.as_ref().map(bearer);
+        let mut headers = vec![
+            (":method", question.method),
+            (":path", question.path),
+            (":authority", keyserver.authority.as_str()),
+            ("accept", "application/json"),
+            (PROTOCOL_HEADER, PROTOCOL_VERSION),
+        ];
+        headers.extend(authorization.as_ref().and_then(|value| {
+            core::str::from_utf8(value.expose()).ok().map(|value| ("authorization", value))
+        }));
+        headers.extend(question.etag.map(|value| ("if-none-match", value)));
+        headers.extend(question.body.map(|_| ("content-type", "application/json")));
+        // The SDK's own wrapper, because its dispatcher has to know whose call it is. It panics on
+        // no status that Envoy's implementation of this function can return. Its copy of the headers
+        // is not wiped.
+        let token = proxy_wasm::hostcalls::dispatch_http_call(
+            &keyserver.cluster,
+            headers,
+            question.body.map(str::as_bytes),
+            vec![],
+            keyserver.timeout,
+        )
+        .map_err(|_| FetchFailure::NotSent)?;
+        self.0.borrow_mut().insert(token, purpose);
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// An answer to a call. Only within this callback can the answer be read.
+    pub(crate) fn on_call_response(&self, token: u32, header_count: usize) {
+        // Whatever else arrives belongs to nobody.
+        let Some(purpose) = self.calls.0.borrow_mut().remove(&token) else { return };
+        let headers = host::call_response_headers();
+        let headers = headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
+        let most = match purpose {
+            Purpose::KeySet => MAX_KEY_SET_BYTES,
+            Purpose::SigningKey(_) => MAX_SIGNING_KEY_BYTES,
+        };
+        // One byte more than is allowed, to tell.
+        let body = host::call_response_body(most + 1).map(Secret::new);
+        let answer = headers.as_ref().filter(|_| header_count > 0).map(|headers| {
+            let value = |name: &str| {
+                let mut values = headers.iter().filter(|(other, _)| *other == name.as_bytes());
+                values.next().map(|(_, value)| *value)
+            };
+            Answer {
+                status: value(":status").unwrap_or_default(),
+                protocol: value(PROTOCOL_HEADER),
+                etag: value("etag"),
+                body: body.as_ref().map(Secret::expose).unwrap_or_default(),
+            }
+        });
+        let answer = answer.ok_or(FetchFailure::NoAnswer);
+        match purpose {
+            Purpose::KeySet => self.key_set_fetched(answer),
+            Purpose::SigningKey(call) => self.signing_key_fetched(call, answer),
+        }
+        self.carry_out();
+    }
+}
+
+/// The value of `authorization`.
+fn bearer(token: &Secret) -> Secret {
+    Secret::new([b"Bearer ", token.expose()].concat())
+}

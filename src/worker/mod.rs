@@ -1,0 +1,298 @@
+//! One plugin in one worker: drives the core's machines and carries out what they ask for.
+
+mod access_keys;
+mod calls;
+mod keys;
+mod stream;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use voussoir_core::access_keys::{AccessKeyStore, Event as AccessKeysEvent};
+use voussoir_core::config::Config;
+use voussoir_core::gate::{Effect, Gate, Input, Verdict};
+use voussoir_core::head::RequestHead;
+use voussoir_core::identity::{HeaderEdits, Part, claims};
+use voussoir_core::keys::{Event as KeysEvent, KeyStore};
+use voussoir_core::refusal::Reply;
+use voussoir_core::time::UnixTime;
+
+use crate::host::{self, Level, pairs};
+use crate::metrics::Metrics;
+use calls::Calls;
+pub(crate) use stream::Stream;
+
+/// What the root context and the contexts of its requests share.
+pub(crate) struct Worker {
+    root_id: u32,
+    config: Rc<Config>,
+    /// What opens tokens, where the configuration takes any.
+    keys: Option<RefCell<KeyStore>>,
+    /// What verifies signatures, where the configuration takes any.
+    access_keys: Option<RefCell<AccessKeyStore>>,
+    /// The requests that wait, by the ids of their contexts.
+    parked: RefCell<HashMap<u32, Rc<Stream>>>,
+    metrics: Metrics,
+    calls: Calls,
+    /// The queue that wakes the root context; `None` where the host has none.
+    queue: Option<u32>,
+    tick: Cell<Duration>,
+    /// Whether the root context was woken and has not come yet.
+    is_woken: Cell<bool>,
+    /// When a failure to fetch a signing key was last told.
+    told_at: Cell<Option<UnixTime>>,
+}
+
+impl Worker {
+    /// To be made in the root context's own callback, since the queue becomes that context's.
+    pub(crate) fn new(root_id: u32, config: Config, seed: u64) -> Self {
+        let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
+        let access_keys = config.sigv4.is_some().then(|| AccessKeyStore::new(&config, seed));
+        let worker = Self {
+            root_id,
+            keys: keys.map(RefCell::new),
+            access_keys: access_keys.map(RefCell::new),
+            parked: RefCell::new(HashMap::new()),
+            metrics: Metrics::define(config.mode),
+            calls: Calls::default(),
+            // A queue has one reader: a name that workers shared would wake just one of them.
+            queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
+            tick: Cell::new(Duration::ZERO),
+            is_woken: Cell::new(false),
+            told_at: Cell::new(None),
+            config: Rc::new(config),
+        };
+        worker.adjust_tick();
+        worker
+    }
+
+    pub(crate) fn new_stream(&self, context_id: u32) -> Stream {
+        Stream::new(context_id, Gate::new(Rc::clone(&self.config)))
+    }
+
+    /// Hands an input to a request and carries out what it asks for, on the effective context.
+    pub(crate) fn feed(&self, stream: &Rc<Stream>, input: Input<'_>, phase: Phase) {
+        let Some(now) = now() else { return self.abort(stream) };
+        let mut effect = stream.gate.borrow_mut().handle(now, input);
+        loop {
+            let told = match &effect {
+                Effect::NeedKeys { newer_than } => self.want_keys(now, stream, *newer_than),
+                Effect::NeedSigningKey(credential) => self.want_access_key(now, stream, credential),
+                _ => return self.decide(now, stream, effect, phase),
+            };
+            let Some(told) = told else {
+                self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
+                return self.wake_root();
+            };
+            effect = stream.gate.borrow_mut().handle(now, told);
+        }
+    }
+
+    /// Reads the headers or trailers of the effective context's request, removes what the client
+    /// claims about its identity, and hands them on. `false` when the host fails: the claims may
+    /// still be there.
+    ///
+    /// It happens as soon as they arrive. After a pause the host does not show trailers again, and a
+    /// request that waits shall not make us keep what it claims.
+    pub(crate) fn strip(part: Part, hand_on: impl FnOnce(RequestHead<'_>)) -> bool {
+        let bytes = match part {
+            Part::Headers => host::request_headers(),
+            Part::Trailers => host::request_trailers(),
+        };
+        let fields = bytes.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
+        let Some(fields) = fields.as_deref().map(RequestHead::new) else { return false };
+        let is_stripped = claims(fields, part).into_iter().all(|name| match part {
+            Part::Headers => host::remove_request_header(name).is_ok(),
+            Part::Trailers => host::remove_request_trailer(name).is_ok(),
+        });
+        if is_stripped {
+            hand_on(fields);
+        }
+        is_stripped
+    }
+
+    /// The host failed a request: whatever was decided, it does not pass.
+    pub(crate) fn abort(&self, stream: &Stream) {
+        if let Effect::Refuse(reply, verdict) = stream.gate.borrow_mut().abort() {
+            self.refuse(&reply, verdict);
+        }
+    }
+
+    /// The stream of a request has ended, whatever became of it.
+    pub(crate) fn forget(&self, context_id: u32) {
+        if self.parked.borrow_mut().remove(&context_id).is_some()
+            && let Some(now) = now()
+        {
+            self.handle_keys(now, KeysEvent::Gone(context_id));
+            self.handle_access_keys(now, AccessKeysEvent::Gone(context_id));
+        }
+    }
+
+    /// Messages in the queue say no more than that somebody waits.
+    pub(crate) fn on_queue_ready(&self, queue: u32) {
+        while host::dequeue(queue) {}
+        self.on_tick();
+    }
+
+    /// Only in callbacks of the root context: a call that another context makes is lost when that
+    /// context ends.
+    pub(crate) fn on_tick(&self) {
+        self.is_woken.set(false);
+        if let Some(now) = now() {
+            self.handle_keys(now, KeysEvent::Tick);
+            self.handle_access_keys(now, AccessKeysEvent::Tick);
+        }
+        self.carry_out();
+    }
+
+    /// Carries out what the stores ask for.
+    fn carry_out(&self) {
+        let mut resumed = 0;
+        while resumed < MAX_RESUMED
+            && let Some(is_resumed) = self.next_of_keys().or_else(|| self.next_of_access_keys())
+        {
+            resumed += usize::from(is_resumed);
+        }
+        if resumed == MAX_RESUMED {
+            self.wake_root();
+        }
+        self.adjust_tick();
+    }
+
+    /// Tells a request that waited what there is.
+    fn resume(&self, context_id: u32, told: Input<'_>) {
+        let Some(stream) = self.parked.borrow_mut().remove(&context_id) else { return };
+        // Its stream may be gone although its context is not yet.
+        if host::set_effective_context(context_id).is_ok() {
+            self.feed(&stream, told, Phase::Resumed);
+        }
+        if host::set_effective_context(self.root_id).is_err() {
+            host::log(Level::Error, "voussoir: the root context is gone");
+        }
+    }
+
+    /// Carries out a decision on the effective context.
+    fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase) {
+        match effect {
+            Effect::Nothing | Effect::NeedKeys { .. } | Effect::NeedSigningKey(_) => {}
+            Effect::Forward(edits, verdict) => {
+                // What the client claims must be out and what we say must be in, all of it, or
+                // the request does not pass.
+                if apply(&edits).is_err() {
+                    return self.abort(stream);
+                }
+                self.count(verdict);
+                if phase == Phase::Resumed {
+                    self.go_on(now, stream);
+                }
+            }
+            Effect::Pass { replacement, verdict } => self.pass(stream, replacement, verdict),
+            Effect::Refuse(reply, verdict) => self.refuse(&reply, verdict),
+        }
+    }
+
+    /// Lets a request go on whose callback has long returned, so that the host waits for it.
+    fn go_on(&self, now: UnixTime, stream: &Stream) {
+        // What of the body came meanwhile the host holds, and lets go of as it is then.
+        if stream.has_held_body() && stream.gate.borrow().reads_body() {
+            let effect = stream.read_held_body().map(|(piece, is_end)| {
+                stream.gate.borrow_mut().handle(now, Input::Body { piece: &piece, is_end })
+            });
+            match effect {
+                Ok(Effect::Pass { replacement, verdict }) => {
+                    self.pass(stream, replacement, verdict);
+                }
+                Ok(Effect::Refuse(reply, verdict)) => return self.refuse(&reply, verdict),
+                _ => return self.abort(stream),
+            }
+        }
+        if !stream.gate.borrow().is_open() || host::continue_request().is_err() {
+            self.abort(stream);
+        }
+    }
+
+    /// Lets a piece of the body pass.
+    fn pass(&self, stream: &Stream, replacement: Option<Vec<u8>>, verdict: Option<Verdict>) {
+        let is_replaced = replacement.is_none_or(|bytes| stream.replace_piece(&bytes).is_ok());
+        if is_replaced {
+            self.count(verdict);
+        } else {
+            self.abort(stream);
+        }
+    }
+
+    fn refuse(&self, reply: &Reply, verdict: Verdict) {
+        self.count(Some(verdict));
+        if host::send_reply(reply).is_err() {
+            host::log(Level::Error, "voussoir: a request was refused, but not answered");
+        }
+    }
+
+    fn count(&self, verdict: Option<Verdict>) {
+        if let Some(verdict) = verdict {
+            self.metrics.count_request(verdict);
+        }
+    }
+
+    /// Lets the root context look after those who wait, as soon as this callback is over: once for
+    /// all who come to wait until then.
+    fn wake_root(&self) {
+        if self.is_woken.get() {
+            return;
+        }
+        let is_woken = self.queue.is_some_and(|queue| host::wake(queue).is_ok());
+        self.is_woken.set(is_woken);
+        if !is_woken {
+            self.adjust_tick();
+        }
+    }
+
+    fn adjust_tick(&self) {
+        let is_busy = self.access_keys.as_ref().is_some_and(|store| store.borrow().is_busy());
+        let of_access_keys = if is_busy { BUSY_TICK } else { IDLE_TICK };
+        let of_keys = self.keys.as_ref().map(|store| store.borrow().next_tick());
+        let period = of_keys.map_or(of_access_keys, |period| period.min(of_access_keys));
+        if self.tick.get() != period && host::set_tick_period(period).is_ok() {
+            self.tick.set(period);
+        }
+    }
+}
+
+/// Where an input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A callback of the request's own, whose return value lets it go on.
+    Callback,
+    /// Another callback; the host waits to be told.
+    Resumed,
+}
+
+fn apply(edits: &HeaderEdits) -> Result<(), host::HostError> {
+    for name in &edits.remove {
+        host::remove_request_header(name)?;
+    }
+    for (name, value) in &edits.set {
+        host::set_request_header(name, value)?;
+    }
+    Ok(())
+}
+
+/// Without a clock nothing can be decided.
+fn now() -> Option<UnixTime> {
+    host::now().inspect_err(|_| host::log(Level::Error, "voussoir: the host has no clock")).ok()
+}
+
+/// How many requests are resumed in one callback.
+///
+/// When a callback has ended, Envoy sends the local replies that it asked for, each from within the
+/// end of the one before: the stack grows with every one, and V8's ends after some three hundred
+/// (measured on Envoy 1.40). That would cost the worker its VM.
+const MAX_RESUMED: usize = 32;
+
+/// How often to look whether anything is due.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// How often to look while requests wait for signing keys.
+const BUSY_TICK: Duration = Duration::from_millis(50);
