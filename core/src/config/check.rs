@@ -317,7 +317,7 @@ mod tests {
         );
         assert!(error(&json!({"cache": {"fresh": 60}})).starts_with("cache.fresh: invalid type"));
         assert!(error(&json!({"mode": "off"})).starts_with("mode: unknown variant"));
-        assert!(error(&json!({"keyserver": null})).starts_with("keyserver: invalid type"));
+        assert!(error(&json!({"keyserver": 7})).starts_with("keyserver: invalid type"));
     }
 
     #[test]

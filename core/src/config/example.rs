@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use serde_json::{Value, json};
 
-/// The shortest configuration with `changes` merged in, section by section, as JSON.
+/// The shortest configuration with `changes` merged in, section by section, as JSON. Null takes a
+/// section away.
 pub(crate) fn with(changes: &Value) -> String {
     let mut config = json!({
         "keyserver": {"cluster": "keyserver"},
@@ -15,6 +16,9 @@ pub(crate) fn with(changes: &Value) -> String {
             (Some(section), Some(fields)) => section.extend(fields.clone()),
             _ => config[name] = value.clone(),
         }
+    }
+    if let Some(sections) = config.as_object_mut() {
+        sections.retain(|_, section| !section.is_null());
     }
     alloc::format!("{config}")
 }

@@ -1,4 +1,4 @@
-//! A request at the gate, from its head to its verdict.
+//! Requests with tokens.
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Effect, Gate, Input, Verdict};
 use crate::config::{Config, example};
 use crate::fernet::{Key, KeyRing};
+use crate::gate::{Effect, Gate, Input, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::keys::Keys;
