@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     signing_keys_denied: Option<u32>,
     signing_keys_failed: Option<u32>,
     signing_keys: Option<u32>,
+    listener_changes: Option<u32>,
 }
 
 impl Metrics {
@@ -46,6 +47,8 @@ impl Metrics {
             signing_keys_denied: counter("voussoir_signing_key_fetches_total;result=denied"),
             signing_keys_failed: counter("voussoir_signing_key_fetches_total;result=failed"),
             signing_keys: host::define_metric(MetricType::Gauge, "voussoir_signing_keys").ok(),
+            listener_changes: host::define_metric(MetricType::Gauge, "voussoir_listener_changes")
+                .ok(),
         }
     }
 
@@ -86,6 +89,12 @@ impl Metrics {
 
     pub(crate) fn record_signing_keys(&self, count: usize) {
         if let Some(id) = self.signing_keys {
+            host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(crate) fn record_listener_changes(&self, count: usize) {
+        if let Some(id) = self.listener_changes {
             host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
         }
     }

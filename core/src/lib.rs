@@ -32,6 +32,7 @@ pub mod gate;
 pub mod head;
 pub mod identity;
 pub mod keys;
+pub mod listener_check;
 mod mac;
 pub mod record;
 pub mod refusal;

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use voussoir_core::access_keys::Call;
 use voussoir_core::config::KeyServer;
 use voussoir_core::fetch::{Answer, FetchFailure};
+use voussoir_core::listener_check::Probe;
 use voussoir_core::record::{
     MAX_KEY_SET_BYTES, MAX_SIGNING_KEY_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
 };
@@ -23,6 +25,7 @@ pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
 pub(super) enum Purpose {
     KeySet,
     SigningKey(Call),
+    ListenerCheck,
 }
 
 /// What is asked.
@@ -69,6 +72,19 @@ impl Calls {
         self.0.borrow_mut().insert(token, purpose);
         Ok(())
     }
+
+    /// Sends a request to this very listener.
+    pub(super) fn probe(&self, cluster: &str, probe: &Probe, timeout: Duration) -> bool {
+        let headers =
+            vec![(":method", "GET"), (":path", &probe.path), (":authority", &probe.authority)];
+        let token =
+            proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout);
+        let is_sent = token.is_ok();
+        if let Ok(token) = token {
+            self.0.borrow_mut().insert(token, Purpose::ListenerCheck);
+        }
+        is_sent
+    }
 }
 
 impl Worker {
@@ -81,6 +97,7 @@ impl Worker {
         let most = match purpose {
             Purpose::KeySet => MAX_KEY_SET_BYTES,
             Purpose::SigningKey(_) => MAX_SIGNING_KEY_BYTES,
+            Purpose::ListenerCheck => MAX_PROBE_BYTES,
         };
         // One byte more than is allowed, to tell.
         let body = host::call_response_body(most + 1).map(Secret::new);
@@ -100,10 +117,14 @@ impl Worker {
         match purpose {
             Purpose::KeySet => self.key_set_fetched(answer),
             Purpose::SigningKey(call) => self.signing_key_fetched(call, answer),
+            Purpose::ListenerCheck => self.probe_answered(answer),
         }
         self.carry_out();
     }
 }
+
+/// The most bytes of the answer to a probe: its path and authority.
+const MAX_PROBE_BYTES: usize = 4096;
 
 /// The value of `authorization`.
 fn bearer(token: &Secret) -> Secret {

@@ -3,6 +3,7 @@
 mod access_keys;
 mod calls;
 mod keys;
+mod listener_check;
 mod stream;
 
 use std::cell::{Cell, RefCell};
@@ -22,6 +23,7 @@ use voussoir_core::time::UnixTime;
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
 use calls::Calls;
+use listener_check::Check;
 pub(crate) use stream::Stream;
 
 /// What the root context and the contexts of its requests share.
@@ -36,6 +38,7 @@ pub(crate) struct Worker {
     parked: RefCell<HashMap<u32, Rc<Stream>>>,
     metrics: Metrics,
     calls: Calls,
+    check: Check,
     /// The queue that wakes the root context; `None` where the host has none.
     queue: Option<u32>,
     tick: Cell<Duration>,
@@ -57,6 +60,7 @@ impl Worker {
             parked: RefCell::new(HashMap::new()),
             metrics: Metrics::define(config.mode),
             calls: Calls::default(),
+            check: Check::new(seed),
             // A queue has one reader: a name that workers shared would wake just one of them.
             queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
             tick: Cell::new(Duration::ZERO),
@@ -144,6 +148,7 @@ impl Worker {
             self.handle_keys(now, KeysEvent::Tick);
             self.handle_access_keys(now, AccessKeysEvent::Tick);
         }
+        self.probe_listener();
         self.carry_out();
     }
 

@@ -33,6 +33,7 @@ use crate::config::{Config, Missing, Mode};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::keys::Keys;
+use crate::listener_check;
 use crate::record::AccessKeyFault;
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{Rejection, Reply, SignatureFault, Unknown, keystone};
@@ -143,6 +144,8 @@ pub enum Verdict {
     Anonymous(Rejection),
     /// Without one, because none was needed.
     Bypassed,
+    /// It was our own, to find out whether the listener leaves requests as they are.
+    ListenerCheck,
     /// Not allowed; in shadow mode it was forwarded all the same.
     Rejected(Rejection),
     /// It could not be known; in shadow mode it was forwarded all the same.
@@ -152,7 +155,7 @@ pub enum Verdict {
 impl Verdict {
     /// All there are.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Allowed, Self::Bypassed]
+        [Self::Allowed, Self::Bypassed, Self::ListenerCheck]
             .into_iter()
             .chain(Rejection::all().map(Self::Rejected))
             .chain(Rejection::all().filter(Rejection::can_be_anonymous).map(Self::Anonymous))
@@ -166,6 +169,7 @@ impl Verdict {
             Self::Allowed => "allowed",
             Self::Anonymous(_) => "anonymous",
             Self::Bypassed => "bypassed",
+            Self::ListenerCheck => "listener_check",
             Self::Rejected(_) => "rejected",
             Self::Unavailable(_) => "unavailable",
         }
@@ -175,7 +179,7 @@ impl Verdict {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Allowed | Self::Bypassed => "none",
+            Self::Allowed | Self::Bypassed | Self::ListenerCheck => "none",
             Self::Anonymous(rejection) | Self::Rejected(rejection) => rejection.reason(),
             Self::Unavailable(cause) => cause.reason(),
         }
@@ -277,6 +281,10 @@ impl Gate {
     }
 
     fn on_head(&mut self, now: UnixTime, head: RequestHead<'_>, is_end: bool) -> Effect {
+        if let Some(reply) = self.listener_check(head) {
+            self.state = SHUT;
+            return Effect::Refuse(reply, Verdict::ListenerCheck);
+        }
         if self.config.bypass.covers(head) {
             return self.forward(HeaderEdits::default(), Verdict::Bypassed);
         }
@@ -289,6 +297,13 @@ impl Gate {
             }
             _ => self.on_signed(now, head, is_end),
         }
+    }
+
+    /// The answer, if it is ourselves who ask.
+    fn listener_check(&self, head: RequestHead<'_>) -> Option<Reply> {
+        let rules = self.config.sigv4.as_ref()?;
+        rules.listener_check.as_ref()?;
+        listener_check::answer(&self.config.keyserver, head)
     }
 
     /// "Not allowed": a refusal, unless the configuration leaves the decision to the service.

@@ -1,0 +1,90 @@
+//! Sends a probe through this worker's own listener when it starts, and says what it found.
+
+use std::cell::{Cell, RefCell};
+
+use voussoir_core::fetch::{Answer, FetchFailure};
+use voussoir_core::listener_check::{Finding, Probe};
+
+use super::Worker;
+use crate::host::{self, Level};
+
+/// How far the check has come.
+pub(super) struct Check {
+    /// How many probes may still be sent. The listener may not listen yet.
+    tries: Cell<u32>,
+    /// The one under way.
+    probe: RefCell<Option<Probe>>,
+    /// What makes nonces differ; nothing secret follows from it.
+    seed: u64,
+}
+
+impl Check {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { tries: Cell::new(MAX_TRIES), probe: RefCell::new(None), seed }
+    }
+}
+
+impl Worker {
+    /// Sends a probe if one is due: at each tick until one has come back.
+    pub(super) fn probe_listener(&self) {
+        let check = self.config.sigv4.as_ref().and_then(|rules| rules.listener_check.as_ref());
+        let (Some(check), tries) = (check, self.check.tries.get()) else { return };
+        if tries == 0 || self.check.probe.borrow().is_some() {
+            return;
+        }
+        self.check.tries.set(tries - 1);
+        let mut nonce = [0; 32];
+        for (to, from) in nonce
+            .iter_mut()
+            .zip(self.check.seed.to_le_bytes().into_iter().chain(tries.to_le_bytes()))
+        {
+            *to = from;
+        }
+        let keyserver = &self.config.keyserver;
+        let probe = Probe::new(keyserver, check, nonce);
+        if self.calls.probe(&check.cluster, &probe, keyserver.timeout) {
+            *self.check.probe.borrow_mut() = Some(probe);
+        } else {
+            self.not_reached("not sent");
+        }
+    }
+
+    pub(super) fn probe_answered(&self, answer: Result<Answer<'_>, FetchFailure>) {
+        let Some(probe) = self.check.probe.borrow_mut().take() else { return };
+        let finding = match answer {
+            Ok(answer) => probe.judge(answer.status, answer.body),
+            Err(_) => Finding::NotReached("no answer".into()),
+        };
+        match finding {
+            Finding::Sound => {
+                self.metrics.record_listener_changes(0);
+                host::log(Level::Info, "voussoir: the listener leaves requests as they are signed");
+            }
+            Finding::Changed(changes) => {
+                self.metrics.record_listener_changes(changes.len());
+                let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+                let message = format!(
+                    "voussoir: THE LISTENER CHANGES REQUESTS BEFORE THIS FILTER, and signatures \
+                     will not match: {}",
+                    changes.join("; ")
+                );
+                host::log(Level::Error, &message);
+            }
+            Finding::NotReached(status) => return self.not_reached(&status),
+        }
+        self.check.tries.set(0);
+    }
+
+    fn not_reached(&self, status: &str) {
+        if self.check.tries.get() == 0 {
+            let message = format!(
+                "voussoir: the listener could not be checked ({status}): is \
+                 sigv4.listener_check.cluster the cluster of this very listener?"
+            );
+            host::log(Level::Warn, &message);
+        }
+    }
+}
+
+/// One at each tick, so for about this many seconds.
+const MAX_TRIES: u32 = 20;
