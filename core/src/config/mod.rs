@@ -130,20 +130,23 @@ impl Config {
         if bytes.len() > MAX_BYTES {
             return Err(ConfigError::limits(".", "at most 65536 bytes"));
         }
-        let raw: raw::Config = if first_is_brace(bytes) {
-            let mut json = serde_json::Deserializer::from_slice(bytes);
-            let raw = serde_path_to_error::deserialize(&mut json).map_err(|error| shape(&error))?;
-            json.end().map_err(|error| ConfigError::shape(".", format!("{error}")))?;
-            raw
+        let text;
+        let json = if first_is_brace(bytes) {
+            bytes
         } else {
-            let json = protobuf::parse_struct(bytes).ok_or_else(|| {
-                ConfigError::shape(
-                    ".",
-                    "neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct",
-                )
-            })?;
-            serde_path_to_error::deserialize(json).map_err(|error| shape(&error))?
+            // By way of its text: one reader for both forms keeps the module small.
+            text = protobuf::parse_struct(bytes)
+                .and_then(|json| serde_json::to_vec(&json).ok())
+                .ok_or_else(|| {
+                    let forms = "neither JSON text (google.protobuf.StringValue) nor a \
+                                 google.protobuf.Struct";
+                    ConfigError::shape(".", forms)
+                })?;
+            &text
         };
+        let mut json = serde_json::Deserializer::from_slice(json);
+        let raw = serde_path_to_error::deserialize(&mut json).map_err(|error| shape(&error))?;
+        json.end().map_err(|error| ConfigError::shape(".", format!("{error}")))?;
         check::config(raw)
     }
 }
