@@ -60,6 +60,8 @@ pub(crate) enum Unavailable {
     Database(DatabaseError),
     /// The key opens the row's seal: it is older or newer than the keys that are in force here.
     NoSealKey,
+    /// Nothing that opens seals was read yet.
+    NotReady,
     /// The tables are of a later version, or of none.
     Schema,
 }
@@ -119,7 +121,7 @@ impl Sources {
         for Source { keys, .. } in &self.in_order {
             let begun = Instant::now();
             let answer = keys.look_up(access_key, now).await.and_then(|key| usable(key, now));
-            self.metrics.looked_up(keys.name(), Lookup::of(&answer), begun.elapsed());
+            self.metrics.access_keys.looked_up(keys.name(), Lookup::of(&answer), begun.elapsed());
             match answer {
                 Err(LookupError::Denied(AccessKeyFault::AccessKeyUnknown)) => {}
                 Err(LookupError::Unavailable(why)) => {
@@ -155,14 +157,14 @@ async fn watch_source(keys: Arc<dyn AccessKeys>, was_up: Arc<AtomicBool>, metric
     loop {
         match keys.check().await {
             Ok(()) => {
-                metrics.source_is_up(source, true);
+                metrics.access_keys.source_is_up(source, true);
                 if !was_up.swap(true, Ordering::AcqRel) || complaint.take().is_some() {
                     info!(source, "access keys can be looked up");
                 }
                 sleep(CHECK_INTERVAL).await;
             }
             Err(why) => {
-                metrics.source_is_up(source, false);
+                metrics.access_keys.source_is_up(source, false);
                 let why = why.to_string();
                 if complaint.as_ref() != Some(&why) {
                     warn!(source, "access keys cannot be looked up: {why}");
@@ -199,6 +201,7 @@ impl fmt::Display for Unavailable {
         match self {
             Self::Database(why) => write!(f, "{why}"),
             Self::NoSealKey => f.write_str("no key opens the seal of its secret"),
+            Self::NotReady => f.write_str("there are no keys that open the seals of secrets yet"),
             Self::Schema => f.write_str("the database has not the tables that this version reads"),
         }
     }

@@ -39,7 +39,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the keys of a Keystone
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make, list, switch off and delete access keys of our own
     Keys(Keys),
     /// Make keys and tokens of its own and serve those: a first run without a Keystone
@@ -56,6 +56,30 @@ pub struct Serve {
     /// Keystone's key repository: `[fernet_tokens] key_repository` in keystone.conf
     #[arg(long, env = "VOUSSOIR_FERNET_KEYS", value_name = "DIRECTORY")]
     pub fernet_keys: Option<PathBuf>,
+
+    /// URL of Keystone's database, whose EC2 credentials are served; it is only read
+    #[arg(
+        long,
+        env = "VOUSSOIR_KEYSTONE_DATABASE",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "credential_keys",
+        conflicts_with = "keystone_database_file"
+    )]
+    pub keystone_database: Option<DatabaseUrl>,
+
+    /// File that holds the URL: better than --keystone-database if there is a password in it
+    #[arg(
+        long,
+        env = "VOUSSOIR_KEYSTONE_DATABASE_FILE",
+        value_name = "FILE",
+        requires = "credential_keys"
+    )]
+    pub keystone_database_file: Option<PathBuf>,
+
+    /// Keystone's credential key repository: `[credential] key_repository` in keystone.conf
+    #[arg(long, env = "VOUSSOIR_CREDENTIAL_KEYS", value_name = "DIRECTORY")]
+    pub credential_keys: Option<PathBuf>,
 
     /// Where access keys of our own are.
     #[command(flatten)]
@@ -227,6 +251,11 @@ Examples:
     voussoir-keyserver serve --listen 0.0.0.0:9311 \\
       --fernet-keys /etc/keystone/fernet-keys --client-ca clients.crt \\
       --tls-certificate tls.crt --tls-private-key tls.key
+
+  EC2 credentials of a Keystone:
+    voussoir-keyserver serve --fernet-keys /etc/keystone/fernet-keys \\
+      --keystone-database-file keystone-url --credential-keys /etc/keystone/credential-keys \\
+      --bearer-tokens bearer-tokens
 
   Access keys of our own:
     voussoir-keyserver keys create --store sqlite:access-keys.db --store-key store-key \\

@@ -15,10 +15,18 @@ use crate::database::{DatabaseUrl, UrlFileError};
 pub struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) fernet_keys: Option<PathBuf>,
+    pub(crate) keystone: Option<KeystoneConfig>,
     pub(crate) store: Option<StoreConfig>,
     pub(crate) bearer_tokens: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) limits: Limits,
+}
+
+/// Where a Keystone keeps its EC2 credentials.
+#[derive(Debug)]
+pub(crate) struct KeystoneConfig {
+    pub(crate) url: DatabaseUrl,
+    pub(crate) credential_keys: PathBuf,
 }
 
 /// Where access keys of our own are.
@@ -72,7 +80,13 @@ impl TryFrom<Serve> for Config {
 
     fn try_from(serve: Serve) -> Result<Self, ConfigError> {
         let store = StoreConfig::from_flags(serve.store)?;
-        if serve.fernet_keys.is_none() && store.is_none() {
+        let keystone =
+            url("--keystone-database-file", serve.keystone_database, serve.keystone_database_file)?;
+        // The command line has the keys with the URL.
+        let keystone = keystone
+            .zip(serve.credential_keys)
+            .map(|(url, credential_keys)| KeystoneConfig { url, credential_keys });
+        if serve.fernet_keys.is_none() && keystone.is_none() && store.is_none() {
             return Err(ConfigError::NothingToServe);
         }
         let authenticated = serve.bearer_tokens.is_some() || serve.client_ca.is_some();
@@ -89,6 +103,7 @@ impl TryFrom<Serve> for Config {
         Ok(Self {
             listen: serve.listen,
             fernet_keys: serve.fernet_keys,
+            keystone,
             store,
             bearer_tokens: serve.bearer_tokens,
             tls: tls.map(|(certificate, private_key)| TlsFiles {
@@ -116,6 +131,7 @@ impl TryFrom<Demo> for Config {
         Ok(Self {
             listen: demo.listen,
             fernet_keys: Some(demo.fernet_keys()),
+            keystone: None,
             store: None,
             bearer_tokens: demo.bearer_tokens,
             tls: None,
@@ -167,9 +183,10 @@ impl fmt::Display for ConfigError {
                 "demo does not listen on {listen}, where others could fetch the keys: \
                  use a loopback address such as 127.0.0.1:9311"
             ),
-            Self::NothingToServe => {
-                f.write_str("there is nothing to serve: give --fernet-keys, --store or both")
-            }
+            Self::NothingToServe => f.write_str(
+                "there is nothing to serve: give one or more of --fernet-keys, \
+                     --keystone-database and --store",
+            ),
             Self::Unauthenticated => f.write_str(
                 "nothing says who may have the keys: give --bearer-tokens, or --client-ca with \
                  --tls-certificate and --tls-private-key, or, on a loopback address, \
@@ -200,7 +217,7 @@ mod tests {
     fn config(flags: &str) -> Result<Config, ConfigError> {
         let words = ["voussoir-keyserver"].into_iter().chain(flags.split_whitespace());
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Serve(serve) => serve.try_into(),
+            Command::Serve(serve) => (*serve).try_into(),
             Command::Demo(demo) => demo.try_into(),
             Command::Keys(_) => panic!("keys is no server"),
         }

@@ -4,7 +4,7 @@
 //!
 //! In reading order: [`cli`] and [`config`] say what is asked for, [`server`] puts the parts
 //! together, `key_repository` finds out which keys are in force, `access_keys` who knows access keys
-//! (`store`: we ourselves), `http` answers with them, and `connection` bounds what a client can do.
+//! (`store`: we ourselves, `keystone`: Keystone's database), `http` answers with them, and `connection` bounds what a client can do.
 //! `keys` is the command that fills the store. `docs/key-server.md` documents the protocol, the
 //! command line and the operation.
 
@@ -20,6 +20,7 @@ mod file;
 mod http;
 mod key_repository;
 pub mod keys;
+mod keystone;
 pub mod logging;
 mod metrics;
 mod open_files;

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demonstrate(demo).and_then(|config| block_on(serve(config))),
         Command::Keys(keys) => block_on(keys::run(keys)),
         Command::Serve(flags) => {
-            Config::try_from(flags).map_err(wrong).and_then(|config| block_on(serve(config)))
+            Config::try_from(*flags).map_err(wrong).and_then(|config| block_on(serve(config)))
         }
     };
     match done {

@@ -21,6 +21,7 @@ use crate::connection::Connections;
 use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
 use crate::key_repository;
+use crate::keystone::Keystone;
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -53,10 +54,13 @@ impl Server {
     /// may come to be later.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        if let Some(fernet_keys) = &config.fernet_keys
-            && !fernet_keys.is_dir()
-        {
-            return Err(StartError::Configuration(no_repository(fernet_keys).into()));
+        let fernet_keys = config.fernet_keys.as_ref().map(|keys| ("fernet", keys));
+        let credential_keys =
+            config.keystone.as_ref().map(|keystone| ("credential", &keystone.credential_keys));
+        for (kind, directory) in fernet_keys.into_iter().chain(credential_keys) {
+            if !directory.is_dir() {
+                return Err(StartError::Configuration(no_repository(kind, directory).into()));
+            }
         }
         let tokens = config
             .bearer_tokens
@@ -72,6 +76,8 @@ impl Server {
             })
             .transpose()
             .map_err(|why| StartError::Configuration(why.into()))?;
+        let runtime = |why: io::Error| StartError::Runtime(why.into());
+        // In the order in which they are asked: what an operator put there comes first.
         let mut sources: Vec<Arc<dyn AccessKeys>> = Vec::new();
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
@@ -79,8 +85,12 @@ impl Server {
             let database = Database::open(store.url, Purpose::Read);
             sources.push(Arc::new(Store { database, keys }));
         }
+        if let Some(keystone) = config.keystone {
+            let keys = key_repository::watch(keystone.credential_keys, Arc::clone(&metrics));
+            let database = Database::open(keystone.url, Purpose::Read);
+            sources.push(Arc::new(Keystone::new(database, keys.map_err(runtime)?)));
+        }
 
-        let runtime = |why: io::Error| StartError::Runtime(why.into());
         let listener = TcpListener::bind(config.listen).await.map_err(|why| {
             StartError::Runtime(format!("cannot listen on {}: {why}", config.listen).into())
         })?;
@@ -208,10 +218,10 @@ impl fmt::Display for StartError {
 
 impl Error for StartError {}
 
-fn no_repository(directory: &Path) -> String {
+fn no_repository(kind: &str, directory: &Path) -> String {
     format!(
-        "--fernet-keys {} is no directory that can be read: it must be Keystone's key repository, \
-         which `keystone-manage fernet_setup` makes",
+        "--{kind}-keys {} is no directory that can be read: it must be Keystone's key repository, \
+         which `keystone-manage {kind}_setup` makes",
         directory.display()
     )
 }

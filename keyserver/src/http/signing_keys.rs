@@ -28,7 +28,7 @@ pub(super) async fn post(
 ) -> Result<Response, Error> {
     let answer = answer(&context, &headers, body).await;
     let outcome = answer.as_ref().err().map_or("derived", |error| error.outcome());
-    context.metrics.signing_key(outcome);
+    context.metrics.access_keys.answered(outcome);
     answer
 }
 

@@ -1,5 +1,6 @@
 //! Keystone's key repository: the directory of Fernet keys that `keystone-manage fernet_setup`
-//! makes and `fernet_rotate` changes (`keystone/common/fernet_utils.py`).
+//! makes and `fernet_rotate` changes (`keystone/common/fernet_utils.py`). The keys of credentials lie
+//! in another directory of the same kind, which `credential_setup` and `credential_rotate` keep.
 //!
 //! Each key is a file whose name is a number: 0 is the *staged* key, which opens tokens but makes
 //! none, the highest is the *primary* key, which makes them, and those between made them once. A
@@ -23,4 +24,4 @@ mod watch;
 
 pub(crate) use published::Published;
 pub(crate) use read::{Incomplete, read};
-pub(crate) use watch::watch;
+pub(crate) use watch::{Repository, watch};

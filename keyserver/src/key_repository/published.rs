@@ -6,8 +6,12 @@ use std::fmt::Write as _;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use sha2::{Digest as _, Sha256};
+use tracing::info;
 use voussoir_core::record::KeySet;
 use zeroize::Zeroizing;
+
+use super::{Incomplete, Repository};
+use crate::metrics::Metrics;
 
 /// The answer to `GET /v1/token-keys`.
 pub(crate) struct Published {
@@ -42,6 +46,29 @@ impl Published {
     /// The id of the key that makes tokens.
     pub(crate) fn primary(&self) -> u32 {
         self.ids.first().copied().unwrap_or_default()
+    }
+}
+
+impl Repository for Published {
+    const NAME: &'static str = "key repository";
+
+    fn from_keys(keys: &KeySet) -> Option<Self> {
+        Self::new(keys)
+    }
+
+    fn loaded(&self, metrics: &Metrics) {
+        let etag = self.etag.to_str().unwrap_or_default().trim_matches('"');
+        let (primary, ids) = (self.primary(), &self.ids);
+        info!(primary, ?ids, etag, "serving a new set of keys");
+        metrics.keys_loaded(self);
+    }
+
+    fn confirmed(metrics: &Metrics) {
+        metrics.keys_confirmed();
+    }
+
+    fn refused(metrics: &Metrics, why: Incomplete) {
+        metrics.snapshot_refused(why);
     }
 }
 

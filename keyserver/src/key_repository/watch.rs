@@ -12,19 +12,39 @@ use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender};
 use tracing::{error, info, warn};
 
-use super::{Incomplete, Published};
+use voussoir_core::record::KeySet;
+
+use super::Incomplete;
 use crate::metrics::Metrics;
 use crate::settle::{Reading, Settle};
 
+/// What is made of a set of keys: what is served, or what opens credentials.
+pub(crate) trait Repository: Send + Sized + Sync + 'static {
+    /// What the directory is called in logs.
+    const NAME: &'static str;
+
+    /// Makes it. `None` if that cannot be, which does not happen to keys that were checked.
+    fn from_keys(keys: &KeySet) -> Option<Self>;
+
+    /// Tells that it is in force from now on.
+    fn loaded(&self, metrics: &Metrics);
+
+    /// Counts that the directory still holds what is in force.
+    fn confirmed(metrics: &Metrics);
+
+    /// Counts that the directory holds no complete set.
+    fn refused(metrics: &Metrics, why: Incomplete);
+}
+
 /// Starts to watch `directory`. What comes out is empty until a first complete set was read, and
 /// never empty again. The thread ends when nobody listens any more.
-pub(crate) fn watch(
+pub(crate) fn watch<T: Repository>(
     directory: PathBuf,
     metrics: Arc<Metrics>,
-) -> io::Result<Receiver<Option<Arc<Published>>>> {
+) -> io::Result<Receiver<Option<Arc<T>>>> {
     let (published, receiver) = tokio::sync::watch::channel(None);
     let mut watch = Watch { directory, metrics, published, settle: Settle::new(), complaint: None };
-    thread::Builder::new().name("key-repository".into()).spawn(move || {
+    thread::Builder::new().name(T::NAME.replace(' ', "-")).spawn(move || {
         while !watch.published.is_closed() {
             watch.look();
             thread::sleep(POLL_INTERVAL);
@@ -33,45 +53,43 @@ pub(crate) fn watch(
     Ok(receiver)
 }
 
-struct Watch {
+struct Watch<T> {
     directory: PathBuf,
     metrics: Arc<Metrics>,
-    published: Sender<Option<Arc<Published>>>,
-    settle: Settle<voussoir_core::record::KeySet>,
+    published: Sender<Option<Arc<T>>>,
+    settle: Settle<KeySet>,
     /// What was last complained about, so that it is said once and not four times a second.
     complaint: Option<Incomplete>,
 }
 
-impl Watch {
+impl<T: Repository> Watch<T> {
     fn look(&mut self) {
         let keys = match super::read::read(&self.directory) {
             Ok(keys) => keys,
             Err(why) => {
                 self.settle.failed();
-                self.metrics.snapshot_refused(why);
+                T::refused(&self.metrics, why);
                 if self.complaint.replace(why) != Some(why) {
                     let directory = self.directory.display();
-                    warn!(%directory, "the key repository holds no complete set of keys: {why}");
+                    let name = T::NAME;
+                    warn!(%directory, "the {name} holds no complete set of keys: {why}");
                 }
                 return;
             }
         };
         match self.settle.read(keys) {
-            Reading::Believed => self.metrics.keys_confirmed(),
+            Reading::Believed => T::confirmed(&self.metrics),
             Reading::Unsettled => return,
             Reading::New(keys) => {
-                let Some(published) = Published::new(keys) else {
-                    return error!("the keys cannot be written as JSON");
+                let Some(published) = T::from_keys(keys) else {
+                    return error!("the keys of the {} cannot be used", T::NAME);
                 };
-                let etag = published.etag.to_str().unwrap_or_default().trim_matches('"');
-                let (primary, ids) = (published.primary(), &published.ids);
-                info!(primary, ?ids, etag, "serving a new set of keys");
-                self.metrics.keys_loaded(&published);
+                published.loaded(&self.metrics);
                 self.published.send_replace(Some(Arc::new(published)));
             }
         }
         if self.complaint.take().is_some() {
-            info!("the key repository holds a complete set of keys again");
+            info!("the {} holds a complete set of keys again", T::NAME);
         }
     }
 }

@@ -64,7 +64,7 @@ impl Running {
         else {
             panic!("not serve");
         };
-        let server = Server::bind(serve.try_into().unwrap()).await.unwrap();
+        let server = Server::bind((*serve).try_into().unwrap()).await.unwrap();
         let address = server.url().rsplit('/').next().unwrap().parse().unwrap();
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(server.run(async {

@@ -1,4 +1,4 @@
-"""A whole Keystone: SQLite, its own key repository, uWSGI."""
+"""A whole Keystone: a database, its own key repositories, uWSGI."""
 
 import concurrent.futures
 import grp
@@ -20,7 +20,7 @@ CONFIGURATION = """\
 [DEFAULT]
 use_stderr = true
 [database]
-connection = sqlite:///{directory}/keystone.db
+connection = {connection}
 [token]
 provider = fernet
 [fernet_tokens]
@@ -41,14 +41,16 @@ key_repository = {directory}/credential-keys/
 class Keystone(Process):
     """Keystone 30 on a port of its own; takes some fifteen seconds to set up."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, connection=None):
         super().__init__("keystone", directory)
         self.key_repository = directory / "fernet-keys"
+        self.credential_keys = directory / "credential-keys"
         self.requests_path = directory / "requests.log"
         for name in ("fernet-keys", "receipt-keys", "credential-keys"):
             (directory / name).mkdir(mode=0o700)
         configuration = directory / "keystone.conf"
-        configuration.write_text(CONFIGURATION.format(directory=directory))
+        connection = connection or f"sqlite:///{directory}/keystone.db"
+        configuration.write_text(CONFIGURATION.format(directory=directory, connection=connection))
 
         # Each of these spends two seconds on its imports alone, and none needs another.
         with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -74,6 +76,11 @@ class Keystone(Process):
     def rotate(self):
         """A new primary key, as an operator makes it."""
         self._manage("fernet_rotate", *self._owner())
+
+    def rotate_credential_keys(self):
+        """A new primary key of credentials, and all of them sealed with it."""
+        self._manage("credential_rotate", *self._owner())
+        self._manage("credential_migrate", *self._owner())
 
     def token(self, identity, scope=None, **headers):
         """The token for these methods of authentication and this scope."""

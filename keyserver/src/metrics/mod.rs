@@ -1,6 +1,8 @@
 //! What the key server counts, in the text format of Prometheus (`OpenMetrics` 1.0).
 //! `docs/key-server.md` explains each metric; no label takes a value that a client chooses.
 
+mod access_keys;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -13,7 +15,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::access_keys::LookupError;
+pub(crate) use access_keys::{AccessKeyMetrics, Lookup};
+
 use crate::clock;
 use crate::key_repository::{Incomplete, Published};
 
@@ -31,9 +34,8 @@ pub(crate) struct Metrics {
     key_set_confirmed: Gauge<f64, AtomicU64>,
     refused_snapshots: Family<Reason, Counter>,
     reloads: Family<Reload, Counter>,
-    signing_keys: Family<Outcome, Counter>,
-    lookup_duration: Family<LookupLabels, Histogram>,
-    source_up: Family<Source, Gauge>,
+    /// What concerns access keys.
+    pub(crate) access_keys: AccessKeyMetrics,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -56,51 +58,6 @@ struct Reason {
 struct Reload {
     files: &'static str,
     result: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Outcome {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct LookupLabels {
-    source: &'static str,
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Source {
-    source: &'static str,
-}
-
-/// What a source of access keys said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
-    /// It has no key to give.
-    Denied,
-    /// It has a key.
-    Found,
-    /// It does not know.
-    Unavailable,
-}
-
-impl Lookup {
-    pub(crate) fn of<T>(answer: &Result<T, LookupError>) -> Self {
-        match answer {
-            Ok(_) => Self::Found,
-            Err(LookupError::Denied(_)) => Self::Denied,
-            Err(LookupError::Unavailable(_)) => Self::Unavailable,
-        }
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Found => "found",
-            Self::Unavailable => "unavailable",
-        }
-    }
 }
 
 /// How a connection ended.
@@ -148,12 +105,7 @@ impl Metrics {
             key_set_confirmed: Gauge::default(),
             refused_snapshots: Family::default(),
             reloads: Family::default(),
-            signing_keys: Family::default(),
-            // From a quarter of a millisecond, an indexed row nearby, to four seconds.
-            lookup_duration: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.000_25, 4.0, 8))
-            }),
-            source_up: Family::default(),
+            access_keys: AccessKeyMetrics::new(&mut registry),
             registry: Registry::default(),
         };
         registry.register(
@@ -203,21 +155,6 @@ impl Metrics {
             "Changes of the bearer token and TLS files, by result",
             metrics.reloads.clone(),
         );
-        registry.register(
-            "signing_keys",
-            "Questions for signing keys, by outcome",
-            metrics.signing_keys.clone(),
-        );
-        registry.register(
-            "access_key_lookup_duration_seconds",
-            "Time to look an access key up, by source and result",
-            metrics.lookup_duration.clone(),
-        );
-        registry.register(
-            "access_key_source_up",
-            "Whether a source of access keys answers",
-            metrics.source_up.clone(),
-        );
         Self { registry, ..metrics }
     }
 
@@ -251,19 +188,6 @@ impl Metrics {
         self.refused_snapshots.get_or_create(&Reason { reason: why.reason() }).inc();
     }
 
-    pub(crate) fn signing_key(&self, outcome: &'static str) {
-        self.signing_keys.get_or_create(&Outcome { outcome }).inc();
-    }
-
-    pub(crate) fn looked_up(&self, source: &'static str, result: Lookup, duration: Duration) {
-        let labels = LookupLabels { source, result: result.label() };
-        self.lookup_duration.get_or_create(&labels).observe(duration.as_secs_f64());
-    }
-
-    pub(crate) fn source_is_up(&self, source: &'static str, is_up: bool) {
-        self.source_up.get_or_create(&Source { source }).set(is_up.into());
-    }
-
     pub(crate) fn reloaded(&self, files: &'static str, accepted: bool) {
         let result = if accepted { "accepted" } else { "refused" };
         self.reloads.get_or_create(&Reload { files, result }).inc();
@@ -289,9 +213,9 @@ mod tests {
         metrics.connection_ended(ConnectionEnd::Timeout);
         metrics.snapshot_refused(Incomplete::NoStagedKey);
         metrics.reloaded("tls", false);
-        metrics.signing_key("derived");
-        metrics.looked_up("store", Lookup::Found, Duration::from_millis(1));
-        metrics.source_is_up("store", true);
+        metrics.access_keys.answered("derived");
+        metrics.access_keys.looked_up("store", Lookup::Found, Duration::from_millis(1));
+        metrics.access_keys.source_is_up("store", true);
         let text = metrics.to_string();
         for line in [
             concat!("voussoir_keyserver_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
@@ -309,7 +233,7 @@ mod tests {
         }
         assert!(text.ends_with("# EOF\n"));
 
-        let documentation = include_str!("../../docs/key-server.md");
+        let documentation = include_str!("../../../docs/key-server.md");
         for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
             let name = match line.rsplit_once(' ').unwrap() {
                 (name, "counter") => format!("`{name}_total`"),
