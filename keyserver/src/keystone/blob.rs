@@ -107,7 +107,7 @@ mod tests {
 
     const KEYS: [&str; 2] = [
         "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=",
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=",
+        "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA=",
     ];
 
     fn keys(texts: &[&str]) -> CredentialKeys {
