@@ -84,7 +84,7 @@ impl Authorization {
             expires: None,
             session_token: head
                 .single(SECURITY_TOKEN)
-                .map_err(|_| Error::Repeated("x-amz-security-token"))?
+                .map_err(|_| Error::Repeated(SECURITY_TOKEN.into()))?
                 .map(|token| Secret::new(token.into())),
         };
         if !authorization.is_of_one_day() {
@@ -291,6 +291,6 @@ mod tests {
         let authorization = read(&value, &[date, token]).unwrap();
         assert!(authorization.session_token.unwrap().matches(b"t"));
         let error = read(&value, &[date, token, token]).unwrap_err();
-        assert_eq!(error, Error::Repeated("x-amz-security-token"));
+        assert_eq!(error, Error::Repeated(SECURITY_TOKEN.into()));
     }
 }

@@ -10,6 +10,7 @@ use super::canonical::CanonicalRequest;
 use super::encoding::Hex;
 use super::error::Error;
 use super::form::Form;
+use super::header;
 use super::payload::{self, Payload, Streaming};
 use super::query::Query;
 use super::scope::Credential;
@@ -102,6 +103,9 @@ impl Claim {
         let not_signed = authorization.signed_headers.missing(head, authorization.is_presigned());
         if !not_signed.is_empty() {
             return Err(Error::HeadersNotSigned(not_signed));
+        }
+        if let Some(name) = header::repeated(head) {
+            return Err(Error::Repeated(name.into()));
         }
         Ok(Self {
             body: Body::of(payload, dialect, head)?,

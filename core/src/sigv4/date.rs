@@ -76,14 +76,18 @@ impl AmzDate {
     }
 
     /// Reads HTTP's `Date` in its one current form (RFC 9110, section 5.6.7):
-    /// `Fri, 24 May 2013 00:00:00 GMT`. The obsolete forms are not AWS's either.
+    /// `Fri, 24 May 2013 00:00:00 GMT`. The obsolete forms are not AWS's either. botocore signs, and
+    /// sends, `-0000` instead of `GMT`.
     #[rustfmt::skip] // the pattern has the shape of the text
     pub fn from_http(text: &[u8]) -> Result<Self, InvalidDate> {
         let [w1, w2, w3, b',', b' ', d1, d2, b' ', n1, n2, n3, b' ', y1, y2, y3, y4, b' ',
-             h1, h2, b':', m1, m2, b':', s1, s2, b' ', b'G', b'M', b'T'] = text
+             h1, h2, b':', m1, m2, b':', s1, s2, b' ', zone @ ..] = text
         else {
             return Err(InvalidDate);
         };
+        if !matches!(zone, b"GMT" | b"+0000" | b"-0000") {
+            return Err(InvalidDate);
+        }
         let month = (1..).zip(MONTHS).find(|(_, name)| *name == &[*n1, *n2, *n3]);
         let (month, _) = month.ok_or(InvalidDate)?;
         let day = Day::new(number([*y1, *y2, *y3, *y4])?, month, number([*d1, *d2])?)?;
@@ -171,7 +175,10 @@ mod tests {
         ] {
             let date = AmzDate::from_iso8601(iso.as_bytes()).unwrap();
             assert_eq!(date.time(), UnixTime::from_secs(secs), "{iso}");
-            assert_eq!(AmzDate::from_http(http.as_bytes()), Ok(date), "{http}");
+            for zone in ["GMT", "+0000", "-0000"] {
+                let http = http.replace("GMT", zone);
+                assert_eq!(AmzDate::from_http(http.as_bytes()), Ok(date), "{http}");
+            }
             assert_eq!(date.to_string(), iso);
             assert_eq!(date.day().to_string(), iso[..8]);
         }
@@ -227,7 +234,8 @@ mod tests {
         for text in [
             "Sat, 24 May 2013 00:00:00 GMT", // it was a Friday
             "Fri, 24 May 2013 00:00:00 UTC",
-            "Fri, 24 May 2013 00:00:00 +0000",
+            "Fri, 24 May 2013 00:00:00 +0100",
+            "Fri, 24 May 2013 00:00:00 ",
             "Fri, 24 may 2013 00:00:00 GMT",
             "Friday, 24-May-13 00:00:00 GMT", // RFC 850
             "Fri May 24 00:00:00 2013",       // asctime

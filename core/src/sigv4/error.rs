@@ -50,8 +50,8 @@ pub enum Error {
     NotYetValid,
     /// The parameters of a presigned URL cannot be read.
     Query(QueryFault),
-    /// A header that may be there once is there more than once.
-    Repeated(&'static str),
+    /// A header that may be there once is there more than once; this one.
+    Repeated(Vec<u8>),
     /// The header was signed and is not there: the proxy took it away, or the client never sent it.
     /// What was signed cannot be known, and so it does not match.
     SignedHeaderAbsent(Vec<u8>),
@@ -190,7 +190,7 @@ impl fmt::Display for Error {
             Self::NotYetValid => "Request is not valid yet",
             Self::Query(fault) => return fault.fmt(f),
             Self::Repeated(name) => {
-                return write!(f, "The header {name} may be there only once");
+                return write!(f, "The header {} may be there only once", name.escape_ascii());
             }
             Self::SignedHeaderAbsent(_) => {
                 "The request signature we calculated does not match the signature you \

@@ -65,6 +65,19 @@ impl SignedHeaders {
     }
 }
 
+/// A header of Amazon's that is there in several lines, although it has one value.
+///
+/// Lines are joined by commas before they are signed. So a value with a comma in it could be cut in
+/// two by anybody, and a service that reads one line would copy another source, say, than was signed.
+/// S3 documents that it joins metadata; and some SDKs send the items of a list in lines of their own.
+pub(super) fn repeated(head: RequestHead<'_>) -> Option<&[u8]> {
+    let may_repeat =
+        |name: &[u8]| name.starts_with(b"x-amz-meta-") || name.ends_with(b"-object-attributes");
+    let of_amazon = || head.names().filter(|name| must_be_signed(name) && !may_repeat(name));
+    let mut names = (1..).zip(of_amazon());
+    names.find(|(next, name)| of_amazon().skip(*next).any(|other| other == *name)).map(|it| it.1)
+}
+
 /// The value of a header as it was signed: its lines joined by commas in the order of arrival, or
 /// `None` when there is no such header.
 ///
@@ -191,6 +204,22 @@ mod tests {
         assert_eq!(value(&two, b"a").unwrap(), b"z,y");
         assert_eq!(value(&[(b"a", b"z, y,  x")], b"a").unwrap(), b"z, y, x");
         assert_eq!(value(&[(b"a", b"z,y")], b"a").unwrap(), b"z,y");
+    }
+
+    #[test]
+    fn of_amazons_headers_only_metadata_and_lists_have_several_lines() {
+        let head: [(&[u8], &[u8]); 8] = [
+            (b"range", b"bytes=0-1"),
+            (b"range", b"2-3"),
+            (b"x-amz-meta-a", b"1"),
+            (b"x-amz-meta-a", b"2"),
+            (b"x-amz-object-attributes", b"ETag"),
+            (b"x-amz-object-attributes", b"ObjectSize"),
+            (b"x-amz-copy-source", b"/bucket/key"),
+            (b"x-amz-copy-source", b"of another name"),
+        ];
+        assert_eq!(repeated(RequestHead::new(&head)), Some(&b"x-amz-copy-source"[..]));
+        assert_eq!(repeated(RequestHead::new(&head[..7])), None);
     }
 
     #[test]

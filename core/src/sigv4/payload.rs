@@ -96,8 +96,7 @@ pub(super) fn content_sha256(
     head: RequestHead<'_>,
     presigned: Option<Query<'_>>,
 ) -> Result<Option<Vec<u8>>, Error> {
-    let header =
-        head.single(CONTENT_SHA256).map_err(|_| Error::Repeated("x-amz-content-sha256"))?;
+    let header = head.single(CONTENT_SHA256).map_err(|_| Error::Repeated(CONTENT_SHA256.into()))?;
     let parameter = presigned.and_then(|query| query.value(QUERY_CONTENT_SHA256));
     let parameter = parameter.transpose().map_err(|_| Error::Uri)?;
     match (header, parameter) {
@@ -207,7 +206,7 @@ mod tests {
         let twice: [(&[u8], &[u8]); 2] = [(CONTENT_SHA256, UNSIGNED), (CONTENT_SHA256, UNSIGNED)];
         assert_eq!(
             content_sha256(RequestHead::new(&twice), None),
-            Err(Error::Repeated("x-amz-content-sha256"))
+            Err(Error::Repeated(CONTENT_SHA256.into()))
         );
         let once = RequestHead::new(&twice[..1]);
         let query = |text| Some(Query::new(text));

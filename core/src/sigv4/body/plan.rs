@@ -64,7 +64,7 @@ impl Body {
 
 /// The checksum in `x-amz-trailer`. There is one of a body, and so it is not in a header as well.
 fn declared_checksum(head: RequestHead<'_>) -> Result<Option<Algorithm>, Error> {
-    let trailer = head.single(b"x-amz-trailer").map_err(|_| Error::Repeated("x-amz-trailer"))?;
+    let trailer = head.single(TRAILER).map_err(|_| Error::Repeated(TRAILER.into()))?;
     let checksum = trailer.map(trailer::declared_checksum).transpose()?;
     let is_checksum = |name| Algorithm::from_header(name).is_some();
     if checksum.is_some() && head.names().any(is_checksum) {
@@ -85,6 +85,8 @@ fn decoded_length(head: RequestHead<'_>) -> Result<u64, Error> {
         .ok_or(Error::DecodedLengthMissing)
 }
 
+const TRAILER: &[u8] = b"x-amz-trailer";
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -94,7 +96,7 @@ mod tests {
     use alloc::vec::Vec;
 
     const LENGTH: (&str, &str) = ("x-amz-decoded-content-length", "5");
-    const TRAILER: (&str, &str) = ("x-amz-trailer", "x-amz-checksum-crc32");
+    const DECLARED: (&str, &str) = ("x-amz-trailer", "x-amz-checksum-crc32");
     const STREAMING: [Streaming; 3] =
         [Streaming::Signed, Streaming::SignedTrailer, Streaming::UnsignedTrailer];
 
@@ -118,7 +120,7 @@ mod tests {
                 Streaming::Signed => Err(Error::TrailerUnexpected),
                 Streaming::SignedTrailer | Streaming::UnsignedTrailer => Ok(body),
             };
-            assert_eq!(s3(Payload::Streaming(streaming), &[LENGTH, TRAILER]), expected);
+            assert_eq!(s3(Payload::Streaming(streaming), &[LENGTH, DECLARED]), expected);
         }
     }
 
@@ -146,9 +148,9 @@ mod tests {
     #[test]
     fn only_after_chunks_there_are_trailers() {
         for payload in [Payload::Sha256([0; 32]), Payload::Unsigned] {
-            assert_eq!(s3(payload, &[TRAILER]), Err(Error::TrailerUnexpected));
+            assert_eq!(s3(payload, &[DECLARED]), Err(Error::TrailerUnexpected));
         }
-        let general = of(Payload::HashOfBody, Dialect::General, &[TRAILER]);
+        let general = of(Payload::HashOfBody, Dialect::General, &[DECLARED]);
         assert_eq!(general, Ok(Body::HashFirst));
     }
 
@@ -158,14 +160,14 @@ mod tests {
             let unsupported = s3(payload, &[LENGTH, ("x-amz-trailer", "content-md5")]);
             assert_eq!(unsupported, Err(Error::TrailerUnsupported));
             for name in ["x-amz-checksum-crc32", "x-amz-checksum-sha256"] {
-                let several = s3(payload, &[LENGTH, TRAILER, (name, "AAAAAA==")]);
+                let several = s3(payload, &[LENGTH, DECLARED, (name, "AAAAAA==")]);
                 assert_eq!(several, Err(Error::ChecksumSeveral), "{name}");
             }
-            let repeated = s3(payload, &[LENGTH, TRAILER, TRAILER]);
-            assert_eq!(repeated, Err(Error::Repeated("x-amz-trailer")));
+            let repeated = s3(payload, &[LENGTH, DECLARED, DECLARED]);
+            assert_eq!(repeated, Err(Error::Repeated(b"x-amz-trailer".into())));
         }
         // These say more of the one checksum, and are none.
-        let more = [LENGTH, TRAILER, ("x-amz-checksum-algorithm", "CRC32")];
+        let more = [LENGTH, DECLARED, ("x-amz-checksum-algorithm", "CRC32")];
         assert!(s3(Payload::Streaming(Streaming::UnsignedTrailer), &more).is_ok());
     }
 }
