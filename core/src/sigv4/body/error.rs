@@ -41,7 +41,7 @@ pub enum BodyError {
     Length {
         /// What the header said.
         expected: u64,
-        /// How many there are; at least, where the rest was not waited for.
+        /// How many there are; of too many, so many as were known when that was known.
         provided: u64,
     },
     /// The signature of a chunk or of the trailers is wrong.

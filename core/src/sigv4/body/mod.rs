@@ -154,17 +154,29 @@ impl BodyVerifier {
         }
     }
 
+    /// Decides in the order of the bytes, so that it does not matter how they were cut into pieces.
     fn advance(&mut self, piece: &[u8], end: bool) -> Result<Vec<u8>, BodyError> {
+        let room = self.content_length.map_or(u64::MAX, |length| length.saturating_sub(self.seen));
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let Some((piece, surplus)) = piece.split_at_checked(room) else {
+            return self.take(piece, end);
+        };
+        let out = self.take(piece, end && surplus.is_empty())?;
+        match self.content_length {
+            Some(expected) if !surplus.is_empty() => {
+                Err(BodyError::Length { expected, provided: expected.saturating_add(1) })
+            }
+            Some(_) | None => Ok(out),
+        }
+    }
+
+    /// Takes in a piece that does not go beyond the content length.
+    fn take(&mut self, piece: &[u8], end: bool) -> Result<Vec<u8>, BodyError> {
         if let State::Refused(error) = &self.state {
             return Err(error.clone());
         }
         let mut out = Vec::new();
         self.seen = self.seen.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        let expected = self.content_length.unwrap_or(self.seen);
-        let wrong_length = BodyError::Length { expected, provided: self.seen };
-        if self.seen > expected {
-            return Err(wrong_length);
-        }
         match &mut self.state {
             State::Chunked(decoder) => decoder.push(piece, &mut out)?,
             State::Hashed(single) => single.push(piece, &mut out),
@@ -175,8 +187,10 @@ impl BodyVerifier {
         if !end && !is_complete {
             return Ok(out);
         }
-        if self.seen < expected {
-            return Err(wrong_length);
+        if let Some(expected) = self.content_length
+            && self.seen < expected
+        {
+            return Err(BodyError::Length { expected, provided: self.seen });
         }
         match &mut self.state {
             State::Chunked(decoder) => decoder.end(&mut out)?,

@@ -1,6 +1,7 @@
 //! What S3 does with each kind of body, and what must hold for all of them.
 
 mod cases;
+mod cuts;
 mod properties;
 mod reference;
 mod vectors;
