@@ -14,13 +14,13 @@ impl UnixTime {
 
     /// The point in time that is `micros` microseconds after 1970, at most [`UnixTime::MAX`].
     #[must_use]
-    pub fn from_micros(micros: u64) -> Self {
-        Self(micros).min(Self::MAX)
+    pub const fn from_micros(micros: u64) -> Self {
+        if micros < Self::MAX.0 { Self(micros) } else { Self::MAX }
     }
 
     /// The point in time that is `secs` seconds after 1970, at most [`UnixTime::MAX`].
     #[must_use]
-    pub fn from_secs(secs: u64) -> Self {
+    pub const fn from_secs(secs: u64) -> Self {
         Self::from_micros(secs.saturating_mul(1_000_000))
     }
 
