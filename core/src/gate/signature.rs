@@ -272,7 +272,8 @@ fn check_scope(authorization: &Authorization, rules: &SigV4Rules) -> Result<(), 
 }
 
 fn content_length(head: RequestHead<'_>) -> Result<Option<u64>, Error> {
-    let text = head.single(b"content-length").map_err(|_| Error::Repeated("content-length"))?;
+    let text =
+        head.single(b"content-length").map_err(|_| Error::Repeated(b"content-length".to_vec()))?;
     let number = |text: &[u8]| core::str::from_utf8(text).ok()?.parse().ok();
     text.map(|text| number(text).ok_or(Error::Malformed)).transpose()
 }
