@@ -8,9 +8,8 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use voussoir_core::config::Config;
-use voussoir_core::keys::{
-    Action, Answer, Event, FetchFailure, KeyStore, Report, Slot, Want, Written,
-};
+use voussoir_core::fetch::{Answer, FetchFailure};
+use voussoir_core::keys::{Action, Event, KeyStore, Report, Slot, Want, Written};
 use voussoir_core::time::UnixTime;
 
 #[derive(Arbitrary, Debug)]
