@@ -19,7 +19,7 @@ use crate::record::AccessKeyFault;
 use crate::refusal::aws::{Fault, Manner, SignedText};
 use crate::refusal::{Rejection, SignatureFault};
 use crate::sigv4::body::{Body, Output};
-use crate::sigv4::{Authorization, Claim, Dialect, Error, Unverified, Verified};
+use crate::sigv4::{Authorization, Claim, Error, Unverified, Verified};
 use crate::time::UnixTime;
 
 /// What is left of a signed request's head while it waits for its key.
@@ -81,11 +81,6 @@ impl Gate {
         let claim = claim.ok_or_else(|| of_head(Error::Unsupported))?;
         let dialect = claim.credential().scope.dialect();
         self.manner = Some(Box::new(Manner::of(head, rules, Some(dialect))));
-        // S3 is the one that is patient.
-        if dialect == Dialect::General {
-            let max_skew = max_skew.min(GENERAL_MAX_SKEW);
-            claim.authorization().check_freshness(now, max_skew).map_err(of_head)?;
-        }
         check_scope(claim.authorization(), rules)?;
 
         let content_length = content_length(head).map_err(of_head)?;
@@ -274,9 +269,10 @@ fn check_scope(authorization: &Authorization, rules: &SigV4Rules) -> Result<(), 
 fn content_length(head: RequestHead<'_>) -> Result<Option<u64>, Error> {
     let text =
         head.single(b"content-length").map_err(|_| Error::Repeated(b"content-length".to_vec()))?;
-    let number = |text: &[u8]| core::str::from_utf8(text).ok()?.parse().ok();
+    let number = |text: &[u8]| {
+        // A sign is none of HTTP's digits (RFC 9110, section 8.6).
+        let is_number = text.iter().all(u8::is_ascii_digit);
+        core::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+    };
     text.map(|text| number(text).ok_or(Error::Malformed)).transpose()
 }
-
-/// How far a client's clock may be off for services other than S3.
-const GENERAL_MAX_SKEW: Duration = Duration::from_mins(5);

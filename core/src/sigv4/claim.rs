@@ -97,6 +97,7 @@ impl Claim {
         max_skew: Duration,
     ) -> Result<Self, Error> {
         let dialect = authorization.credential.scope.dialect();
+        let max_skew = max_skew.min(dialect.max_skew());
         let sent = payload::content_sha256(head, presigned)?;
         let payload = Payload::of(sent.as_deref(), dialect, authorization.is_presigned())?;
         authorization.check_freshness(now, max_skew)?;

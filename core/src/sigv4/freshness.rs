@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::authorization::Authorization;
 use super::date::Day;
 use super::error::Error;
+use super::scope::Dialect;
 use crate::time::UnixTime;
 
 impl Authorization {
@@ -30,6 +31,17 @@ impl Authorization {
             return Err(Error::Expired { expires_at, expires });
         }
         Ok(())
+    }
+}
+
+impl Dialect {
+    /// How far a client's clock may be off: S3 is the one service that is patient.
+    #[must_use]
+    pub fn max_skew(self) -> Duration {
+        match self {
+            Self::General => Duration::from_mins(5),
+            Self::S3 => DEFAULT_MAX_SKEW,
+        }
     }
 }
 
