@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 use voussoir_core::record::{AccessKeyFault, CredentialRecord};
 use voussoir_core::secret::Secret;
@@ -118,9 +118,12 @@ impl Sources {
         access_key: &str,
         now: UnixTime,
     ) -> Result<AccessKey, LookupError> {
+        let end = Instant::now() + MAX_DURATION;
         for Source { keys, .. } in &self.in_order {
             let begun = Instant::now();
-            let answer = keys.look_up(access_key, now).await.and_then(|key| usable(key, now));
+            let answer = timeout_at(end, keys.look_up(access_key, now)).await;
+            let answer = answer.unwrap_or_else(|_late| Err(DatabaseError::Timeout.into()));
+            let answer = answer.and_then(|key| self.usable(key, now));
             self.metrics.access_keys.looked_up(keys.name(), Lookup::of(&answer), begun.elapsed());
             match answer {
                 Err(LookupError::Denied(AccessKeyFault::AccessKeyUnknown)) => {}
@@ -136,18 +139,24 @@ impl Sources {
         }
         Err(LookupError::Denied(AccessKeyFault::AccessKeyUnknown))
     }
-}
 
-/// A key that is past its end, or whose record no header can carry, is good for nothing.
-fn usable(key: AccessKey, now: UnixTime) -> Result<AccessKey, LookupError> {
-    if key.record.is_expired(now) {
-        return Err(LookupError::Denied(AccessKeyFault::AccessKeyExpired));
+    /// A key that is past its end, or whose record no header can carry, is good for nothing.
+    fn usable(&self, key: AccessKey, now: UnixTime) -> Result<AccessKey, LookupError> {
+        if key.record.is_expired(now) {
+            return Err(LookupError::Denied(AccessKeyFault::AccessKeyExpired));
+        }
+        if let Err(why) = key.record.check() {
+            if let Some(unsaid) = self.allowance.take() {
+                let user = &key.record.user.id;
+                warn!(
+                    ?user,
+                    unsaid, "the owner of an access key cannot be told to services: {why}"
+                );
+            }
+            return Err(LookupError::Denied(AccessKeyFault::AccessKeyDisabled));
+        }
+        Ok(key)
     }
-    if let Err(why) = key.record.check() {
-        warn!(user = ?key.record.user.id, "an access key's record cannot be told to services: {why}");
-        return Err(LookupError::Denied(AccessKeyFault::AccessKeyDisabled));
-    }
-    Ok(key)
 }
 
 /// Says when a source begins and ceases to answer.
@@ -207,6 +216,8 @@ impl fmt::Display for Unavailable {
     }
 }
 
+/// How long a lookup takes, whatever the number of sources and statements: less than a request may.
+const MAX_DURATION: Duration = Duration::from_secs(6);
 /// How often a source is asked whether it answers.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The same while it does not.

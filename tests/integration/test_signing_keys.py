@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import random
+import sqlite3
 import subprocess
 import uuid
 
@@ -33,6 +34,7 @@ class World:
         self.directory = directory
         self.secrets = []
         self.answers = []
+        self._somebody = None
         self.store_key = directory / "store-key"
         # The server must not be able to write, so the store is made before.
         self.keys("list")
@@ -110,6 +112,13 @@ class World:
 
     def imply(self, prior, implied):
         self.keystone.call("PUT", f"/roles/{prior['id']}/implies/{implied['id']}")
+
+    def somebody(self):
+        """A user with a role in a project, and that project: always the same two."""
+        if not self._somebody:
+            self._somebody = self.user(), self.project()
+            self.grant(self.make("roles"), *self._somebody)
+        return self._somebody
 
     def credential(self, user, project):
         """An EC2 credential, made by its own API."""
@@ -220,6 +229,37 @@ def test_roles_are_keystones_own(world):
     assert world.compare(world.credential(world.user(), project)) is None
 
 
+def test_a_membership_by_federation_ends(world):
+    """A login by federation makes such rows, whose end no API shows; nor is it worth a federation."""
+    user, project, role = world.user(), world.project(), world.make("roles")
+    group = world.make("groups", description="")
+    world.grant(role, group, project)
+    access_key = world.credential(user, project)
+    secret = world.secrets[-1]
+    provider = uuid.uuid4().hex
+    world.engine.execute(
+        "INSERT INTO identity_provider (id, enabled, domain_id, authorization_ttl)"
+        " VALUES (%s, %s, 'default', 60)",
+        (provider, True),
+    )
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    member = (user["id"], group["id"], provider, f"{now:%Y-%m-%d %H:%M:%S.000000}")
+    world.engine.execute(
+        "INSERT INTO expiring_user_group_membership (user_id, group_id, idp_id, last_verified)"
+        " VALUES (%s, %s, %s, %s)",
+        member,
+    )
+    for minutes, expected in ((0, {role["name"]}), (59, {role["name"]}), (61, None)):
+        verified = now - datetime.timedelta(minutes=minutes)
+        world.engine.execute(
+            "UPDATE expiring_user_group_membership SET last_verified = %s WHERE user_id = %s",
+            (f"{verified:%Y-%m-%d %H:%M:%S.000000}", user["id"]),
+        )
+        assert world.compare(access_key, secret) == expected
+    world.engine.execute("UPDATE identity_provider SET authorization_ttl = NULL")
+    assert world.compare(access_key, secret) is None
+
+
 def test_names_may_be_anything(world):
     domain = world.make("domains", name=f"Domäne '{uuid.uuid4().hex[:4]}")
     user = world.make("users", name='Ω "x" \\ 試', domain_id=domain["id"], password="x" * 10)
@@ -252,8 +292,7 @@ def test_what_is_disabled_is_denied_and_enabled_again(world):
 
 
 def test_a_deleted_credential_is_unknown(world):
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     access_key = world.credential(user, project)
     assert world.compare(access_key)
     world.keystone.call("DELETE", f"/users/{user['id']}/credentials/OS-EC2/{access_key}")
@@ -261,8 +300,7 @@ def test_a_deleted_credential_is_unknown(world):
 
 
 def test_a_change_of_the_secret_is_followed_and_a_changed_access_key_is_another(world):
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     access_key = world.credential_with(user, project)
     path = f"/credentials/{hashlib.sha256(access_key.encode()).hexdigest()}"
     for access, secret in ((access_key, "s/+é"), ("another", "secret-of-another")):
@@ -278,8 +316,7 @@ def test_a_change_of_the_secret_is_followed_and_a_changed_access_key_is_another(
 
 
 def test_rotated_credential_keys_are_followed(world):
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     before = world.credential(user, project)
     assert world.compare(before)
     for _ in range(2):
@@ -363,7 +400,6 @@ def test_a_trust_restricts(world):
     assert world.ask(impersonating)[1]["credential"]["delegation"] == {"trust": as_trustor["id"]}
     as_trustee = trust(impersonation=False)
     himself = world.credential_with(trustee, project, trust_id=as_trustee["id"])
-    # Keystone checks that the trustee himself has some role in the project? He has none.
     assert world.compare(himself) == expected
     counted = trust(impersonation=True, remaining_uses=5)
     counted = world.credential_with(trustor, project, trust_id=counted["id"])
@@ -394,15 +430,14 @@ def test_a_trust_restricts(world):
 
 
 def test_an_oauth_access_token_makes_no_key(world):
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     access_key = world.credential_with(user, project, access_token_id="x")
     assert world.reason(access_key) == "access_key_disabled"
 
 
-@pytest.mark.parametrize(
-    "access_key",
-    [
+def test_an_access_key_is_never_part_of_a_statement(world):
+    user, project = world.somebody()
+    for access_key in (
         "'",
         "x'OR'1'='1",
         "';DROP/**/TABLE/**/credential;--",
@@ -412,21 +447,15 @@ def test_an_oauth_access_token_makes_no_key(world):
         "$1",
         "?",
         "a" * 128,
-        "EC2",
-    ],
-)
-def test_an_access_key_is_never_part_of_a_statement(world, access_key):
-    assert world.reason(access_key) == "access_key_unknown"
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
-    assert world.compare(world.credential_with(user, project, access=access_key))
-    path = f"/credentials/{hashlib.sha256(access_key.encode()).hexdigest()}"
-    world.keystone.call("DELETE", path)
+    ):
+        assert world.reason(access_key) == "access_key_unknown"
+        assert world.compare(world.credential_with(user, project, access=access_key))
+        path = f"/credentials/{hashlib.sha256(access_key.encode()).hexdigest()}"
+        world.keystone.call("DELETE", path)
 
 
 def test_a_credential_of_another_type_is_none(world):
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     blob = {"access": uuid.uuid4().hex, "secret": uuid.uuid4().hex}
     for kind in ("EC2", "Ec2"):
         blob["access"] = uuid.uuid4().hex
@@ -480,8 +509,7 @@ def test_the_store_serves_what_was_put_there(world):
 
 
 def test_the_store_is_asked_before_keystone(world):
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     access_key = world.credential(user, project)
     assert world.compare(access_key)
     secret = world.directory / "secret"
@@ -495,6 +523,7 @@ def test_the_store_is_asked_before_keystone(world):
     assert world.compare(access_key, "another-secret")
 
 
+@pytest.mark.timeout(300)
 def test_random_assignments_give_the_roles_that_keystone_gives(world):
     """Forty pairs of user and project in a random cloud on SQLite, fewer where it takes longer."""
     seed = 20261122
@@ -502,7 +531,7 @@ def test_random_assignments_give_the_roles_that_keystone_gives(world):
     domains = [world.make("domains") for _ in range(2)]
     roles = [world.make("roles") for _ in range(6)]
     roles += [world.make("roles", domain_id=domain["id"]) for domain in domains]
-    for _ in range(6):
+    for _ in range(10):
         prior, implied = choice.sample(range(len(roles)), 2)
         # Only towards the end: Keystone forbids nobody to make a circle, but bears none.
         if prior < implied < 6 or (prior >= 6 > implied):
@@ -520,7 +549,7 @@ def test_random_assignments_give_the_roles_that_keystone_gives(world):
     for group in groups:
         for user in choice.sample(users, 3):
             world.keystone.call("PUT", f"/groups/{group['id']}/users/{user['id']}")
-    for _ in range(16):
+    for _ in range(24):
         target = choice.choice([*projects, *projects, *domains])
         fitting = [role for role in roles if role["domain_id"] in (None, target.get("domain_id"))]
         if target in domains:
@@ -529,34 +558,28 @@ def test_random_assignments_give_the_roles_that_keystone_gives(world):
         world.grant(choice.choice(fitting), actor, target, inherited=choice.random() < 0.5)
 
     pairs = [(user, project) for user in users for project in projects]
-    count = 40 if world.engine.name == "sqlite" else 15
+    count = 40 if world.engine.name == "sqlite" else 12
     results = [world.compare(world.credential(*pair)) for pair in choice.sample(pairs, count)]
     with_roles = [result for result in results if result]
     # Else the cloud would be no test.
-    assert 5 < len(with_roles) < count, results
-    assert max(map(len, with_roles)) > 2
+    assert count // 4 < len(with_roles) < count, results
+    assert max(map(len, with_roles)) > 1
 
 
 def test_a_database_that_is_down_takes_no_other_keys_away(world):
-    if world.engine.name == "sqlite":
-        moved = world.engine.directory / "elsewhere.db"
-        database = world.engine.directory / "keystone.db"
-    user, project, role = world.user(), world.project(), world.make("roles")
-    world.grant(role, user, project)
+    user, project = world.somebody()
     access_key = world.credential(user, project)
     own = world.create("--user-id=u1", "--role=member")["access_key"]
     assert world.compare(access_key)
     if world.engine.name == "sqlite":
         # Its server cannot be stopped; its file can be in the hands of a writer.
-        import sqlite3
-
+        database = world.engine.directory / "keystone.db"
         writer = sqlite3.connect(database, isolation_level=None)
         writer.execute("BEGIN EXCLUSIVE")
         assert world.ask(access_key)[0] == 503
         assert world.ask(own)[0] == 200, "the store is another file"
         writer.execute("ROLLBACK")
         writer.close()
-        assert not moved.exists()
     else:
         world.engine.stop()
         assert world.ask(access_key)[0] == 503

@@ -110,7 +110,7 @@ async fn create(flags: Create, now: UnixTime) -> Result<Zeroizing<String>, Start
     let (database, store) = open(flags.store).await?;
     let is_empty = store::count(&database).await.map_err(failed)? == 0;
     let keys = store_keys(&store.key, is_empty).map_err(wrong)?;
-    let sealed = store::seal(&keys, &entry.access_key, &secret, now).map_err(random)?;
+    let sealed = keys.seal(&entry.access_key, &secret, now).map_err(random)?;
     match store::insert(&database, &entry, &sealed).await {
         Err(why) if why.is_duplicate() => return Err(failed(KeysError::Exists(entry.access_key))),
         inserted => inserted.map_err(failed)?,
@@ -124,25 +124,14 @@ fn check(entry: &Entry) -> Result<(), KeysError> {
         return Err(KeysError::AccessKey);
     }
     entry.record.check().map_err(KeysError::Record)?;
-    let record = &entry.record;
-    let domains =
-        [record.user.domain.as_ref(), record.project.as_ref().and_then(|p| p.domain.as_ref())];
-    let parties = [
-        (Some(&record.user.id), record.user.name.as_ref()),
-        (
-            record.project.as_ref().map(|p| &p.id),
-            record.project.as_ref().and_then(|p| p.name.as_ref()),
-        ),
-    ];
-    let domains = domains
-        .into_iter()
-        .map(|domain| (domain.map(|d| &d.id), domain.and_then(|d| d.name.as_ref())));
-    let texts = parties.into_iter().chain(domains).flat_map(|(id, name)| [id, name]);
-    if texts
-        .chain([entry.description.as_ref()])
-        .flatten()
-        .any(|text| text.chars().count() > MAX_COLUMN)
-    {
+    let CredentialRecord { user, project, .. } = &entry.record;
+    let project = project.as_ref();
+    let domains = [user.domain.as_ref(), project.and_then(|project| project.domain.as_ref())];
+    let of_domains = domains.into_iter().flatten().flat_map(|d| [Some(&d.id), d.name.as_ref()]);
+    let of_project = project.into_iter().flat_map(|p| [Some(&p.id), p.name.as_ref()]);
+    let of_user = [Some(&user.id), user.name.as_ref(), entry.description.as_ref()];
+    let mut texts = of_user.into_iter().chain(of_project).chain(of_domains).flatten();
+    if texts.any(|text| text.chars().count() > MAX_COLUMN) {
         return Err(KeysError::TooLong);
     }
     Ok(())

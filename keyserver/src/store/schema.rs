@@ -22,7 +22,7 @@ pub(super) async fn version(database: &Database) -> Result<Option<i64>, Database
 }
 
 /// Makes the tables where there are none.
-pub(super) async fn prepare(database: &Database) -> Result<(), SchemaError> {
+pub(crate) async fn prepare(database: &Database) -> Result<(), SchemaError> {
     // Access keys differ in case, and MariaDB's usual collations do not.
     let access_keys = match database.engine() {
         Engine::MySql => ACCESS_KEYS_MYSQL,

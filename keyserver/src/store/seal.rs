@@ -47,7 +47,7 @@ impl StoreKeys {
     }
 
     /// Seals the secret of an access key. Both are plain ASCII.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         access_key: &str,
         secret: &Secret,

@@ -4,11 +4,13 @@
 for us: a server that runs already is left alone.
 """
 
+import contextlib
 import os
 import pathlib
 import pwd
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 
@@ -47,6 +49,12 @@ class Sqlite:
     # SQLite has no accounts.
     read_only_url = url
 
+    def execute(self, statement, values=()):
+        """A statement on Keystone's database, its placeholders written %s."""
+        with contextlib.closing(sqlite3.connect(f"{self.directory}/keystone.db")) as connection:
+            connection.execute(statement.replace("%s", "?"), values)
+            connection.commit()
+
 
 class Server(Process):
     """A database server with two accounts: one that owns its databases, one that only reads."""
@@ -81,6 +89,11 @@ class Server(Process):
         self.spawn([*self.as_user, *self._command()])
         self.wait_until_ready(self._is_ready, "to let us in")
 
+    def execute(self, statement, values=()):
+        """A statement on Keystone's database, its placeholders written %s."""
+        with contextlib.closing(self._connect("keystone")) as connection:
+            connection.cursor().execute(statement, values)
+
     def keystone_url(self, database):
         return f"{self.sqlalchemy}://owner:{QUOTED_PASSWORD}@127.0.0.1:{self.port}/{database}"
 
@@ -97,11 +110,8 @@ class Server(Process):
         assert result.returncode == 0, f"{command[0]}: {result.stdout}{result.stderr}"
 
     def _is_ready(self):
-        try:
-            self._connect().close()
-        except (psycopg2.OperationalError, pymysql.OperationalError):
-            return False
-        return True
+        asked = subprocess.run(self._question(), capture_output=True, check=False)
+        return asked.returncode == 0
 
 
 class MariaDb(Server):
@@ -131,8 +141,15 @@ class MariaDb(Server):
             "--innodb-flush-log-at-trx-commit=0",
         ]
 
-    def _connect(self):
-        return pymysql.connect(unix_socket=f"{self.home}/socket", user="root", autocommit=True)
+    def _question(self):
+        socket = f"--socket={self.home}/socket"
+        return ["mariadb-admin", "--no-defaults", socket, "--user=root", "ping"]
+
+    def _connect(self, database=None):
+        socket = f"{self.home}/socket"
+        return pymysql.connect(
+            unix_socket=socket, user="root", database=database, autocommit=True
+        )
 
     def _create_databases(self):
         with self._connect() as connection, connection.cursor() as cursor:
@@ -176,6 +193,9 @@ class Postgresql(Server):
             "-c",
             "fsync=off",
         ]
+
+    def _question(self):
+        return [_postgresql("pg_isready"), f"--host={self.home}", f"--port={self.port}"]
 
     def _connect(self, database="postgres"):
         connection = psycopg2.connect(
