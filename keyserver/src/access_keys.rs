@@ -222,3 +222,92 @@ const MAX_DURATION: Duration = Duration::from_secs(6);
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The same while it does not.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use voussoir_core::record::User;
+
+    /// What a source says of every access key.
+    #[derive(Clone, Copy)]
+    enum Says {
+        Denied(AccessKeyFault),
+        /// A key of this user, which ends at a second.
+        Key(&'static str, u64),
+        Nothing,
+        Unavailable,
+    }
+
+    impl AccessKeys for Says {
+        fn name(&self) -> &'static str {
+            "says"
+        }
+
+        fn look_up<'a>(
+            &'a self,
+            _: &'a str,
+            _: UnixTime,
+        ) -> Answering<'a, Result<AccessKey, LookupError>> {
+            Box::pin(async {
+                match *self {
+                    Self::Denied(fault) => Err(LookupError::Denied(fault)),
+                    Self::Key(user, expires_at) => Ok(AccessKey {
+                        secret: Secret::new(b"secret".to_vec()),
+                        record: CredentialRecord {
+                            user: User { id: user.into(), name: None, domain: None },
+                            project: None,
+                            roles: Vec::new(),
+                            delegation: None,
+                            expires_at: Some(expires_at),
+                            session_token_sha256: None,
+                        },
+                    }),
+                    Self::Nothing => std::future::pending().await,
+                    Self::Unavailable => Err(LookupError::Unavailable(Unavailable::NoSealKey)),
+                }
+            })
+        }
+
+        fn check(&self) -> Answering<'_, Result<(), LookupError>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    async fn answer(says: &[Says]) -> String {
+        let metrics = Arc::new(Metrics::new());
+        let ended = watch::Sender::new(true).subscribe();
+        let keys = says.iter().map(|says| -> Arc<dyn AccessKeys> { Arc::new(*says) });
+        let sources = Sources::new(keys.collect(), metrics, &ended);
+        match sources.look_up("AKID", UnixTime::from_secs(100)).await {
+            Ok(key) => key.record.user.id,
+            Err(why) => why.to_string(),
+        }
+    }
+
+    const UNKNOWN: Says = Says::Denied(AccessKeyFault::AccessKeyUnknown);
+    const DISABLED: Says = Says::Denied(AccessKeyFault::AccessKeyDisabled);
+
+    #[tokio::test]
+    async fn the_first_source_that_knows_the_key_decides() {
+        for (says, expected) in [
+            (&[][..], "access_key_unknown"),
+            (&[UNKNOWN, UNKNOWN], "access_key_unknown"),
+            (&[UNKNOWN, Says::Key("second", 101)], "second"),
+            (&[Says::Key("first", 101), DISABLED], "first"),
+            (&[DISABLED, Says::Key("second", 101)], "access_key_disabled"),
+            (&[Says::Key("first", 100), Says::Key("second", 101)], "access_key_expired"),
+            (&[UNKNOWN, Says::Unavailable], "no key opens the seal of its secret"),
+            (&[Says::Unavailable, Says::Key("second", 101)], "no key opens the seal of its secret"),
+            (&[Says::Key("no\nheader", 101)], "access_key_disabled"),
+        ] {
+            assert_eq!(answer(says).await, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_is_not_waited_for_for_ever() {
+        let begun = Instant::now();
+        assert_eq!(answer(&[Says::Nothing, Says::Nothing]).await, "the database took too long");
+        assert_eq!(begun.elapsed(), MAX_DURATION);
+    }
+}

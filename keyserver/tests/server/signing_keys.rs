@@ -277,6 +277,40 @@ async fn a_store_that_cannot_be_asked_takes_nothing_else_down() {
     assert!(soon(is_down).await || soon(is_down).await, "within the 5 s between two looks");
 }
 
+#[tokio::test]
+async fn a_store_may_come_to_be_after_the_server() {
+    let files = Files::new();
+    let store = Store(&files);
+    fs::write(files.path("store-key"), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").unwrap();
+    let server = server(&files).await;
+    assert_eq!(server.ask("VSRAAAAAAAAAAAAAAAAA", &day(0)).await.status, 503);
+    assert!(!files.path("store.db").exists(), "the server makes nothing");
+    let created = store.create("");
+    let access_key = created["access_key"].as_str().unwrap();
+    assert!(soon(async || server.ask(access_key, &day(0)).await.status == 200).await);
+}
+
+#[tokio::test]
+async fn a_store_key_is_replaced_without_a_gap() {
+    let files = Files::new();
+    let store = Store(&files);
+    let before = store.create("");
+    let server = server(&files).await;
+    let old = fs::read_to_string(files.path("store-key")).unwrap();
+    let new = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    fs::write(files.path("store-key"), format!("{new}\n{old}")).unwrap();
+    let after = store.create("");
+    for created in [&before, &after] {
+        let access_key = created["access_key"].as_str().unwrap();
+        assert!(soon(async || server.ask(access_key, &day(0)).await.status == 200).await);
+    }
+    // Sealed with the new key: without it, nobody knows.
+    fs::write(files.path("store-key"), &old).unwrap();
+    let access_key = after["access_key"].as_str().unwrap();
+    assert!(soon(async || server.ask(access_key, &day(0)).await.status == 503).await);
+    assert_eq!(server.ask(before["access_key"].as_str().unwrap(), &day(0)).await.status, 200);
+}
+
 #[test]
 fn a_lost_store_key_is_not_made_anew() {
     let files = Files::new();
