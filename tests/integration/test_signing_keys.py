@@ -21,6 +21,9 @@ from parts.deadline import wait_until
 from parts.keyserver import KeyServer
 from parts.keystone import Keystone, password_of
 
+# The first test of each engine waits for a database and a Keystone.
+pytestmark = pytest.mark.timeout(300)
+
 SCOPE = {"region": "us-east-1", "service": "s3"}
 
 
@@ -523,7 +526,6 @@ def test_the_store_is_asked_before_keystone(world):
     assert world.compare(access_key, "another-secret")
 
 
-@pytest.mark.timeout(300)
 def test_random_assignments_give_the_roles_that_keystone_gives(world):
     """Forty pairs of user and project in a random cloud on SQLite, fewer where it takes longer."""
     seed = 20261122

@@ -131,6 +131,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_documentation_shows_a_secret_of_this_form() {
+        let documentation = include_str!("../../../docs/key-server.md");
+        let line = documentation.lines().find_map(|line| line.strip_prefix("secret         "));
+        let shown = line.unwrap();
+        let (body, sum) = shown.strip_prefix(SECRET_PREFIX).unwrap().split_at(29);
+        assert_eq!((shown.len(), checksum(body.as_bytes()).as_slice()), (40, sum.as_bytes()));
+        for form in ["`VSR[A-Z0-9]{17}`", "`vsrs_[0-9A-Za-z]{35}`", "`vsrt_[0-9A-Za-z]{59}`"] {
+            assert!(documentation.contains(form), "{form}");
+        }
+    }
+
     /// A published example of the checksum, and its ends.
     #[test]
     fn the_checksum_is_crc_32_in_six_base62_digits() {
