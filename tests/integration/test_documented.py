@@ -1,5 +1,6 @@
 """Nothing in the documentation that is not so: every field is there, and every path exists."""
 
+import hashlib
 import pathlib
 import re
 
@@ -69,11 +70,38 @@ def test_no_field_is_documented_that_does_not_exist():
 
 
 def test_every_reason_of_a_refusal_is_documented_and_no_other():
-    code = (ROOT / "core/src/refusal.rs").read_text()
+    files = ["core/src/refusal/reason.rs", "core/src/record/signing_key.rs"]
+    code = "".join((ROOT / file).read_text() for file in files)
     text = (ROOT / "docs/configuration.md").read_text()
     reasons = set(re.findall(r'Self::\w+ => "(\w+)"', code))
-    assert len(reasons) > 10
+    assert {"token_expired", "signature_wrong", "access_key_unknown", "too_many_calls"} <= reasons
     assert set(re.findall(r"(?m)^\| [45]\d\d \| `(\w+)` \|", text)) == reasons
+
+
+def codes_of_s3():
+    """Every `Code` that an answer of ours can have."""
+    errors = r'\(\d{3}, "(\w+)"\)', "core/src/sigv4/error.rs"
+    bodies = r'(?m)^ +Self::.* => "([A-Z]\w+)",$', "core/src/sigv4/body/error.rs"
+    faults = r'Self::new\(\s*\d{3},\s*"(\w+)"', "core/src/refusal/aws/fault.rs"
+    found = [re.findall(code, (ROOT / file).read_text()) for code, file in (errors, bodies, faults)]
+    assert all(found)
+    return set().union(*found)
+
+
+@pytest.mark.parametrize("document", ["configuration.md", "sigv4-errors.md"])
+def test_every_code_of_s3_is_documented(document):
+    text = (ROOT / "docs" / document).read_text()
+    assert len(codes_of_s3()) > 15
+    assert {code for code in codes_of_s3() if f"`{code}`" not in text} == set()
+
+
+def test_the_canonical_requests_shown_are_those_that_the_strings_to_sign_beside_them_sign():
+    text = (ROOT / "docs/sigv4-errors.md").read_text()
+    shown = re.findall(r"(?s)<CanonicalRequest>(.*?)</CanonicalRequest>", text)
+    shown += re.findall(r"(?s)CanonicalRequest:\n(PUT.*?)\nbotocore", text)
+    assert len(shown) == 2
+    for request in shown:
+        assert hashlib.sha256(request.encode()).hexdigest() in text
 
 
 @pytest.mark.parametrize("name", OWNED)

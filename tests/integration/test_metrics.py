@@ -23,6 +23,9 @@ def front(start_envoy, vector_keyserver, root):
         yield envoy
 
 
+OUTCOMES = {"allowed", "rejected", "unavailable", "anonymous", "bypassed", "listener_check"}
+
+
 def series(envoy):
     """All of our series as Prometheus reads them."""
     lines = [line for line in envoy.admin("/stats/prometheus").splitlines() if "voussoir" in line]
@@ -68,9 +71,18 @@ def test_every_request_is_counted_once_with_its_outcome(front, good_token):
 def test_every_series_is_there_from_the_start(front, vectors):
     """A counter that appears with its first event shows no increase to Prometheus."""
     names = {name for name, _ in series(front)}
-    assert names == {"voussoir_requests_total", "voussoir_key_fetches_total", "voussoir_keys"}
+    assert names == {
+        "voussoir_requests_total",
+        "voussoir_key_fetches_total",
+        "voussoir_keys",
+        "voussoir_signing_key_fetches_total",
+        "voussoir_signing_keys",
+        "voussoir_listener_changes",
+    }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests" in name}
-    assert outcomes == {"allowed", "rejected", "unavailable", "anonymous", "bypassed"}
+    assert outcomes == OUTCOMES
+    results = {dict(found)["result"] for name, found in series(front) if "signing_key_f" in name}
+    assert results == {"fetched", "denied", "failed"}
     reasons = {dict(found)["reason"] for name, found in series(front) if "requests" in name}
     assert reasons >= {v["expect"] for v in vectors["negative"] + vectors["envelope_negative"]}
 
@@ -87,3 +99,16 @@ def test_lost_instances_are_counted_where_the_documentation_says(front, root):
     (documented,) = set(re.findall(r"`(envoy_wasm_\w+)`", text))
     # The plugin's name is part of it: `voussoir` in envoy.yaml, the listener's name here.
     assert {documented.replace("voussoir", name) for name in front.ports} <= names
+
+
+def test_every_metric_outcome_and_result_is_documented_and_no_other(front, root):
+    text = (root / "docs/configuration.md").read_text()
+    rows = dict(re.findall(r"(?m)^\| `(voussoir_\w+)` \| \w+ \| (.*) \|$", text))
+    assert set(rows) == {name for name, _ in series(front)}
+    assert set(re.findall(r"`(\w+)`", rows["voussoir_requests_total"].split(";")[0])) == {
+        "outcome",
+        *OUTCOMES,
+    }
+    for name, row in rows.items():
+        results = {dict(found).get("result") for other, found in series(front) if other == name}
+        assert all(f"`{result}`" in row for result in results - {None})
