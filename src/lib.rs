@@ -1,12 +1,13 @@
-//! Voussoir: a proxy-wasm filter that checks Keystone's tokens inside the proxy.
+//! Voussoir: a proxy-wasm filter that checks Keystone's tokens and AWS's signatures inside the proxy.
 //!
 //! Here is glue and nothing else: callbacks become inputs of `voussoir_core`, its effects become
 //! host calls. What is decided, and why, is in the core.
 //!
 //! ```text
 //!   http.rs ──┐                        ┌── gate::Gate, one per request
-//!             ├── worker.rs ◀──────────┤
-//!   root.rs ──┘       │                └── keys::KeyStore, one per worker
+//!             ├── worker/ ◀────────────┤
+//!   root.rs ──┘       │                └── keys::KeyStore, access_keys::AccessKeyStore,
+//!                     │                    one of each per worker
 //!                  host/ ── the ABI, the one place with `unsafe`
 //! ```
 

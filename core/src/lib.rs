@@ -7,17 +7,18 @@
 //! ```text
 //!             Input + now                       Want, Event + now
 //!   request ─────────────▶ gate::Gate ◀─ Keys ─ keys::KeyStore ◀───────────── shared data,
-//!           ◀─────────────     │                      │        ─────────────▶ key server
-//!               Effect         ▼                      ▼             Action
-//!                      fernet, token, identity   record, fernet
+//!           ◀─────────────     │      ◀─ a key  access_keys::   ─────────────▶ key server
+//!               Effect         │             ─ AccessKeyStore       Action
+//!                              ▼                      ▼
+//!               fernet, token, sigv4, identity   record, fetch
 //! ```
 //!
-//! **The contract of both machines: hand in one input, carry out what comes back, then wait.**
-//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`] is drained until it has
-//! no more actions.
+//! **The contract of all machines: hand in one input, carry out what comes back, then wait.**
+//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`] and
+//! [`access_keys::AccessKeyStore`] are drained until they have no more actions.
 //!
-//! Read [`gate`] first, then [`keys`]; [`fernet`], [`token`] and [`sigv4`] are books of their own,
-//! and the rest are leaves. [`sigv4`] is not part of the gate yet.
+//! Read [`gate`] first, then [`keys`] and [`access_keys`]; [`fernet`], [`token`] and [`sigv4`] are
+//! books of their own, and the rest are leaves.
 
 #![no_std]
 
