@@ -38,6 +38,7 @@ mod mac;
 pub mod record;
 pub mod refusal;
 pub mod secret;
+mod shared;
 pub mod sigv4;
 pub mod time;
 pub mod token;

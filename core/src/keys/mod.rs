@@ -13,7 +13,6 @@
 
 mod entry;
 mod outcome;
-mod seal;
 mod store;
 mod waiting;
 #[cfg(test)]

@@ -11,20 +11,20 @@ use zeroize::Zeroizing;
 
 use super::entry::{KeySetEntry, Lease};
 use super::outcome::{Fetched, Outcome};
-use super::seal::Seal;
 use super::waiting::{Waiter, Waiting};
 use super::{Action, Event, Keys, Report, Slot, Want, Written};
 use crate::config::{Config, Freshness};
 use crate::fetch::{Answer, FetchFailure, LONGEST, Pause};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
+use crate::shared::{Seal, SlotKeys};
 use crate::time::UnixTime;
 
 /// One worker's key set. The module says how to drive it.
 pub struct KeyStore {
     freshness: Freshness,
     timeout: Duration,
-    seal: Seal,
+    slots: Slots,
     held: Option<Held>,
     /// The number of the next generation.
     next_generation: u64,
@@ -49,6 +49,12 @@ struct Held {
     refresh_at: UnixTime,
 }
 
+/// What seals each slot.
+struct Slots {
+    key_set: SlotKeys,
+    lease: SlotKeys,
+}
+
 /// How far a call to the key server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
@@ -70,7 +76,7 @@ impl KeyStore {
         Self {
             freshness: config.freshness,
             timeout: config.keyserver.timeout,
-            seal: Seal::new(&config.keyserver),
+            slots: Slots::new(&Seal::new(&config.keyserver)),
             held: None,
             next_generation: 1,
             blocked: None,
@@ -85,7 +91,7 @@ impl KeyStore {
     /// The name of a slot in shared data.
     #[must_use]
     pub fn slot_name(&self, slot: Slot) -> String {
-        self.seal.slot_name(slot)
+        self.slots.keys(slot).name().into()
     }
 
     /// A request wants keys: any, or newer ones than those of a generation.
@@ -191,7 +197,7 @@ impl KeyStore {
 
     fn on_shared_keys(&mut self, now: UnixTime, value: Option<&[u8]>) {
         let entry = value
-            .and_then(|value| self.seal.open(Slot::KeySet, value))
+            .and_then(|value| self.slots.keys(Slot::KeySet).open(value))
             .and_then(|entry| KeySetEntry::decode(&entry));
         if let Some(entry) = entry {
             self.adopt(now, entry);
@@ -226,7 +232,7 @@ impl KeyStore {
             return;
         }
         let lease = value
-            .and_then(|value| self.seal.open(Slot::Lease, value))
+            .and_then(|value| self.slots.keys(Slot::Lease).open(value))
             .and_then(|entry| Lease::decode(&entry))
             // No lease is taken for longer than this: what claims so was written by another clock.
             .filter(|lease| lease.until.since(now) <= self.timeout.max(LONGEST) * 2);
@@ -305,7 +311,7 @@ impl KeyStore {
                 etag: held.etag.clone(),
                 json: held.json.clone(),
             };
-            self.seal.seal(Slot::KeySet, &entry.encode())
+            self.slots.keys(Slot::KeySet).seal(&entry.encode())
         });
         self.actions.push_back(Action::Write { slot: Slot::KeySet, value, version: None });
     }
@@ -374,8 +380,21 @@ impl KeyStore {
     }
 
     fn write_lease(&mut self, lease: Lease, version: Option<u32>) {
-        let value = self.seal.seal(Slot::Lease, &lease.encode());
+        let value = self.slots.keys(Slot::Lease).seal(&lease.encode());
         self.actions.push_back(Action::Write { slot: Slot::Lease, value, version });
+    }
+}
+
+impl Slots {
+    fn new(seal: &Seal) -> Self {
+        Self { key_set: seal.slot("token-keys"), lease: seal.slot("token-keys-lease") }
+    }
+
+    fn keys(&self, slot: Slot) -> &SlotKeys {
+        match slot {
+            Slot::KeySet => &self.key_set,
+            Slot::Lease => &self.lease,
+        }
     }
 }
 
