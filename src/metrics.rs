@@ -7,6 +7,7 @@ use voussoir_core::access_keys;
 use voussoir_core::config::Mode;
 use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
+use voussoir_core::listener_check::Finding;
 
 use crate::host::{self, MetricType};
 
@@ -21,7 +22,9 @@ pub(crate) struct Metrics {
     signing_keys_denied: Option<u32>,
     signing_keys_failed: Option<u32>,
     signing_keys: Option<u32>,
-    listener_changes: Option<u32>,
+    listener_sound: Option<u32>,
+    listener_changed: Option<u32>,
+    listener_not_reached: Option<u32>,
 }
 
 impl Metrics {
@@ -47,8 +50,9 @@ impl Metrics {
             signing_keys_denied: counter("voussoir_signing_key_fetches_total;result=denied"),
             signing_keys_failed: counter("voussoir_signing_key_fetches_total;result=failed"),
             signing_keys: host::define_metric(MetricType::Gauge, "voussoir_signing_keys").ok(),
-            listener_changes: host::define_metric(MetricType::Gauge, "voussoir_listener_changes")
-                .ok(),
+            listener_sound: counter("voussoir_listener_checks_total;result=sound"),
+            listener_changed: counter("voussoir_listener_checks_total;result=changed"),
+            listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
         }
     }
 
@@ -93,9 +97,14 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn record_listener_changes(&self, count: usize) {
-        if let Some(id) = self.listener_changes {
-            host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
+    pub(crate) fn count_listener_check(&self, finding: &Finding) {
+        let checks = match finding {
+            Finding::Sound => self.listener_sound,
+            Finding::Changed(_) => self.listener_changed,
+            Finding::NotReached(_) => self.listener_not_reached,
+        };
+        if let Some(id) = checks {
+            host::increment_metric(id);
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod pairs;
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::Duration;
 
+use voussoir_core::keys::Written;
 use voussoir_core::refusal::Reply;
 use voussoir_core::time::UnixTime;
 
@@ -27,10 +28,6 @@ impl HostError {
     const CAS_MISMATCH: Self = Self(8);
     /// The host answered "ok" and gave nothing, or nothing readable.
     pub(crate) const NOTHING: Self = Self(u32::MAX);
-
-    pub(crate) fn is_conflict(self) -> bool {
-        self == Self::CAS_MISMATCH
-    }
 }
 
 type Result<T> = core::result::Result<T, HostError>;
@@ -191,6 +188,15 @@ pub(crate) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(
     check(unsafe {
         abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
     })
+}
+
+/// Writes a value of shared data, if a version is named only to replace that, and says how it went.
+pub(crate) fn write_shared_data(key: &str, value: &[u8], version: Option<u32>) -> Written {
+    match set_shared_data(key, value, version.unwrap_or(0)) {
+        Ok(()) => Written::Done,
+        Err(HostError::CAS_MISMATCH) => Written::Conflict,
+        Err(_) => Written::Unsupported,
+    }
 }
 
 /// Makes the calling root context the reader of a queue.

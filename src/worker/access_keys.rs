@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use voussoir_core::access_keys::{Action, Call, Event, Report, Want};
+use voussoir_core::access_keys::{AccessKeyStore, Action, Call, Event, Report, Want};
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::gate::Input;
 use voussoir_core::record::{SIGNING_KEYS_PATH, SigningKeyRequest};
@@ -32,6 +32,22 @@ impl Worker {
         }
     }
 
+    /// Makes the slots of shared data that are not there yet: to one that is not, any conditional
+    /// write would succeed, and two workers would think that they alone had leased it.
+    pub(super) fn make_slots(store: &AccessKeyStore) {
+        for name in store.slot_names() {
+            match host::shared_data(&name) {
+                Ok(None) => {
+                    if host::set_shared_data(&name, b"", 0).is_err() {
+                        return;
+                    }
+                }
+                Ok(Some(_)) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
     pub(super) fn signing_key_fetched(&self, call: Call, answer: Result<Answer<'_>, FetchFailure>) {
         if let Some(now) = now() {
             self.handle_access_keys(now, Event::Fetched(call, answer));
@@ -43,6 +59,10 @@ impl Worker {
     pub(super) fn next_of_access_keys(&self) -> Option<bool> {
         let action = self.access_keys.as_ref()?.borrow_mut().next_action()?;
         match action {
+            Action::Read { call, slot, name } => self.read_slot(now()?, call, slot, &name),
+            Action::Write { call, name, value, version } => {
+                self.write_slot(now()?, call, &name, &value, version);
+            }
             Action::Fetch(call, request) => self.fetch_signing_key(now()?, call, &request),
             Action::Resume { request, answer } => {
                 if let Some(told) = told(answer) {
@@ -53,6 +73,26 @@ impl Worker {
             Action::Report(report) => self.report_access_keys(now()?, report),
         }
         Some(false)
+    }
+
+    fn read_slot(&self, now: UnixTime, call: Call, slot: usize, name: &str) {
+        // Shared data that cannot be read is as good as empty; writing it will tell.
+        let found = host::shared_data(name).ok().flatten();
+        let (value, version) =
+            found.as_ref().map_or((None, 0), |(value, version)| (Some(&value[..]), *version));
+        self.handle_access_keys(now, Event::Slot { call, slot, value, version });
+    }
+
+    fn write_slot(
+        &self,
+        now: UnixTime,
+        call: Call,
+        name: &str,
+        value: &[u8],
+        version: Option<u32>,
+    ) {
+        let outcome = host::write_shared_data(name, value, version);
+        self.handle_access_keys(now, Event::Written { call, outcome });
     }
 
     fn fetch_signing_key(&self, now: UnixTime, call: Call, request: &SigningKeyRequest) {

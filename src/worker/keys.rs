@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::gate::Input;
-use voussoir_core::keys::{Action, Event, Report, Slot, Want, Written};
+use voussoir_core::keys::{Action, Event, Report, Slot, Want};
 use voussoir_core::record::TOKEN_KEYS_PATH;
 use voussoir_core::time::UnixTime;
 
@@ -71,11 +71,7 @@ impl Worker {
 
     fn write(&self, now: UnixTime, slot: Slot, value: &[u8], version: Option<u32>) {
         let Some(name) = self.slot_name(slot) else { return };
-        let outcome = match host::set_shared_data(&name, value, version.unwrap_or(0)) {
-            Ok(()) => Written::Done,
-            Err(error) if error.is_conflict() => Written::Conflict,
-            Err(_) => Written::Unsupported,
-        };
+        let outcome = host::write_shared_data(&name, value, version);
         self.handle_keys(now, Event::Written { slot, outcome });
     }
 

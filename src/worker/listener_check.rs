@@ -55,13 +55,14 @@ impl Worker {
             Ok(answer) => probe.judge(answer.status, answer.body),
             Err(_) => Finding::NotReached("no answer".into()),
         };
+        if !matches!(finding, Finding::NotReached(_)) {
+            self.metrics.count_listener_check(&finding);
+        }
         match finding {
             Finding::Sound => {
-                self.metrics.record_listener_changes(0);
                 host::log(Level::Info, "voussoir: the listener leaves requests as they are signed");
             }
             Finding::Changed(changes) => {
-                self.metrics.record_listener_changes(changes.len());
                 let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
                 let message = format!(
                     "voussoir: THE LISTENER CHANGES REQUESTS BEFORE THIS FILTER, and signatures \
@@ -77,6 +78,7 @@ impl Worker {
 
     fn not_reached(&self, status: &str) {
         if self.check.tries.get() == 0 {
+            self.metrics.count_listener_check(&Finding::NotReached(status.into()));
             let message = format!(
                 "voussoir: the listener could not be checked ({status}): is \
                  sigv4.listener_check.cluster the cluster of this very listener?"

@@ -53,6 +53,7 @@ impl Worker {
     pub(crate) fn new(root_id: u32, config: Config, seed: u64) -> Self {
         let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
         let access_keys = config.sigv4.is_some().then(|| AccessKeyStore::new(&config, seed));
+        access_keys.iter().for_each(Self::make_slots);
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),

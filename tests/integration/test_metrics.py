@@ -77,12 +77,14 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_keys",
         "voussoir_signing_key_fetches_total",
         "voussoir_signing_keys",
-        "voussoir_listener_changes",
+        "voussoir_listener_checks_total",
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests" in name}
     assert outcomes == OUTCOMES
     results = {dict(found)["result"] for name, found in series(front) if "signing_key_f" in name}
     assert results == {"fetched", "denied", "failed"}
+    results = {dict(found)["result"] for name, found in series(front) if "listener" in name}
+    assert results == {"sound", "changed", "not_reached"}
     reasons = {dict(found)["reason"] for name, found in series(front) if "requests" in name}
     assert reasons >= {v["expect"] for v in vectors["negative"] + vectors["envelope_negative"]}
 

@@ -1,50 +1,107 @@
-//! The calls that are under way or wait their turn, and who waits for which: one call serves all
-//! who want the same key.
+//! The keys that are being looked for, and who waits for which: one search serves all who want the
+//! same key.
+//!
+//! ```text
+//!   Looking ──▶ Leasing ──▶ Queued ──▶ Sent
+//!    ▲   │         │ a worker was quicker
+//!    │   ▼         ▼
+//!   Elsewhere: another worker fetches it
+//! ```
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Call;
+use super::shared::Place;
 use crate::sigv4::Credential;
 use crate::time::UnixTime;
 
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Flights {
-    by_credential: BTreeMap<Credential, Flight>,
-    sent: BTreeMap<Call, Credential>,
-    /// Those that wait their turn, in order.
-    queue: VecDeque<Credential>,
+    all: BTreeMap<Call, Flight>,
+    by_credential: BTreeMap<Credential, Call>,
+    /// Those that are at their beginning.
+    looking: VecDeque<Call>,
+    /// Those that wait their turn to call, in order.
+    queue: VecDeque<Call>,
+    /// How many calls are under way.
+    sent: usize,
     /// Which requests wait, and for what.
-    waiting: BTreeMap<u32, Credential>,
+    waiting: BTreeMap<u32, Call>,
     next_call: u64,
 }
 
-/// One key that is being fetched.
+/// One key that is being looked for.
 #[derive(Debug)]
-struct Flight {
+pub(super) struct Flight {
+    pub(super) credential: Credential,
+    /// Where it may stand in shared data.
+    pub(super) place: Option<Place>,
+    pub(super) stage: Stage,
+    /// Where to write what comes of it, if anywhere.
+    pub(super) target: Option<Target>,
+    /// Whether a call for it was paid for.
+    pub(super) is_paid: bool,
     /// The requests that wait for it. Some may be gone.
     requests: Vec<u32>,
-    /// Since when the oldest of them waits, or the call is under way.
-    since: UnixTime,
+    /// Since when it is under way, or the call is.
+    pub(super) since: UnixTime,
     /// Whether it is fetched although nobody waits, to replace one that is in use.
-    is_refresh: bool,
+    pub(super) is_refresh: bool,
+}
+
+/// How far a search has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// In shared data.
+    Looking,
+    /// It is being written down that we call.
+    Leasing,
+    /// Another worker calls, at most until then.
+    Elsewhere { until: UnixTime },
+    /// We call when it is its turn.
+    Queued,
+    /// The call is under way.
+    Sent,
+}
+
+/// A slot that may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) slot: usize,
+    pub(super) version: u32,
+    /// How willingly its present tenant goes.
+    pub(super) tenant: Tenant,
+}
+
+/// What stands in a slot, the most dispensable first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tenant {
+    /// Nothing, or what is ours.
+    Nobody,
+    /// A denial, until then.
+    Denial(UnixTime),
+    /// A key or a call of others, since or until then. It makes room for a key only.
+    Key(UnixTime),
 }
 
 impl Flights {
     pub(super) fn new() -> Self {
         Self {
+            all: BTreeMap::new(),
             by_credential: BTreeMap::new(),
-            sent: BTreeMap::new(),
+            looking: VecDeque::new(),
             queue: VecDeque::new(),
+            sent: 0,
             waiting: BTreeMap::new(),
             next_call: 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_credential.is_empty()
+        self.all.is_empty()
     }
 
     /// How many requests wait.
@@ -54,60 +111,117 @@ impl Flights {
 
     /// How many calls are under way.
     pub(super) fn calls(&self) -> usize {
-        self.sent.len()
+        self.sent
     }
 
-    /// Whether there is one whose turn it is. Those for which nobody waits any more are dropped.
-    pub(super) fn has_next(&mut self) -> bool {
-        while let Some(credential) = self.queue.front() {
-            if let Some(flight) = self.by_credential.get_mut(credential) {
-                flight.requests.retain(|request| self.waiting.contains_key(request));
-                if !flight.requests.is_empty() || flight.is_refresh {
-                    return true;
-                }
-            }
-            self.by_credential.remove(credential);
-            self.queue.pop_front();
-        }
-        false
-    }
-
-    /// When a call was made.
-    pub(super) fn since(&self, call: Call) -> Option<UnixTime> {
-        let flight = self.sent.get(&call).and_then(|asked| self.by_credential.get(asked));
-        flight.map(|flight| flight.since)
-    }
-
-    /// Whether this key is being fetched already.
+    /// Whether this key is being looked for already.
     pub(super) fn has(&self, credential: &Credential) -> bool {
         self.by_credential.contains_key(credential)
     }
 
+    pub(super) fn get_mut(&mut self, call: Call) -> Option<&mut Flight> {
+        self.all.get_mut(&call)
+    }
+
+    pub(super) fn get(&self, call: Call) -> Option<&Flight> {
+        self.all.get(&call)
+    }
+
     /// A request waits for a key.
-    pub(super) fn join(&mut self, credential: &Credential, request: u32, now: UnixTime) {
-        self.start(credential, false, now).requests.push(request);
-        self.waiting.insert(request, credential.clone());
+    pub(super) fn join(
+        &mut self,
+        credential: &Credential,
+        place: Option<Place>,
+        request: u32,
+        now: UnixTime,
+    ) {
+        let call = self.start(credential, place, false, now);
+        if let Some(flight) = self.all.get_mut(&call) {
+            flight.requests.push(request);
+            self.waiting.insert(request, call);
+        }
     }
 
     /// A key is to be fetched anew, and nobody waits.
-    pub(super) fn refresh(&mut self, credential: &Credential, now: UnixTime) {
-        self.start(credential, true, now);
+    pub(super) fn refresh(&mut self, credential: &Credential, place: Option<Place>, now: UnixTime) {
+        self.start(credential, place, true, now);
     }
 
-    fn start(&mut self, credential: &Credential, is_refresh: bool, now: UnixTime) -> &mut Flight {
-        if !self.has(credential) {
-            self.queue.push_back(credential.clone());
+    fn start(
+        &mut self,
+        credential: &Credential,
+        place: Option<Place>,
+        is_refresh: bool,
+        now: UnixTime,
+    ) -> Call {
+        if let Some(call) = self.by_credential.get(credential) {
+            return *call;
         }
-        self.by_credential.entry(credential.clone()).or_insert_with(|| Flight {
+        let call = Call(self.next_call);
+        self.next_call += 1;
+        self.by_credential.insert(credential.clone(), call);
+        self.looking.push_back(call);
+        let flight = Flight {
+            credential: credential.clone(),
+            place,
+            stage: Stage::Looking,
+            target: None,
+            is_paid: is_refresh,
             requests: Vec::new(),
             since: now,
             is_refresh,
-        })
+        };
+        self.all.insert(call, flight);
+        call
     }
 
-    /// A request is gone. Its flight goes on, if it is under way.
+    /// A request is gone. Its flight goes on, if the call is under way.
     pub(super) fn leave(&mut self, request: u32) {
         self.waiting.remove(&request);
+    }
+
+    /// Those at their beginning that somebody still waits for, and those whose call is another
+    /// worker's: it is time to look.
+    pub(super) fn take_looking(&mut self) -> Vec<Call> {
+        let mut calls: Vec<_> = core::mem::take(&mut self.looking).into();
+        let elsewhere =
+            self.all.iter().filter(|(_, flight)| matches!(flight.stage, Stage::Elsewhere { .. }));
+        calls.extend(elsewhere.map(|(call, _)| *call));
+        calls.retain(|call| self.is_wanted(*call));
+        for call in &calls {
+            if let Some(flight) = self.all.get_mut(call) {
+                flight.stage = Stage::Looking;
+                flight.target = None;
+            }
+        }
+        calls
+    }
+
+    /// To look again at the next tick.
+    pub(super) fn look_again(&mut self, call: Call) {
+        if let Some(flight) = self.all.get_mut(&call) {
+            flight.stage = Stage::Looking;
+            self.looking.push_back(call);
+        }
+    }
+
+    /// The call is to be made when it is its turn.
+    pub(super) fn enqueue(&mut self, call: Call) {
+        if let Some(flight) = self.all.get_mut(&call) {
+            flight.stage = Stage::Queued;
+            self.queue.push_back(call);
+        }
+    }
+
+    /// Whether there is one whose turn it is. Those for which nobody waits any more are dropped.
+    pub(super) fn has_next(&mut self) -> bool {
+        while let Some(call) = self.queue.front().copied() {
+            if self.is_wanted(call) {
+                return true;
+            }
+            self.queue.pop_front();
+        }
+        false
     }
 
     /// The next one whose turn it is, as a call under way.
@@ -115,67 +229,56 @@ impl Flights {
         if !self.has_next() {
             return None;
         }
-        let credential = self.queue.pop_front()?;
-        let call = Call(self.next_call);
-        self.next_call += 1;
-        if let Some(flight) = self.by_credential.get_mut(&credential) {
-            flight.since = now;
-        }
-        self.sent.insert(call, credential.clone());
-        Some((call, credential))
+        let call = self.queue.pop_front()?;
+        let flight = self.all.get_mut(&call)?;
+        flight.since = now;
+        flight.stage = Stage::Sent;
+        self.sent += 1;
+        Some((call, flight.credential.clone()))
     }
 
-    /// A call is over: who asked for what, and the requests that still wait for it.
-    pub(super) fn land(&mut self, call: Call) -> Option<(Credential, Vec<u32>)> {
-        let credential = self.sent.remove(&call)?;
-        let requests = self.disband(&credential);
-        Some((credential, requests))
+    /// Whether anybody wants it; if not, it is over.
+    fn is_wanted(&mut self, call: Call) -> bool {
+        let Some(flight) = self.all.get_mut(&call) else { return false };
+        flight.requests.retain(|request| self.waiting.contains_key(request));
+        let is_wanted = flight.is_refresh || !flight.requests.is_empty();
+        if !is_wanted {
+            self.land(call);
+        }
+        is_wanted
+    }
+
+    /// A search is over: what it was, and the requests that still wait for it.
+    pub(super) fn land(&mut self, call: Call) -> Option<(Flight, Vec<u32>)> {
+        let mut flight = self.all.remove(&call)?;
+        self.by_credential.remove(&flight.credential);
+        self.sent -= usize::from(flight.stage == Stage::Sent);
+        let mut requests = core::mem::take(&mut flight.requests);
+        requests.retain(|request| self.waiting.remove(request).is_some());
+        Some((flight, requests))
     }
 
     /// The calls that have been under way for longer than this.
     pub(super) fn lost(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
-        let is_lost = |credential: &Credential| {
-            let flight = self.by_credential.get(credential);
-            flight.is_none_or(|flight| now.since(flight.since) >= longest)
-        };
-        self.sent.iter().filter(|(_, asked)| is_lost(asked)).map(|(call, _)| *call).collect()
+        let is_lost =
+            |flight: &Flight| flight.stage == Stage::Sent && now.since(flight.since) >= longest;
+        self.all.iter().filter(|(_, flight)| is_lost(flight)).map(|(call, _)| *call).collect()
     }
 
-    /// Gives up all that wait their turn, or those of them that have waited for longer than this:
-    /// the requests, each with what it waited for.
-    pub(super) fn give_up(
-        &mut self,
-        now: UnixTime,
-        longest: Duration,
-    ) -> Vec<(Credential, Vec<u32>)> {
-        let is_patient = |flights: &Self, credential: &Credential| {
-            let flight = flights.by_credential.get(credential);
-            flight.is_some_and(|flight| now.since(flight.since) < longest)
-        };
-        let queue = core::mem::take(&mut self.queue);
-        let mut given_up = Vec::new();
-        for credential in queue {
-            if is_patient(self, &credential) {
-                self.queue.push_back(credential);
-            } else {
-                let requests = self.disband(&credential);
-                given_up.push((credential, requests));
-            }
-        }
-        given_up
+    /// The searches that have taken longer than this without coming to a call.
+    pub(super) fn stuck(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
+        let is_stuck =
+            |flight: &Flight| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
+        self.all.iter().filter(|(_, flight)| is_stuck(flight)).map(|(call, _)| *call).collect()
     }
 
     /// The clock went back by so much, and with it the times since when they wait.
     pub(super) fn move_back(&mut self, back: Duration) {
-        for flight in self.by_credential.values_mut() {
+        for flight in self.all.values_mut() {
             flight.since = flight.since - back;
+            if let Stage::Elsewhere { until } = &mut flight.stage {
+                *until = *until - back;
+            }
         }
-    }
-
-    fn disband(&mut self, credential: &Credential) -> Vec<u32> {
-        let flight = self.by_credential.remove(credential);
-        let mut requests = flight.map(|flight| flight.requests).unwrap_or_default();
-        requests.retain(|request| self.waiting.remove(request).is_some());
-        requests
     }
 }

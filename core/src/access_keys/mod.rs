@@ -8,8 +8,8 @@
 //! [`Action`]s of [`AccessKeyStore::next_action`] until there are none.**
 //!
 //! ```text
-//!   request ─want──▶ ┌────────────────┐
-//!           ◀Resume─ │ AccessKeyStore │ ─Fetch──▶ key server, one call for all that wait
+//!   request ─want──▶ ┌────────────────┐ ─Read/Write─▶ shared data: keys, leases to fetch one
+//!           ◀Resume─ │ AccessKeyStore │ ─Fetch──────▶ key server: one call for all that wait
 //!   clock ────Tick─▶ └────────────────┘ ◀─Fetched
 //! ```
 //!
@@ -24,20 +24,25 @@
 mod allowance;
 mod circuit;
 mod flights;
+mod local;
+mod lookup;
+mod shared;
 mod store;
 #[cfg(test)]
 mod world;
 
 use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 pub use store::AccessKeyStore;
 
 use crate::fetch::{Answer, FetchFailure};
-use crate::record::{AccessKeyFault, CredentialRecord, SigningKeyRequest};
+use crate::keys::Written;
+use crate::record::{AccessKeyFault, CredentialRecord, SigningKeyAnswer, SigningKeyRequest};
 use crate::refusal::Unknown;
 use crate::sigv4::{Credential, SigningKey};
-
-use core::time::Duration;
 
 /// A signing key and whom it signs for.
 #[derive(Debug)]
@@ -48,6 +53,13 @@ pub struct AccessKey {
     pub signing_key: SigningKey,
     /// Whom it signs for.
     pub record: CredentialRecord,
+}
+
+impl AccessKey {
+    fn new(credential: &Credential, answer: SigningKeyAnswer) -> Self {
+        let SigningKeyAnswer { signing_key, credential: record, .. } = answer;
+        Self { credential: credential.clone(), signing_key, record }
+    }
 }
 
 /// What becomes of a request that wants a signing key.
@@ -79,6 +91,25 @@ pub struct Call(u64);
 pub enum Event<'a> {
     /// Time has passed, or a request waits.
     Tick,
+    /// What a slot of shared data holds, in answer to [`Action::Read`]; `None` when it was never
+    /// written.
+    Slot {
+        /// For whom it was read.
+        call: Call,
+        /// Which.
+        slot: usize,
+        /// Its bytes.
+        value: Option<&'a [u8]>,
+        /// The number that a conditional write must name.
+        version: u32,
+    },
+    /// What became of an [`Action::Write`].
+    Written {
+        /// For whom it was written.
+        call: Call,
+        /// How it went.
+        outcome: Written,
+    },
     /// What became of an [`Action::Fetch`].
     Fetched(Call, Result<Answer<'a>, FetchFailure>),
     /// A parked request is gone: the client gave up.
@@ -89,6 +120,26 @@ pub enum Event<'a> {
 #[derive(Debug)]
 #[must_use]
 pub enum Action {
+    /// Hand in what a slot of shared data holds.
+    Read {
+        /// For whom.
+        call: Call,
+        /// Which.
+        slot: usize,
+        /// Its name.
+        name: String,
+    },
+    /// Write a slot of shared data, and hand in how it went.
+    Write {
+        /// For whom.
+        call: Call,
+        /// Its name.
+        name: String,
+        /// The bytes, sealed.
+        value: Vec<u8>,
+        /// Write only if this is still its version.
+        version: Option<u32>,
+    },
     /// Ask the key server, and hand in what comes back.
     Fetch(Call, SigningKeyRequest),
     /// Hand this answer to a request that waited. It may be gone.

@@ -1,69 +1,47 @@
-//! The store itself: what is held, and what is due.
+//! The store itself: what becomes of a request that wants a key, and of what the key server answers.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::fmt;
-use core::hash::{BuildHasher, Hash};
-use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use lru::LruCache;
-use siphasher::sip::SipHasher13;
+use zeroize::Zeroizing;
 
 use super::allowance::Allowance;
 use super::circuit::Circuit;
 use super::flights::Flights;
+use super::local::{Held, Local, Nothing, Seeded, bounded};
+use super::shared::{Entry, Place, Shared};
 use super::{AccessKey, Action, Call, Event, Report, Want};
 use crate::config::{Config, Freshness, Limits};
-use crate::fetch::{Answer, FetchFailure};
+use crate::fetch::{Answer, FetchFailure, Pause};
 use crate::record::{AccessKeyFault, Denial, SigningKeyAnswer, SigningKeyRequest};
 use crate::refusal::Unknown;
+use crate::shared::Seal;
 use crate::sigv4::Credential;
 use crate::time::UnixTime;
 
 /// One worker's signing keys. The module says how to drive it.
 pub struct AccessKeyStore {
-    freshness: Freshness,
+    pub(super) freshness: Freshness,
     limits: Limits,
-    timeout: Duration,
-    keys: LruCache<Credential, Held, Seeded>,
-    /// The access keys that open nothing, or of which nothing can be known for a moment.
-    none: LruCache<String, Nothing, Seeded>,
+    pub(super) timeout: Duration,
+    pub(super) local: Local,
     /// For how many more scopes a key of this access key may be fetched.
     scopes: LruCache<String, Allowance, Seeded>,
     calls: Allowance,
     circuit: Circuit,
-    flights: Flights,
+    jitter: Pause,
+    pub(super) shared: Shared,
+    pub(super) flights: Flights,
     /// The clock at the last event, to notice when it goes back.
     clock: UnixTime,
-    actions: VecDeque<Action>,
-}
-
-struct Held {
-    key: Rc<AccessKey>,
-    /// When the call that brought it was made.
-    confirmed_at: UnixTime,
-    /// When to fetch it anew behind a request that it serves.
-    refresh_at: UnixTime,
-}
-
-#[derive(Clone, Copy)]
-struct Nothing {
-    verdict: Result<AccessKeyFault, Unknown>,
-    until: UnixTime,
-}
-
-/// Hashes with a key of this worker's own: who chooses what is hashed cannot choose where it goes.
-#[derive(Clone)]
-struct Seeded(u64);
-
-impl BuildHasher for Seeded {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0, !self.0)
-    }
+    /// By how much the clock has gone back in all, and the latest time it had shown: what stands in
+    /// shared data and was not written later may be older by that than it looks.
+    back: (Duration, UnixTime),
+    pub(super) actions: VecDeque<Action>,
 }
 
 impl AccessKeyStore {
@@ -71,38 +49,45 @@ impl AccessKeyStore {
     #[must_use]
     pub fn new(config: &Config, seed: u64) -> Self {
         let limits = config.limits;
-        let entries = NonZeroUsize::new(limits.entries).unwrap_or(NonZeroUsize::MIN);
+        let slots = Seal::new(&config.keyserver).slot("signing-keys");
         Self {
             freshness: config.freshness,
             limits,
             timeout: config.keyserver.timeout,
-            keys: bounded(entries, seed),
-            none: bounded(entries, seed),
-            scopes: bounded(entries, seed),
+            local: Local::new(limits.entries, seed),
+            scopes: bounded(limits.entries, seed),
             calls: Allowance::full(limits.calls_per_second, Duration::from_secs(1)),
             circuit: Circuit::new(seed),
+            jitter: Pause::new(seed),
+            shared: Shared::new(slots, limits.shared_entries),
             flights: Flights::new(),
             clock: UnixTime::from_secs(0),
+            back: (Duration::ZERO, UnixTime::from_secs(0)),
             actions: VecDeque::new(),
         }
+    }
+
+    /// The names of all slots in shared data, to be made when the plugin is configured: only a slot
+    /// that is there can be written on a condition.
+    pub fn slot_names(&self) -> impl Iterator<Item = String> {
+        (0..self.limits.shared_entries).map(|slot| self.shared.name(slot))
     }
 
     /// A request wants the key of a credential.
     pub fn want(&mut self, now: UnixTime, request: u32, credential: &Credential) -> Want {
         self.observe(now);
-        if let Some(none) = self.none.get(&credential.access_key).filter(|none| now < none.until) {
-            return match none.verdict {
+        if let Some(nothing) = self.local.nothing(&credential.access_key, now) {
+            return match nothing.verdict {
                 Ok(fault) => Want::Denied(fault),
-                Err(cause) => Want::Refused { cause, retry_after: none.until.since(now) },
+                Err(cause) => Want::Refused { cause, retry_after: nothing.until.since(now) },
             };
         }
-        let held = self.keys.get(credential);
-        let is_held = held.is_some();
-        if let Some(held) =
-            held.filter(|held| now.since(held.confirmed_at) < self.freshness.fresh * 2)
+        let fresh = self.freshness.fresh;
+        if let Some(held) = self.local.held(credential)
+            && now.since(held.confirmed_at) < fresh * 2
         {
-            let key = Rc::clone(&held.key);
-            if now >= held.refresh_at {
+            let (key, is_due) = (Rc::clone(&held.key), now >= held.refresh_at);
+            if is_due {
                 self.refresh(now, credential);
             }
             return ready(key, now);
@@ -113,14 +98,8 @@ impl AccessKeyStore {
         if self.flights.waiting() >= self.limits.parked {
             return Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout };
         }
-        // What is held was paid for when it was fetched first.
-        if !self.flights.has(credential)
-            && !is_held
-            && let Err(retry_after) = self.spend(now, &credential.access_key)
-        {
-            return Want::Refused { cause: Unknown::TooManyCalls, retry_after };
-        }
-        self.flights.join(credential, request, now);
+        let place = self.place_of_new(credential);
+        self.flights.join(credential, place, request, now);
         Want::Parked
     }
 
@@ -129,6 +108,14 @@ impl AccessKeyStore {
         self.observe(now);
         match event {
             Event::Tick => self.on_tick(now),
+            Event::Slot { call, slot, value, version } => {
+                self.on_slot(now, call, slot, value, version);
+                self.send(now);
+            }
+            Event::Written { call, outcome } => {
+                self.on_written(call, outcome);
+                self.send(now);
+            }
             Event::Fetched(call, answer) => self.on_fetched(now, call, answer),
             Event::Gone(request) => self.flights.leave(request),
         }
@@ -148,7 +135,7 @@ impl AccessKeyStore {
     /// How many keys are held.
     #[must_use]
     pub fn key_count(&self) -> usize {
-        self.keys.len()
+        self.local.key_count()
     }
 
     /// How many requests wait.
@@ -162,19 +149,22 @@ impl AccessKeyStore {
     fn observe(&mut self, now: UnixTime) {
         if now < self.clock {
             let back = self.clock.since(now);
-            for (_, held) in &mut self.keys {
-                held.confirmed_at = held.confirmed_at - back;
-                held.refresh_at = held.refresh_at - back;
-            }
+            self.back = (self.back.0.saturating_add(back), self.back.1.max(self.clock));
+            self.local.clock_went_back(back);
             for (_, allowance) in &mut self.scopes {
                 allowance.move_back(back);
             }
             self.calls.move_back(back);
-            self.none.clear();
             self.circuit.clock_went_back();
             self.flights.move_back(back);
         }
         self.clock = now;
+    }
+
+    /// When something in shared data was really written that says so.
+    pub(super) fn really(&self, time: UnixTime) -> UnixTime {
+        let (back, until) = self.back;
+        if time <= until { time - back } else { time }
     }
 
     fn on_tick(&mut self, now: UnixTime) {
@@ -182,18 +172,36 @@ impl AccessKeyStore {
         for call in self.flights.lost(now, self.timeout * 2) {
             self.on_fetched(now, call, Err(FetchFailure::NoAnswer));
         }
-        let patience = match self.circuit.is_open(now) {
-            Some(_) => Duration::ZERO,
-            None => self.timeout * 2,
+        let (patience, retry_after) = match self.circuit.is_open(now) {
+            Some(retry_after) => (Duration::ZERO, retry_after),
+            None => (self.timeout * 4, self.timeout),
         };
-        for (credential, requests) in self.flights.give_up(now, patience) {
-            let retry_after = self.circuit.is_open(now).unwrap_or(self.timeout);
-            for request in requests {
-                let answer = self.fallen_back(now, &credential, retry_after);
-                self.resume(request, answer);
-            }
+        for call in self.flights.stuck(now, patience) {
+            self.give_up(now, call, |store, credential| {
+                store.fallen_back(now, credential, retry_after)
+            });
+        }
+        for call in self.flights.take_looking() {
+            self.look(now, call);
         }
         self.send(now);
+    }
+
+    /// Ends a search without a call; all who wait are told the same.
+    pub(super) fn give_up(
+        &mut self,
+        now: UnixTime,
+        call: Call,
+        answer: impl Fn(&Self, &Credential) -> Want,
+    ) {
+        let Some((flight, requests)) = self.flights.land(call) else { return };
+        if let Some(held) = self.local.held_mut(&flight.credential) {
+            held.refresh_at = now + A_WHILE;
+        }
+        for request in requests {
+            let answer = answer(self, &flight.credential);
+            self.resume(request, answer);
+        }
     }
 
     /// Makes as many calls as may be made.
@@ -211,12 +219,19 @@ impl AccessKeyStore {
     fn refresh(&mut self, now: UnixTime, credential: &Credential) {
         let is_idle = self.flights.calls() < self.limits.calls;
         if is_idle && !self.flights.has(credential) && self.circuit.is_open(now).is_none() {
-            self.flights.refresh(credential, now);
+            let place = self.place_of_new(credential);
+            self.flights.refresh(credential, place, now);
         }
     }
 
+    /// Where to look for a key that nobody looks for yet.
+    fn place_of_new(&self, credential: &Credential) -> Option<Place> {
+        let is_new = !self.flights.has(credential);
+        is_new.then(|| self.shared.place(credential)).flatten()
+    }
+
     /// One more call, of which it is not known whether it will come to anything.
-    fn spend(&mut self, now: UnixTime, access_key: &str) -> Result<(), Duration> {
+    pub(super) fn spend(&mut self, now: UnixTime, access_key: &str) -> Result<(), Duration> {
         // An access key that has had its share takes none of the others', and one that comes too
         // late leaves no trace.
         self.scopes.peek(access_key).map_or(Ok(()), |allowance| allowance.check(now))?;
@@ -227,31 +242,36 @@ impl AccessKeyStore {
     }
 
     fn on_fetched(&mut self, now: UnixTime, call: Call, answer: Result<Answer<'_>, FetchFailure>) {
-        let began = self.flights.since(call).unwrap_or(now);
-        let Some((credential, requests)) = self.flights.land(call) else { return };
-        let outcome = answer.and_then(|answer| outcome(answer, &credential));
+        let body = answer.map(|answer| answer.body);
+        let Some((flight, requests)) = self.flights.land(call) else { return };
+        let (credential, began) = (&flight.credential, flight.since);
+        let outcome = answer.and_then(|answer| outcome(answer, credential));
         let report = match outcome {
             Ok(Outcome::Key(key)) => {
                 self.circuit.succeeded();
-                self.none.pop(&credential.access_key);
-                let refresh_at = began + self.freshness.fresh;
-                self.keys.put(credential.clone(), Held { key, confirmed_at: began, refresh_at });
+                let json = Zeroizing::new(body.unwrap_or_default().to_vec());
+                self.share(&flight, call, &Entry::Key { confirmed_at: began, json });
+                self.hold(key, began);
                 Report::Fetched
             }
             Ok(Outcome::Denied(fault)) => {
                 self.circuit.succeeded();
-                self.forget(now, &credential, Ok(fault), self.freshness.negative);
+                let until = now + self.freshness.negative;
+                self.share(&flight, call, &Entry::Denied { fault, until });
+                self.local.forget(&credential.access_key, Nothing { verdict: Ok(fault), until });
                 Report::Denied
             }
             Err(failure) => {
+                self.share(&flight, call, &Entry::Lease { until: now });
                 if is_about_the_question(failure) {
                     self.circuit.succeeded();
-                    let unknown = Err(Unknown::KeysUnavailable);
-                    self.forget(now, &credential, unknown, A_WHILE);
+                    let verdict = Err(Unknown::KeysUnavailable);
+                    self.local
+                        .forget(&credential.access_key, Nothing { verdict, until: now + A_WHILE });
                 } else {
                     self.circuit.failed(now);
                 }
-                if let Some(held) = self.keys.peek_mut(&credential) {
+                if let Some(held) = self.local.held_mut(credential) {
                     held.refresh_at = now + A_WHILE;
                 }
                 Report::Failed(failure)
@@ -259,30 +279,22 @@ impl AccessKeyStore {
         };
         self.actions.push_back(Action::Report(report));
         for request in requests {
-            let answer = self.known(now, &credential);
+            let answer = self.known(now, credential);
             self.resume(request, answer);
         }
         self.send(now);
     }
 
-    /// An access key is none, or nothing can be known of it: what was known is no more.
-    fn forget(
-        &mut self,
-        now: UnixTime,
-        credential: &Credential,
-        verdict: Result<AccessKeyFault, Unknown>,
-        period: Duration,
-    ) {
-        if verdict.is_ok() {
-            self.keys.pop(credential);
-        }
-        self.none.put(credential.access_key.clone(), Nothing { verdict, until: now + period });
+    /// Keeps a key for this worker.
+    pub(super) fn hold(&mut self, key: Rc<AccessKey>, confirmed_at: UnixTime) {
+        let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
+        self.local.hold(Held { key, confirmed_at, refresh_at });
     }
 
     /// What a request that has waited is told.
-    fn known(&mut self, now: UnixTime, credential: &Credential) -> Want {
-        let none = self.none.peek(&credential.access_key).filter(|none| now < none.until);
-        if let Some(Nothing { verdict: Ok(fault), .. }) = none {
+    pub(super) fn known(&self, now: UnixTime, credential: &Credential) -> Want {
+        let nothing = self.local.nothing(&credential.access_key, now);
+        if let Some(Nothing { verdict: Ok(fault), .. }) = nothing {
             return Want::Denied(*fault);
         }
         self.fallen_back(now, credential, self.circuit.is_open(now).unwrap_or(A_MOMENT))
@@ -291,14 +303,14 @@ impl AccessKeyStore {
     /// What is held, if it is not too old; the key server cannot be asked.
     fn fallen_back(&self, now: UnixTime, credential: &Credential, retry_after: Duration) -> Want {
         let stale = self.freshness.stale;
-        let held = self.keys.peek(credential);
+        let held = self.local.peek(credential);
         held.filter(|held| now.since(held.confirmed_at) < stale)
             .map_or(Want::Refused { cause: Unknown::KeysUnavailable, retry_after }, |held| {
                 ready(Rc::clone(&held.key), now)
             })
     }
 
-    fn resume(&mut self, request: u32, answer: Want) {
+    pub(super) fn resume(&mut self, request: u32, answer: Want) {
         self.actions.push_back(Action::Resume { request, answer });
     }
 }
@@ -307,7 +319,7 @@ impl AccessKeyStore {
 impl fmt::Debug for AccessKeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessKeyStore")
-            .field("keys", &self.keys.len())
+            .field("keys", &self.local.key_count())
             .field("flights", &self.flights)
             .finish_non_exhaustive()
     }
@@ -323,11 +335,9 @@ fn outcome(answer: Answer<'_>, credential: &Credential) -> Result<Outcome, Fetch
     match answer.status()? {
         200 => {
             let request = SigningKeyRequest::new(credential);
-            let SigningKeyAnswer { signing_key, credential: record, .. } =
-                SigningKeyAnswer::from_json(answer.body, &request)
-                    .map_err(FetchFailure::SigningKey)?;
-            let key = AccessKey { credential: credential.clone(), signing_key, record };
-            Ok(Outcome::Key(Rc::new(key)))
+            let answer = SigningKeyAnswer::from_json(answer.body, &request)
+                .map_err(FetchFailure::SigningKey)?;
+            Ok(Outcome::Key(Rc::new(AccessKey::new(credential, answer))))
         }
         404 => {
             let denial = Denial::from_json(answer.body).ok_or(FetchFailure::Status(404))?;
@@ -342,19 +352,12 @@ fn is_about_the_question(failure: FetchFailure) -> bool {
     matches!(failure, FetchFailure::Status(400 | 413) | FetchFailure::SigningKey(_))
 }
 
-fn ready(key: Rc<AccessKey>, now: UnixTime) -> Want {
+pub(super) fn ready(key: Rc<AccessKey>, now: UnixTime) -> Want {
     if key.record.is_expired(now) {
         Want::Denied(AccessKeyFault::AccessKeyExpired)
     } else {
         Want::Ready(key)
     }
-}
-
-/// Takes no memory for entries that are not there.
-fn bounded<K: Hash + Eq, V>(entries: NonZeroUsize, seed: u64) -> LruCache<K, V, Seeded> {
-    let mut cache = LruCache::unbounded_with_hasher(Seeded(seed));
-    cache.resize(entries);
-    cache
 }
 
 /// How long an access key is let be, of which the key server's answer makes no sense.

@@ -14,6 +14,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::{AccessKeyStore, Action, Call, Event, Report, Want};
 use crate::config::{Config, example};
 use crate::fetch::{Answer, FetchFailure};
+use crate::keys::Written;
 use crate::record::{AccessKeyFault, SigningKeyRequest};
 use crate::refusal::Unknown;
 use crate::sigv4::Credential;
@@ -32,6 +33,7 @@ enum Server {
 
 struct World {
     store: AccessKeyStore,
+    shared: Slots,
     config: Config,
     now: UnixTime,
     random: u64,
@@ -48,10 +50,36 @@ struct World {
     next_request: u32,
 }
 
+/// Shared data, as Envoy has it: what was never written takes any conditional write.
+#[derive(Default)]
+struct Slots(BTreeMap<String, (Vec<u8>, u32)>);
+
+impl Slots {
+    fn of(store: &AccessKeyStore) -> Self {
+        Self(store.slot_names().map(|name| (name, (Vec::new(), 1))).collect())
+    }
+
+    fn read(&self, name: &str) -> (Option<&[u8]>, u32) {
+        self.0.get(name).map_or((None, 0), |(value, version)| (Some(value), *version))
+    }
+
+    fn write(&mut self, name: &str, value: Vec<u8>, version: Option<u32>) -> Written {
+        let count = self.0.len();
+        let slot = self.0.get_mut(name).expect("no slot that was not there from the beginning");
+        if version.is_some_and(|version| version != slot.1) {
+            return Written::Conflict;
+        }
+        *slot = (value, slot.1 + 1);
+        assert_eq!(self.0.len(), count);
+        Written::Done
+    }
+}
+
 impl World {
     fn new(changes: &Value, seed: u64) -> Self {
         let config = Config::parse(example::with(changes).as_bytes()).unwrap();
         Self {
+            shared: Slots::of(&AccessKeyStore::new(&config, seed)),
             store: AccessKeyStore::new(&config, seed),
             config,
             now: UnixTime::from_secs(1_800_000_000),
@@ -96,6 +124,15 @@ impl World {
         self.store.handle(self.now, event);
         while let Some(action) = self.store.next_action() {
             match action {
+                Action::Read { call, slot, name } => {
+                    let (value, version) = self.shared.read(&name);
+                    let event = Event::Slot { call, slot, value, version };
+                    self.store.handle(self.now, event);
+                }
+                Action::Write { call, name, value, version } => {
+                    let outcome = self.shared.write(&name, value, version);
+                    self.store.handle(self.now, Event::Written { call, outcome });
+                }
                 Action::Fetch(call, request) => {
                     self.calls += 1;
                     let twice = self.under_way.values().any(|(other, _)| *other == request);
@@ -347,8 +384,10 @@ fn while_the_key_server_fails_keys_serve_until_they_are_stale() {
         }
         world.pass(SECOND * 30);
         let request = world.request("A", "r");
-        world.pass(SECOND * 3);
-        world.answer();
+        for _ in 0..6 {
+            world.pass(SECOND);
+            world.answer();
+        }
         assert_eq!(world.word(request), "keys_unavailable", "{server:?}");
         world.server = Server::Sound;
         world.pass(SECOND * 16);

@@ -57,6 +57,12 @@ fn limits(cache: &raw::Cache, raw: &raw::Limits) -> Result<Limits, ConfigError> 
             .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 16384"))?,
         entries: number(cache.entries, default.entries, 1..=MAX_ENTRIES)
             .ok_or_else(|| ConfigError::limits("cache.entries", "1 to 100000"))?,
+        shared_entries: number(
+            cache.shared_entries,
+            default.shared_entries,
+            0..=MAX_SHARED_ENTRIES,
+        )
+        .ok_or_else(|| ConfigError::limits("cache.shared_entries", "0 to 65536"))?,
         calls: number(raw.calls, default.calls, 1..=1024)
             .ok_or_else(|| ConfigError::limits("limits.calls", "1 to 1024"))?,
         calls_per_second,
@@ -240,6 +246,9 @@ const MAX_PARKED: usize = 16_384;
 /// Each of them takes about two kilobytes.
 const MAX_ENTRIES: usize = 100_000;
 
+/// Each of them takes up to four kilobytes.
+const MAX_SHARED_ENTRIES: usize = 65_536;
+
 /// Every request is held against every rule.
 const MAX_RULES: usize = 256;
 
@@ -370,6 +379,7 @@ mod tests {
             (json!({"cache": {"fresh": "60s", "stale": "61s"}}), "cache.stale"),
             (json!({"cache": {"negative": "0s"}}), "cache.negative"),
             (json!({"cache": {"entries": 0}}), "cache.entries"),
+            (json!({"cache": {"shared_entries": 65_537}}), "cache.shared_entries"),
             (json!({"limits": {"parked": 0}}), "limits.parked"),
             (json!({"limits": {"calls": 0}}), "limits.calls"),
             (json!({"limits": {"calls_per_second": 0}}), "limits.calls_per_second"),

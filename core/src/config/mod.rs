@@ -113,6 +113,8 @@ pub struct Limits {
     pub parked: usize,
     /// The most signing keys that are held, and the most access keys that are known to be none.
     pub entries: usize,
+    /// The slots of shared data that signing keys may stand in, for all workers of a proxy.
+    pub shared_entries: usize,
     /// The most calls for signing keys that are under way at a time. Requests that need another
     /// one wait.
     pub calls: usize,
@@ -197,6 +199,7 @@ pub const DEFAULT_FRESHNESS: Freshness = Freshness {
 pub const DEFAULT_LIMITS: Limits = Limits {
     parked: 1024,
     entries: 10_000,
+    shared_entries: 4096,
     calls: 32,
     calls_per_second: 100,
     scopes_per_access_key: 16,

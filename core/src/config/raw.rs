@@ -96,6 +96,7 @@ pub(super) struct Cache {
     pub(super) stale: Option<String>,
     pub(super) negative: Option<String>,
     pub(super) entries: Option<usize>,
+    pub(super) shared_entries: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]

@@ -73,10 +73,6 @@ impl SlotKeys {
     }
 
     /// The name of one of a family of slots.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for slots with numbers, of which none is yet")
-    )]
     pub(crate) fn indexed_name(&self, index: usize) -> String {
         format!("{}/{index}", self.name)
     }
@@ -96,10 +92,6 @@ impl SlotKeys {
     }
 
     /// A keyed hash that nobody outside can compute, under a key for nothing else.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for slots with numbers, of which none is yet")
-    )]
     pub(crate) fn mac(&self, data: &[u8]) -> [u8; 32] {
         self.mac.clone().chain_update(data).finalize().into_bytes().into()
     }

@@ -1,0 +1,211 @@
+//! The search in shared data: for a key that another worker has fetched, or a sign that one does.
+//!
+//! Of the two slots that a credential may stand in, the first is read, then the second. If neither
+//! has it, one of them is leased, by a write that fails if another worker was quicker; then the
+//! holder of the lease calls.
+
+use alloc::rc::Rc;
+use core::time::Duration;
+
+use super::flights::{Flight, Stage, Target, Tenant};
+use super::shared::{Entry, Found, Place};
+use super::store::{AccessKeyStore, ready};
+use super::{AccessKey, Action, Call, Want};
+use crate::keys::Written;
+use crate::record::{SigningKeyAnswer, SigningKeyRequest};
+use crate::refusal::Unknown;
+use crate::sigv4::Credential;
+use crate::time::UnixTime;
+
+use super::local::Nothing;
+
+impl AccessKeyStore {
+    /// Begins a search, or begins it again.
+    pub(super) fn look(&mut self, now: UnixTime, call: Call) {
+        let Some(flight) = self.flights.get(call) else { return };
+        match flight.place {
+            Some(Place { slots: [first, _], .. }) => self.read(call, first),
+            None => self.call_for(now, call),
+        }
+    }
+
+    fn read(&mut self, call: Call, slot: usize) {
+        let name = self.shared.name(slot);
+        self.actions.push_back(Action::Read { call, slot, name });
+    }
+
+    /// What a slot holds.
+    pub(super) fn on_slot(
+        &mut self,
+        now: UnixTime,
+        call: Call,
+        slot: usize,
+        value: Option<&[u8]>,
+        version: u32,
+    ) {
+        let Some(flight) = self.flights.get(call) else { return };
+        let (Some(place), Stage::Looking) = (flight.place, flight.stage) else { return };
+        let tenant = match self.shared.read(&place, value, now) {
+            Found::Ours(Entry::Lease { until }) => return self.wait_for(now, call, until),
+            Found::Ours(Entry::Denied { fault, until }) => {
+                let nothing = Nothing { verdict: Ok(fault), until };
+                let credential = flight.credential.clone();
+                self.local.forget(&credential.access_key, nothing);
+                return self.give_up(now, call, |_, _| Want::Denied(fault));
+            }
+            Found::Ours(Entry::Key { confirmed_at, json }) => {
+                let credential = flight.credential.clone();
+                if self.adopt(now, &credential, confirmed_at, &json) {
+                    return self.found(now, call);
+                }
+                Tenant::Nobody
+            }
+            Found::Free => Tenant::Nobody,
+            Found::Others(until) => Tenant::Denial(until),
+            Found::Taken(time) => Tenant::Key(time),
+        };
+        let Some(flight) = self.flights.get_mut(call) else { return };
+        let target = Target { slot, version, tenant };
+        if flight.target.is_none_or(|other| tenant < other.tenant) {
+            flight.target = Some(target);
+        }
+        let [first, second] = place.slots;
+        if slot == first && first != second {
+            self.read(call, second);
+        } else {
+            self.lease(now, call);
+        }
+    }
+
+    /// Takes over what another worker fetched: whether it is as good as fetched now.
+    fn adopt(
+        &mut self,
+        now: UnixTime,
+        credential: &Credential,
+        confirmed_at: UnixTime,
+        json: &[u8],
+    ) -> bool {
+        let confirmed_at = self.really(confirmed_at);
+        let age = now.since(confirmed_at);
+        let held = self.local.peek(credential);
+        if age >= self.freshness.stale || held.is_some_and(|held| held.confirmed_at >= confirmed_at)
+        {
+            return false;
+        }
+        let request = SigningKeyRequest::new(credential);
+        let Ok(answer) = SigningKeyAnswer::from_json(json, &request) else { return false };
+        self.hold(Rc::new(AccessKey::new(credential, answer)), confirmed_at);
+        age < self.freshness.fresh
+    }
+
+    /// It was there.
+    fn found(&mut self, now: UnixTime, call: Call) {
+        let Some((flight, requests)) = self.flights.land(call) else { return };
+        for request in requests {
+            let answer = self.local.peek(&flight.credential).map_or(
+                Want::Refused {
+                    cause: Unknown::KeysUnavailable,
+                    retry_after: Duration::from_secs(1),
+                },
+                |held| ready(Rc::clone(&held.key), now),
+            );
+            self.resume(request, answer);
+        }
+    }
+
+    /// Another worker calls.
+    fn wait_for(&mut self, now: UnixTime, call: Call, until: UnixTime) {
+        // No lease is taken for longer: what claims so was written by another clock.
+        if until.since(now) > self.timeout * 4 {
+            return self.lease(now, call);
+        }
+        if let Some(flight) = self.flights.get_mut(call) {
+            flight.stage = Stage::Elsewhere { until };
+        }
+    }
+
+    /// It was not there: it is to be fetched, by us if nobody is quicker.
+    fn lease(&mut self, now: UnixTime, call: Call) {
+        let Some(flight) = self.flights.get(call) else { return };
+        let (place, target) = (flight.place, flight.target);
+        // Keys in use make room for a key that is there, not for one that may not be.
+        let leasable = target.filter(|target| !matches!(target.tenant, Tenant::Key(_)));
+        let (Some(place), Some(target)) = (place, leasable) else {
+            return self.call_for(now, call);
+        };
+        if !self.is_paid(now, call) {
+            return;
+        }
+        let lease = Entry::Lease { until: now + self.timeout * 2 };
+        let Some(value) = self.shared.seal(&place, &lease) else { return };
+        if let Some(flight) = self.flights.get_mut(call) {
+            flight.stage = Stage::Leasing;
+        }
+        let (slot, version) = (target.slot, target.version);
+        let name = self.shared.name(slot);
+        self.actions.push_back(Action::Write { call, name, value, version: Some(version) });
+    }
+
+    /// What became of the lease.
+    pub(super) fn on_written(&mut self, call: Call, outcome: Written) {
+        let Some(flight) = self.flights.get_mut(call) else { return };
+        if flight.stage != Stage::Leasing {
+            return;
+        }
+        match outcome {
+            Written::Done => self.flights.enqueue(call),
+            // Without shared data every worker fetches for itself.
+            Written::Unsupported => {
+                flight.target = None;
+                self.flights.enqueue(call);
+            }
+            // Another worker was quicker, or another key came to stand there.
+            Written::Conflict => self.flights.look_again(call),
+        }
+    }
+
+    /// Fetches without a lease.
+    fn call_for(&mut self, now: UnixTime, call: Call) {
+        if self.is_paid(now, call) {
+            self.flights.enqueue(call);
+        }
+    }
+
+    /// Whether the call may be made; if not, the search is over.
+    fn is_paid(&mut self, now: UnixTime, call: Call) -> bool {
+        let Some(flight) = self.flights.get(call) else { return false };
+        // What is held was paid for when it was fetched first.
+        let is_held = self.local.peek(&flight.credential).is_some();
+        if flight.is_paid || is_held {
+            return true;
+        }
+        let access_key = flight.credential.access_key.clone();
+        match self.spend(now, &access_key) {
+            Ok(()) => {
+                if let Some(flight) = self.flights.get_mut(call) {
+                    flight.is_paid = true;
+                }
+                true
+            }
+            Err(retry_after) => {
+                let cause = Unknown::TooManyCalls;
+                self.give_up(now, call, |_, _| Want::Refused { cause, retry_after });
+                false
+            }
+        }
+    }
+
+    /// Puts what came of a call into shared data, or ends the lease.
+    pub(super) fn share(&mut self, flight: &Flight, call: Call, entry: &Entry) {
+        let (Some(place), Some(target)) = (flight.place, flight.target) else { return };
+        // Keys in use make room for a key, and for nothing less.
+        let is_key = matches!(entry, Entry::Key { .. });
+        if matches!(target.tenant, Tenant::Key(_)) && !is_key {
+            return;
+        }
+        if let Some(value) = self.shared.seal(&place, entry) {
+            let name = self.shared.name(target.slot);
+            self.actions.push_back(Action::Write { call, name, value, version: None });
+        }
+    }
+}
