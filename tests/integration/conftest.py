@@ -1,7 +1,8 @@
 """What the tests share: where the parts are, and the parts that are worth keeping for a while.
 
 Nothing here stands in for a part: the filter is the built module in a real Envoy, tokens come from
-a real Keystone, keys from the built key server. Only the service behind the proxy is our own.
+a real Keystone, keys from the built key server, clients and stores of S3 are real ones. Only the
+service behind the proxy that echoes is our own.
 
 `scripts/test integration` builds and installs what is needed and runs all of this. By hand, with
 the packages of tests/requirements.txt: `python -m pytest tests/integration`. Where parts are not
@@ -22,16 +23,15 @@ from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.minting import write_repository
 from parts.process import Process
+from parts.programs import ROOT, target
 from parts.relay import Relay
+from parts.s3_store import S3sFs, SeaweedFs
 from parts.upstream import Upstream
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def built(variable, path, how):
     """A file that a build makes: where the variable says, or under cargo's target directory."""
-    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
-    file = pathlib.Path(os.environ.get(variable) or target / path).resolve()
+    file = pathlib.Path(os.environ.get(variable) or target() / path).resolve()
     if not file.exists():
         pytest.fail(f"{file} is not there: run `{how}`, or set {variable}", pytrace=False)
     return file
@@ -87,6 +87,22 @@ def keystone(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def s3s_fs(tmp_path_factory):
+    """A store that believes everyone, with a bucket in it."""
+    with S3sFs(tmp_path_factory.mktemp("s3s-fs")) as store:
+        store.create_bucket()
+        yield store
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory):
+    """Another store that believes everyone, with a bucket in it."""
+    with SeaweedFs(tmp_path_factory.mktemp("seaweedfs")) as store:
+        store.create_bucket()
+        yield store
+
+
+@pytest.fixture(scope="session")
 def vector_keys(vectors, tmp_path_factory):
     """A key repository with the keys of the vectors."""
     keys = {key["id"]: key["key"] for key in vectors["keys"]}
@@ -114,15 +130,18 @@ def good_token(vectors):
 
 @pytest.fixture(scope="session")
 def start_envoy(module, envoy_program, upstream, tmp_path_factory):
-    """Starts an Envoy with these listeners before a key server's port; the caller ends it."""
+    """Starts an Envoy with these listeners before a key server's port; the caller ends it.
 
-    def start(listeners, keyserver, stats_config=None):
+    Beside the upstream that echoes it may have others, by name.
+    """
+
+    def start(listeners, keyserver, stats_config=None, **upstreams):
         directory = tmp_path_factory.mktemp("envoy")
         configuration = bootstrap(
             module,
             listeners,
             keyserver=keyserver,
-            upstream=upstream.port,
+            upstream={"upstream": upstream.port} | upstreams,
             access_log=directory / "access.log",
             stats_config=stats_config,
         )

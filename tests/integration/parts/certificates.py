@@ -1,6 +1,7 @@
 """Certificate authorities for a test's lifetime, and what they sign."""
 
 import datetime
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,9 +20,13 @@ class Authority:
         self.path = self._write(f"{name}.crt", certificate)
 
     def issue(self, name):
-        """The paths of a certificate for a host or a client, and of its key."""
+        """The paths of a certificate for a host, an address or a client, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        extension = x509.SubjectAlternativeName([x509.DNSName(name)])
+        try:
+            alternative = x509.IPAddress(ipaddress.ip_address(name))
+        except ValueError:
+            alternative = x509.DNSName(name)
+        extension = x509.SubjectAlternativeName([alternative])
         certificate = self._certificate(_name(name), key, extension)
         pem = key.private_bytes(
             serialization.Encoding.PEM,

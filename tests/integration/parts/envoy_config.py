@@ -31,10 +31,19 @@ class Listener:
     allow_on_headers_stop_iteration: bool = False
     # Whether the configuration is a google.protobuf.Struct instead of JSON in a StringValue.
     is_struct: bool = False
+    # The cluster behind it.
+    upstream: str = "upstream"
+    # How much of a body Envoy keeps while the filter holds it back; by default 1 MiB.
+    per_connection_buffer_limit: int | None = None
+    # The paths of a certificate and its key, for TLS.
+    certificate: tuple | None = None
 
 
 def plugin(**changes):
-    """The shortest plugin configuration there is, with whole sections or fields of them changed."""
+    """The shortest plugin configuration there is, with whole sections or fields of them changed.
+
+    None takes a section away.
+    """
     config = {
         "keyserver": {"cluster": "keyserver", "bearer_token": BEARER_TOKEN},
         "token": {"www_authenticate_uri": WWW_AUTHENTICATE_URI},
@@ -42,7 +51,7 @@ def plugin(**changes):
     for name, value in changes.items():
         section = config.get(name)
         config[name] = section | value if section and isinstance(value, dict) else value
-    return config
+    return {name: value for name, value in config.items() if value is not None}
 
 
 def wasm_filter(module, name, listener):
@@ -75,18 +84,19 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
     """A whole configuration; every listener gets a port of its own from the system.
 
     `keyserver` is the port of the cluster of that name, or ports of several by their names. A port
-    may be a pair of a port and a transport socket, for TLS.
+    may be a pair of a port and a transport socket, for TLS. `upstream` is a port or ports likewise.
     """
     keyservers = keyserver if isinstance(keyserver, dict) else {"keyserver": keyserver}
+    upstreams = upstream if isinstance(upstream, dict) else {"upstream": upstream}
     config = {
         "admin": {"address": _address(0)},
         "static_resources": {
             "listeners": [
-                _listener(name, wasm_filter(module, name, listener), access_log)
+                _listener(name, listener, wasm_filter(module, name, listener), access_log)
                 for name, listener in listeners.items()
             ],
             "clusters": [
-                _cluster("upstream", upstream, {"enable_trailers": True}),
+                *(_cluster(name, port, _TRAILERS) for name, port in upstreams.items()),
                 *(_keyserver(name, port) for name, port in keyservers.items()),
             ],
         },
@@ -96,12 +106,17 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
     return config
 
 
-def _listener(name, wasm, access_log):
+def _listener(name, listener, wasm, access_log):
+    route = {"cluster": listener.upstream, "timeout": "60s"}
     manager = {
         "@type": _EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "codec_type": "AUTO",
-        "http_protocol_options": {"enable_trailers": True},
+        "http_protocol_options": _TRAILERS,
+        # A path that was changed is not the one that was signed.
+        "normalize_path": False,
+        "merge_slashes": False,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "access_log": [
             {
                 "name": "file",
@@ -124,15 +139,32 @@ def _listener(name, wasm, access_log):
                 {
                     "name": "service",
                     "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+                    "routes": [{"match": {"prefix": "/"}, "route": route}],
                 }
             ]
         },
     }
+    chain = {"filters": [{"name": "http", "typed_config": manager}]}
+    if listener.certificate:
+        chain["transport_socket"] = _downstream_tls(*listener.certificate)
+    config = {"name": name, "address": _address(0), "filter_chains": [chain]}
+    if listener.per_connection_buffer_limit is not None:
+        config["per_connection_buffer_limit_bytes"] = listener.per_connection_buffer_limit
+    return config
+
+
+def _downstream_tls(certificate, private_key):
+    files = {
+        "certificate_chain": {"filename": str(certificate)},
+        "private_key": {"filename": str(private_key)},
+    }
+    context = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [files]}
     return {
-        "name": name,
-        "address": _address(0),
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+        "name": "tls",
+        "typed_config": {
+            "@type": _EXTENSIONS + "transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": context,
+        },
     }
 
 
@@ -188,6 +220,7 @@ def _address(port):
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
+_TRAILERS = {"enable_trailers": True}
 _GOOGLE = "type.googleapis.com/google.protobuf."
 _EXTENSIONS = "type.googleapis.com/envoy.extensions."
 _ACCESS_LOG_FORMAT = {

@@ -45,10 +45,10 @@ class Client:
     def __exit__(self, *exception):
         self.socket.close()
 
-    def start(self, path, headers=(), *, method="GET", is_end=True):
+    def start(self, path, headers=(), *, method="GET", is_end=True, authority="service"):
         """Opens a stream, and returns its number."""
         number = self.connection.get_next_available_stream_id()
-        pseudo = [(":method", method), (":scheme", "http"), (":authority", "service")]
+        pseudo = [(":method", method), (":scheme", "http"), (":authority", authority)]
         fields = [*pseudo, (":path", path), *headers]
         fields = [(octets(name), octets(value)) for name, value in fields]
         self.connection.send_headers(number, fields, end_stream=is_end)

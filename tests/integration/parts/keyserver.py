@@ -14,7 +14,10 @@ BEARER_TOKEN = "bearer-token-of-the-tests"
 
 
 class KeyServer(Process):
-    """`voussoir-keyserver` on a port of its own: it serves a key repository, or demonstrates."""
+    """`voussoir-keyserver` on a port of its own: it serves a key repository, or demonstrates.
+
+    With options it serves more: see `of_keystone`.
+    """
 
     def __init__(self, binary, key_repository, directory, *options):
         super().__init__("keyserver", directory)
@@ -34,6 +37,15 @@ class KeyServer(Process):
         except BaseException:
             self.stop()
             raise
+
+    @classmethod
+    def of_keystone(cls, binary, keystone, directory, *options):
+        """Serves all that a Keystone has: the keys of tokens, and signing keys."""
+        database = directory / "keystone-database"
+        database.write_text(keystone.connection + "\n")
+        database.chmod(0o600)
+        more = ["--keystone-database-file", database, "--credential-keys", keystone.credential_keys]
+        return cls(binary, keystone.key_repository, directory, *more, *options)
 
     def _listening(self):
         return re.search(r"listening on (https?://127\.0\.0\.1:(\d+))", self.log())
@@ -55,9 +67,9 @@ class KeyServer(Process):
         answer = httpx.post(self.url + path, json=question, headers=headers, timeout=20)
         return answer.status_code, answer.headers, answer.json()
 
-    def answers(self, status=None):
+    def answers(self, status=None, path="/v1/token-keys"):
         """How many requests for keys were answered, all of them or those with one status."""
-        labels = '(?=[^}]*path="/v1/token-keys")'
+        labels = f'(?=[^}}]*path="{path}")'
         if status is not None:
             labels += f'(?=[^}}]*status="{status}")'
         return self._count(r"_requests_total\{" + labels + r"[^}]*\} ")

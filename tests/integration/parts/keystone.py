@@ -49,8 +49,9 @@ class Keystone(Process):
         for name in ("fernet-keys", "receipt-keys", "credential-keys"):
             (directory / name).mkdir(mode=0o700)
         configuration = directory / "keystone.conf"
-        connection = connection or f"sqlite:///{directory}/keystone.db"
-        configuration.write_text(CONFIGURATION.format(directory=directory, connection=connection))
+        self.connection = connection or f"sqlite:///{directory}/keystone.db"
+        text = CONFIGURATION.format(directory=directory, connection=self.connection)
+        configuration.write_text(text)
 
         # Each of these spends two seconds on its imports alone, and none needs another.
         with concurrent.futures.ThreadPoolExecutor() as pool:
