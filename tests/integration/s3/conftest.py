@@ -1,0 +1,94 @@
+"""What the tests of S3 share: someone with an EC2 credential of a real Keystone, a key server that
+reads that Keystone's database, and an Envoy before several stores."""
+
+import pytest
+
+from parts.certificates import Authority
+from parts.ec2 import Cloud
+from parts.envoy_config import Listener, plugin
+from parts.keyserver import KeyServer
+from parts.relay import Relay
+from parts.s3_clients import LARGE, REGION, boto3_client
+from parts.s3_store import BUCKET, S3sFs
+
+# A store that verifies nothing must not be shown what it cannot know.
+PLAIN = {"forward": False}
+UNTOUCHED = {"decode_chunks": False}
+# The body is read while the head waits for a key, and kept meanwhile: see test_s3_parked.py.
+EARLY = {"hold_headers": True}
+EARLY_LISTENER = {
+    "allow_on_headers_stop_iteration": True,
+    "per_connection_buffer_limit": LARGE + (1 << 20),
+}
+# Which no access key of Keystone's has: those are hexadecimal.
+PREFIX = "VSR"
+
+
+@pytest.fixture(scope="session")
+def cloud(keystone):
+    return Cloud(keystone, "s3")
+
+
+@pytest.fixture(scope="session")
+def alice(cloud):
+    return cloud.holder("alice")
+
+
+@pytest.fixture(scope="session")
+def keystone_keyserver(keyserver_program, keystone, tmp_path_factory):
+    """A key server of that Keystone."""
+    directory = tmp_path_factory.mktemp("keyserver")
+    with KeyServer.of_keystone(keyserver_program, keystone, directory) as keyserver:
+        yield keyserver
+
+
+@pytest.fixture(scope="session")
+def keystone_relay(keystone_keyserver):
+    """The way to it, which can be held or closed."""
+    with Relay(keystone_keyserver.port) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="session")
+def verifying_store(alice, tmp_path_factory):
+    """A store that knows Alice's secret, and verifies her signatures itself."""
+    credential = (alice.account.access, alice.account.secret)
+    with S3sFs(tmp_path_factory.mktemp("verifying"), credential) as store:
+        s3 = boto3_client(f"http://127.0.0.1:{store.port}", alice.account)
+        s3.create_bucket(Bucket=BUCKET)
+        s3.close()
+        yield store
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "clients-of-s3")
+
+
+@pytest.fixture(scope="session")
+def front(start_envoy, keystone_relay, s3s_fs, seaweedfs, verifying_store, authority):
+    """An Envoy with a listener for each store and for each way to treat a request."""
+    certificate = authority.issue("127.0.0.1")
+    listeners = {
+        "s3s": listener("s3s", PLAIN),
+        "s3s_early": listener("s3s", PLAIN | EARLY, **EARLY_LISTENER),
+        "s3s_tls": listener("s3s", PLAIN, certificate=certificate),
+        "seaweedfs": listener("seaweedfs", PLAIN),
+        "through": listener("verifying", UNTOUCHED),
+        "through_tls": listener("verifying", UNTOUCHED, certificate=certificate),
+        "echo": listener("upstream", {}),
+        "echo_plain": listener("upstream", PLAIN),
+        "echo_early": listener("upstream", PLAIN | EARLY, **EARLY_LISTENER),
+        "echo_through": listener("upstream", UNTOUCHED),
+        "echo_both": Listener(plugin(sigv4={})),
+        "echo_strict": listener("upstream", {"regions": [REGION], "access_key_prefix": PREFIX}),
+    }
+    stores = {"s3s": s3s_fs, "seaweedfs": seaweedfs, "verifying": verifying_store}
+    ports = {name: store.port for name, store in stores.items()}
+    with start_envoy(listeners, keystone_relay.port, **ports) as envoy:
+        yield envoy
+
+
+def listener(upstream, sigv4, **options):
+    """A listener that knows signatures and no tokens."""
+    return Listener(plugin(token=None, sigv4=sigv4), upstream=upstream, **options)
