@@ -223,7 +223,7 @@ fn what_no_key_could_make_good_is_refused_without_one() {
             &none,
             Request::of("sqs", &[]).authorized(&"0".repeat(64)),
             SignatureFault::ServiceRefused,
-            (400, "IncompleteSignature"),
+            (400, "AuthorizationHeaderMalformed"),
         ),
         (
             &prefix,

@@ -43,7 +43,8 @@ impl Manner {
     /// The manner of a request, which may not have said for which service it is.
     #[must_use]
     pub fn of(head: RequestHead<'_>, rules: &SigV4Rules, dialect: Option<Dialect>) -> Self {
-        let is_s3 = dialect.map_or(rules.is_s3_only(), |dialect| dialect == Dialect::S3);
+        // Where there is nothing but S3, a signature for something else is answered by S3.
+        let is_s3 = rules.is_s3_only() || dialect == Some(Dialect::S3);
         let mut content_types = head.values(b"content-type");
         let is_json = head.has(b"x-amz-target")
             || content_types.any(|value| value.starts_with(b"application/x-amz-json"));
