@@ -30,6 +30,8 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod world_of_many;
 
 use alloc::rc::Rc;
 use alloc::string::String;

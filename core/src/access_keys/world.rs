@@ -52,18 +52,18 @@ struct World {
 
 /// Shared data, as Envoy has it: what was never written takes any conditional write.
 #[derive(Default)]
-struct Slots(BTreeMap<String, (Vec<u8>, u32)>);
+pub(super) struct Slots(BTreeMap<String, (Vec<u8>, u32)>);
 
 impl Slots {
-    fn of(store: &AccessKeyStore) -> Self {
+    pub(super) fn of(store: &AccessKeyStore) -> Self {
         Self(store.slot_names().map(|name| (name, (Vec::new(), 1))).collect())
     }
 
-    fn read(&self, name: &str) -> (Option<&[u8]>, u32) {
+    pub(super) fn read(&self, name: &str) -> (Option<&[u8]>, u32) {
         self.0.get(name).map_or((None, 0), |(value, version)| (Some(value), *version))
     }
 
-    fn write(&mut self, name: &str, value: Vec<u8>, version: Option<u32>) -> Written {
+    pub(super) fn write(&mut self, name: &str, value: Vec<u8>, version: Option<u32>) -> Written {
         let count = self.0.len();
         let slot = self.0.get_mut(name).expect("no slot that was not there from the beginning");
         if version.is_some_and(|version| version != slot.1) {
@@ -233,11 +233,11 @@ impl World {
     }
 }
 
-fn credential(access_key: &str, region: &str) -> Credential {
+pub(super) fn credential(access_key: &str, region: &str) -> Credential {
     Credential::from_parts(access_key, b"20270115", region, "s3").unwrap()
 }
 
-fn key(request: &SigningKeyRequest) -> String {
+pub(super) fn key(request: &SigningKeyRequest) -> String {
     let mut answer: Value = serde_json::from_str(&request.to_json()).unwrap();
     answer["signing_key"] = "ab".repeat(32).into();
     answer["credential"] = json!({"user": {"id": "u"}, "roles": []});
