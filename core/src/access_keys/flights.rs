@@ -87,6 +87,13 @@ pub(super) enum Tenant {
     Key(UnixTime),
 }
 
+impl Flight {
+    /// The request that has waited longest, of those that may still wait.
+    pub(super) fn first_request(&self) -> Option<u32> {
+        self.requests.first().copied()
+    }
+}
+
 impl Flights {
     pub(super) fn new() -> Self {
         Self {

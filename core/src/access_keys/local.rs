@@ -79,14 +79,16 @@ impl Local {
         self.nothing.peek(access_key).filter(|nothing| now < nothing.until)
     }
 
-    pub(super) fn hold(&mut self, held: Held) {
+    /// Keeps a key: whether another had to make room for it.
+    pub(super) fn hold(&mut self, held: Held) -> bool {
         let access_key = &held.key.credential.access_key;
         self.nothing.pop(access_key);
         *self.counts.entry(access_key.clone()).or_default() += 1;
         // What comes back was there under the same name, or had to make room.
-        if let Some((credential, _)) = self.keys.push(held.key.credential.clone(), held) {
-            self.count_down(&credential.access_key);
-        }
+        let credential = held.key.credential.clone();
+        let Some((gone, _)) = self.keys.push(credential.clone(), held) else { return false };
+        self.count_down(&gone.access_key);
+        gone != credential
     }
 
     /// An access key opens nothing, or nothing can be known of it; in the first case none of its

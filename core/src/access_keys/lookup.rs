@@ -100,6 +100,7 @@ impl AccessKeyStore {
 
     /// It was there.
     fn found(&mut self, now: UnixTime, call: Call) {
+        self.stats.shared += 1;
         let Some((flight, requests)) = self.flights.land(call) else { return };
         for request in requests {
             let answer = self.local.peek(&flight.credential).map_or(
@@ -189,7 +190,10 @@ impl AccessKeyStore {
             }
             Err(retry_after) => {
                 let cause = Unknown::TooManyCalls;
-                self.give_up(now, call, |_, _| Want::Refused { cause, retry_after });
+                self.give_up(now, call, |store, _| {
+                    store.stats.refused += 1;
+                    Want::Refused { cause, retry_after }
+                });
                 false
             }
         }

@@ -27,6 +27,7 @@ mod flights;
 mod local;
 mod lookup;
 mod shared;
+mod stats;
 mod store;
 #[cfg(test)]
 mod world;
@@ -38,6 +39,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use stats::Stats;
 pub use store::AccessKeyStore;
 
 use crate::fetch::{Answer, FetchFailure};
@@ -143,7 +145,14 @@ pub enum Action {
         version: Option<u32>,
     },
     /// Ask the key server, and hand in what comes back.
-    Fetch(Call, SigningKeyRequest),
+    Fetch {
+        /// For whom.
+        call: Call,
+        /// The question.
+        question: SigningKeyRequest,
+        /// One of the requests that wait for it, so that the call can be told to be part of it.
+        on_behalf_of: Option<u32>,
+    },
     /// Hand this answer to a request that waited. It may be gone.
     Resume {
         /// Which.

@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use super::allowance::Allowance;
 use super::circuit::Circuit;
-use super::flights::Flights;
+use super::flights::{Flight, Flights};
 use super::local::{Held, Local, Nothing, Seeded, bounded};
 use super::shared::{Entry, Place, Shared};
-use super::{AccessKey, Action, Call, Event, Report, Want};
+use super::{AccessKey, Action, Call, Event, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits};
 use crate::fetch::{Answer, FetchFailure, Pause};
 use crate::record::{AccessKeyFault, Denial, SigningKeyAnswer, SigningKeyRequest};
@@ -36,6 +36,7 @@ pub struct AccessKeyStore {
     jitter: Pause,
     pub(super) shared: Shared,
     pub(super) flights: Flights,
+    pub(super) stats: Stats,
     /// The clock at the last event, to notice when it goes back.
     clock: UnixTime,
     /// By how much the clock has gone back in all, and the latest time it had shown: what stands in
@@ -61,6 +62,7 @@ impl AccessKeyStore {
             jitter: Pause::new(seed),
             shared: Shared::new(slots, limits.shared_entries),
             flights: Flights::new(),
+            stats: Stats::default(),
             clock: UnixTime::from_secs(0),
             back: (Duration::ZERO, UnixTime::from_secs(0)),
             actions: VecDeque::new(),
@@ -77,6 +79,7 @@ impl AccessKeyStore {
     pub fn want(&mut self, now: UnixTime, request: u32, credential: &Credential) -> Want {
         self.observe(now);
         if let Some(nothing) = self.local.nothing(&credential.access_key, now) {
+            self.stats.denied += 1;
             return match nothing.verdict {
                 Ok(fault) => Want::Denied(fault),
                 Err(cause) => Want::Refused { cause, retry_after: nothing.until.since(now) },
@@ -88,7 +91,10 @@ impl AccessKeyStore {
         {
             let (key, is_due) = (Rc::clone(&held.key), now >= held.refresh_at);
             if is_due {
+                self.stats.stale += 1;
                 self.refresh(now, credential);
+            } else {
+                self.stats.fresh += 1;
             }
             return ready(key, now);
         }
@@ -96,7 +102,13 @@ impl AccessKeyStore {
             return self.fallen_back(now, credential, retry_after);
         }
         if self.flights.waiting() >= self.limits.parked {
+            self.stats.refused += 1;
             return Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout };
+        }
+        if self.flights.has(credential) {
+            self.stats.joined += 1;
+        } else {
+            self.stats.searched += 1;
         }
         let place = self.place_of_new(credential);
         self.flights.join(credential, place, request, now);
@@ -130,6 +142,11 @@ impl AccessKeyStore {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         !self.flights.is_empty() || !self.actions.is_empty()
+    }
+
+    /// What was counted since this was last asked.
+    pub fn take_stats(&mut self) -> Stats {
+        core::mem::take(&mut self.stats)
     }
 
     /// How many keys are held.
@@ -192,7 +209,7 @@ impl AccessKeyStore {
         &mut self,
         now: UnixTime,
         call: Call,
-        answer: impl Fn(&Self, &Credential) -> Want,
+        answer: impl Fn(&mut Self, &Credential) -> Want,
     ) {
         let Some((flight, requests)) = self.flights.land(call) else { return };
         if let Some(held) = self.local.held_mut(&flight.credential) {
@@ -211,14 +228,16 @@ impl AccessKeyStore {
             && self.circuit.admit(now)
         {
             let Some((call, credential)) = self.flights.send(now) else { break };
-            let request = SigningKeyRequest::new(&credential);
-            self.actions.push_back(Action::Fetch(call, request));
+            let question = SigningKeyRequest::new(&credential);
+            let on_behalf_of = self.flights.get(call).and_then(Flight::first_request);
+            self.actions.push_back(Action::Fetch { call, question, on_behalf_of });
         }
     }
 
     fn refresh(&mut self, now: UnixTime, credential: &Credential) {
         let is_idle = self.flights.calls() < self.limits.calls;
         if is_idle && !self.flights.has(credential) && self.circuit.is_open(now).is_none() {
+            self.stats.searched += 1;
             let place = self.place_of_new(credential);
             self.flights.refresh(credential, place, now);
         }
@@ -288,11 +307,12 @@ impl AccessKeyStore {
     /// Keeps a key for this worker.
     pub(super) fn hold(&mut self, key: Rc<AccessKey>, confirmed_at: UnixTime) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
-        self.local.hold(Held { key, confirmed_at, refresh_at });
+        let is_evicted = self.local.hold(Held { key, confirmed_at, refresh_at });
+        self.stats.evicted += u64::from(is_evicted);
     }
 
     /// What a request that has waited is told.
-    pub(super) fn known(&self, now: UnixTime, credential: &Credential) -> Want {
+    pub(super) fn known(&mut self, now: UnixTime, credential: &Credential) -> Want {
         let nothing = self.local.nothing(&credential.access_key, now);
         if let Some(Nothing { verdict: Ok(fault), .. }) = nothing {
             return Want::Denied(*fault);

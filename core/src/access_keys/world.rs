@@ -133,7 +133,7 @@ impl World {
                     let outcome = self.shared.write(&name, value, version);
                     self.store.handle(self.now, Event::Written { call, outcome });
                 }
-                Action::Fetch(call, request) => {
+                Action::Fetch { call, question: request, .. } => {
                     self.calls += 1;
                     let twice = self.under_way.values().any(|(other, _)| *other == request);
                     assert!(!twice, "two calls for one key");

@@ -112,7 +112,7 @@ impl Proxy {
                     let outcome = self.shared.write(&name, value, version);
                     store.handle(self.now, Event::Written { call, outcome });
                 }
-                Action::Fetch(call, request) => {
+                Action::Fetch { call, question: request, .. } => {
                     self.calls.entry(request.to_json()).or_default().push(self.now);
                     if self.server == Server::Unreachable {
                         store.handle(self.now, Event::Fetched(call, Err(FetchFailure::NotSent)));
