@@ -42,45 +42,6 @@ impl KeySetEntry {
     }
 }
 
-/// Who may fetch: nobody before a point in time, then whoever takes the lease first.
-///
-/// It is taken for as long as a call can take, so a holder that vanishes blocks nobody for longer;
-/// after a call that failed it stays taken for as long as the back-off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lease {
-    pub(super) until: UnixTime,
-    /// How many calls have failed in a row before it.
-    pub(super) failures: u32,
-    /// Whether a call is under way.
-    pub(super) is_call: bool,
-}
-
-impl Lease {
-    /// `until: u64 | failures: u32 | is call: u8`
-    pub(super) fn encode(self) -> Vec<u8> {
-        let mut bytes = self.until.as_micros().to_be_bytes().to_vec();
-        bytes.extend_from_slice(&self.failures.to_be_bytes());
-        bytes.push(u8::from(self.is_call));
-        bytes
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (until, rest) = bytes.split_first_chunk()?;
-        let (failures, rest) = rest.split_first_chunk()?;
-        let [is_call] = rest else { return None };
-        Some(Self {
-            until: UnixTime::from_micros(u64::from_be_bytes(*until)),
-            failures: u32::from_be_bytes(*failures),
-            is_call: *is_call != 0,
-        })
-    }
-
-    /// Whether nobody shall call because calls fail, so that nothing is to be waited for.
-    pub(super) fn is_back_off(self) -> bool {
-        self.failures > 0 && !self.is_call
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -104,19 +65,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_comes_back_as_it_was() {
-        for is_call in [false, true] {
-            let until = UnixTime::from_micros(123_456_789);
-            let lease = Lease { until, failures: 3, is_call };
-            assert_eq!(Lease::decode(&lease.encode()), Some(lease));
-        }
-    }
-
-    #[test]
     fn what_is_cut_is_no_entry() {
         assert!(KeySetEntry::decode(&[0; 8]).is_none());
         assert!(KeySetEntry::decode(&[0, 0, 0, 0, 0, 0, 0, 0, 5, b'a']).is_none());
-        assert!(Lease::decode(&[0; 12]).is_none());
-        assert!(Lease::decode(&[0; 14]).is_none());
     }
 }

@@ -28,6 +28,7 @@ pub use store::KeyStore;
 use crate::fernet::KeyRing;
 use crate::fetch::{Answer, FetchFailure};
 use crate::refusal::Unknown;
+pub use crate::shared::Written;
 
 /// Keys that may be used now.
 #[derive(Debug)]
@@ -81,17 +82,6 @@ pub enum Event<'a> {
     Fetched(Result<Answer<'a>, FetchFailure>),
     /// A parked request is gone: the client gave up.
     Gone(u32),
-}
-
-/// The outcome of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It is there.
-    Done,
-    /// Somebody else wrote in between.
-    Conflict,
-    /// The host has no shared data, or refuses it.
-    Unsupported,
 }
 
 /// A place in shared data.

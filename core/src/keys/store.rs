@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::entry::{KeySetEntry, Lease};
+use super::entry::KeySetEntry;
 use super::outcome::{Fetched, Outcome};
 use super::waiting::{Waiter, Waiting};
 use super::{Action, Event, Keys, Report, Slot, Want, Written};
@@ -17,7 +17,7 @@ use crate::config::{Config, Freshness};
 use crate::fetch::{Answer, FetchFailure, LONGEST, Pause};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
-use crate::shared::{Seal, SlotKeys};
+use crate::shared::{Lease, Seal, SlotKeys};
 use crate::time::UnixTime;
 
 /// One worker's key set. The module says how to drive it.
@@ -235,7 +235,7 @@ impl KeyStore {
             .and_then(|value| self.slots.keys(Slot::Lease).open(value))
             .and_then(|entry| Lease::decode(&entry))
             // No lease is taken for longer than this: what claims so was written by another clock.
-            .filter(|lease| lease.until.since(now) <= self.timeout.max(LONGEST) * 2);
+            .filter(|lease| lease.is_believable(now, self.timeout.max(LONGEST) * 2));
         if let Some(lease) = lease {
             self.pause.learn_of(lease.failures);
             if now < lease.until {
@@ -245,7 +245,8 @@ impl KeyStore {
         // A conditional write to a slot that was never written always succeeds, so two workers may
         // both take the first lease. Two calls at the start do no harm.
         let until = now + self.timeout * 2;
-        let lease = Lease { until, failures: self.pause.failures(), is_call: true };
+        let failures = self.pause.failures();
+        let lease = Lease { since: now, until, failures, is_call: true };
         self.write_lease(lease, Some(version));
     }
 
@@ -299,7 +300,7 @@ impl KeyStore {
         self.pause.succeeded();
         self.blocked = None;
         self.share();
-        self.write_lease(Lease { until: now, failures: 0, is_call: false }, None);
+        self.write_lease(Lease { since: now, until: now, failures: 0, is_call: false }, None);
         self.resume_satisfied();
     }
 
@@ -320,7 +321,8 @@ impl KeyStore {
         let retry_after = self.pause.failed();
         self.actions.push_back(Action::Report(Report::Failed { failure, retry_after }));
         let until = now + retry_after;
-        let lease = Lease { until, failures: self.pause.failures(), is_call: false };
+        let failures = self.pause.failures();
+        let lease = Lease { since: now, until, failures, is_call: false };
         self.write_lease(lease, None);
         self.block(now, lease);
     }
