@@ -162,6 +162,7 @@ mod tests {
             cluster: "keyserver".into(),
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
+            poll: Duration::from_secs(2),
             bearer_token: Some(Secret::new(token.into())),
         }
     }

@@ -8,7 +8,8 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_KINDS, DEFAULT_LIMITS, DEFAULT_MAX_LENGTH,
-    DEFAULT_TIMEOUT, Freshness, KeyServer, Limits, Missing, Mode, TokenRules, duration, raw, sigv4,
+    DEFAULT_POLL, DEFAULT_TIMEOUT, Freshness, KeyServer, Limits, Missing, Mode, TokenRules,
+    duration, raw, sigv4,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::secret::Secret;
@@ -81,6 +82,8 @@ fn keyserver(raw: raw::KeyServer) -> Result<KeyServer, ConfigError> {
     }
     let timeout = time(raw.timeout.as_deref(), DEFAULT_TIMEOUT, 10, 30_000)
         .ok_or_else(|| ConfigError::limits("keyserver.timeout", "10ms to 30s, such as \"1s\""))?;
+    let poll = time(raw.poll.as_deref(), DEFAULT_POLL, 500, 60_000)
+        .ok_or_else(|| ConfigError::limits("keyserver.poll", "500ms to 60s, such as \"2s\""))?;
     let bearer_token = raw.bearer_token.map(|token| Secret::new(token.into_bytes()));
     if bearer_token.as_ref().is_some_and(|token| !is_visible(token.expose(), 4096)) {
         return Err(ConfigError::limits(
@@ -88,7 +91,7 @@ fn keyserver(raw: raw::KeyServer) -> Result<KeyServer, ConfigError> {
             "1 to 4096 visible ASCII characters",
         ));
     }
-    Ok(KeyServer { cluster: raw.cluster, authority, timeout, bearer_token })
+    Ok(KeyServer { cluster: raw.cluster, authority, timeout, poll, bearer_token })
 }
 
 fn token(raw: raw::Token) -> Result<TokenRules, ConfigError> {
@@ -278,6 +281,7 @@ mod tests {
         assert_eq!(config.missing, Missing::Reject);
         assert_eq!(config.keyserver.authority, "keyserver");
         assert_eq!(config.keyserver.timeout, DEFAULT_TIMEOUT);
+        assert_eq!(config.keyserver.poll, DEFAULT_POLL);
         let token = config.token.unwrap();
         assert_eq!(token.kinds, DEFAULT_KINDS);
         assert_eq!(token.max_length, DEFAULT_MAX_LENGTH);
@@ -291,7 +295,7 @@ mod tests {
     fn takes_every_field() {
         let config = with(&json!({
             "mode": "shadow",
-            "keyserver": {"authority": "ks:443", "timeout": "250ms", "bearer_token": "secret"},
+            "keyserver": {"authority": "ks:443", "timeout": "250ms", "poll": "500ms", "bearer_token": "secret"},
             "token": {"methods": ["password"], "kinds": ["project", "restricted"],
                       "max_length": 255, "forward": false},
             "missing": "anonymous",
@@ -351,6 +355,8 @@ mod tests {
             (json!({"keyserver": {"authority": "a\r\nb"}}), "keyserver.authority"),
             (json!({"keyserver": {"timeout": "60"}}), "keyserver.timeout"),
             (json!({"keyserver": {"timeout": "31s"}}), "keyserver.timeout"),
+            (json!({"keyserver": {"poll": "499ms"}}), "keyserver.poll"),
+            (json!({"keyserver": {"poll": "61s"}}), "keyserver.poll"),
             (json!({"keyserver": {"bearer_token": "a\nb"}}), "keyserver.bearer_token"),
             (json!({"keyserver": {"bearer_token": ""}}), "keyserver.bearer_token"),
             (json!({"token": {"www_authenticate_uri": "keystone"}}), "token.www_authenticate_uri"),

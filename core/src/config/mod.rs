@@ -75,6 +75,8 @@ pub struct KeyServer {
     pub authority: String,
     /// How long a call may take.
     pub timeout: Duration,
+    /// How often to ask it for changes.
+    pub poll: Duration,
     /// What calls to it are authorised with, where the connection's client certificate does not do.
     pub bearer_token: Option<Secret>,
 }
@@ -187,6 +189,9 @@ pub const DEFAULT_MAX_LENGTH: usize = 4096;
 
 /// How long a call to the key server may take by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often the key server is asked for changes by default.
+pub const DEFAULT_POLL: Duration = Duration::from_secs(2);
 
 /// How long keys are used by default.
 pub const DEFAULT_FRESHNESS: Freshness = Freshness {

@@ -47,6 +47,7 @@ pub(super) struct KeyServer {
     pub(super) cluster: String,
     pub(super) authority: Option<String>,
     pub(super) timeout: Option<String>,
+    pub(super) poll: Option<String>,
     pub(super) bearer_token: Option<String>,
 }
 

@@ -143,6 +143,7 @@ mod tests {
             cluster: cluster.into(),
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
+            poll: Duration::from_secs(2),
             bearer_token: Some(Secret::new(token.to_vec())),
         })
     }
