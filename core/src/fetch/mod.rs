@@ -6,7 +6,7 @@ use core::fmt;
 
 pub(crate) use pause::{LONGEST, Pause};
 
-use crate::record::{InvalidKeySet, InvalidSigningKey, PROTOCOL_VERSION};
+use crate::record::{InvalidChanges, InvalidKeySet, InvalidSigningKey, PROTOCOL_VERSION};
 
 /// An answer as it came over the wire.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ pub enum FetchFailure {
     Status(u16),
     /// "Not modified", although we have nothing that could be.
     NothingToKeep,
+    /// The changes are invalid.
+    Changes(InvalidChanges),
     /// The key set is invalid.
     KeySet(InvalidKeySet),
     /// The signing key is invalid.
@@ -69,6 +71,7 @@ impl fmt::Display for FetchFailure {
             ),
             Self::Status(status) => write!(f, "the key server answered {status}"),
             Self::NothingToKeep => f.write_str("the key server answered 304 to the first request"),
+            Self::Changes(error) => write!(f, "the changes are invalid: {error}"),
             Self::KeySet(error) => write!(f, "the key set is invalid: {error}"),
             Self::SigningKey(error) => write!(f, "the signing key is invalid: {error}"),
         }

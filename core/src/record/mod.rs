@@ -2,10 +2,15 @@
 //!
 //! `docs/key-server.md` documents the protocol.
 
+mod changes;
 mod credential;
 mod key_set;
 mod signing_key;
 
+pub use changes::{
+    CHANGES_PATH, Change, Changes, Cursor, InvalidChanges, MAX_CHANGE_ID, MAX_CHANGES,
+    MAX_CHANGES_BYTES, MAX_CURSOR,
+};
 pub use credential::{
     CredentialRecord, Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role,
     SessionTokenHash, User,

@@ -1,0 +1,368 @@
+//! What has changed of the things that edges hold: the answer to `GET /v1/changes`.
+//!
+//! An edge asks with the cursor of the answer before, and gets what has changed since, in order.
+//! Without a cursor it gets the present one and no changes: a feed begins, and what was held
+//! before has to be confirmed again. So it does when the answer is 410: then the key server does not
+//! know the cursor, or no longer all that has changed since.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::MAX_TEXT;
+
+/// Where changes are asked for.
+pub const CHANGES_PATH: &str = "/v1/changes";
+
+/// The most changes of an answer.
+pub const MAX_CHANGES: usize = 1000;
+
+/// The most bytes of an answer.
+pub const MAX_CHANGES_BYTES: usize = 256 * 1024;
+
+/// The most characters of a cursor.
+pub const MAX_CURSOR: usize = 64;
+
+/// The longest id in a change, in bytes.
+pub const MAX_CHANGE_ID: usize = MAX_TEXT;
+
+/// What has changed since a cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// What to ask with the next time.
+    pub cursor: Cursor,
+    /// Whether there is more already: ask again at once.
+    pub more: bool,
+    /// What has changed, in order.
+    pub changes: Vec<Change>,
+}
+
+/// One thing that has changed. Whatever was made of it has to be confirmed again.
+///
+/// Reading one never fails: a kind that is not known, or an id that is none, counts as
+/// [`Change::All`], since whoever does not know what has changed can rely on nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+#[serde(from = "Value")]
+#[non_exhaustive]
+pub enum Change {
+    /// Any of it may have changed.
+    All,
+    /// An access key: it was made, switched on or off, deleted, or restricted.
+    AccessKey(String),
+    /// An application credential, and the access keys that came from it.
+    ApplicationCredential(String),
+    /// A domain, and all that belongs to it.
+    Domain(String),
+    /// A project, and the roles in it.
+    Project(String),
+    /// The keys that open Keystone's tokens.
+    TokenKeys,
+    /// A trust, and the access keys that came from it.
+    Trust(String),
+    /// A user, and its roles.
+    User(String),
+}
+
+/// A place in the order of changes: 1 to [`MAX_CURSOR`] of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`. What
+/// it means is the key server's own affair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Cursor(String);
+
+/// Why bytes are no changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidChanges {
+    /// More than [`MAX_CHANGES`].
+    ChangeCount,
+    /// Not JSON of the right shape.
+    Json,
+    /// There is more, but at the cursor that was asked with.
+    NoProgress,
+    /// More than [`MAX_CHANGES_BYTES`].
+    TooLong,
+}
+
+impl Changes {
+    /// Reads the answer to a question with the cursor `after` from JSON.
+    pub fn from_json(json: &[u8], after: Option<&Cursor>) -> Result<Self, InvalidChanges> {
+        if json.len() > MAX_CHANGES_BYTES {
+            return Err(InvalidChanges::TooLong);
+        }
+        let answer: Self = serde_json::from_slice(json).map_err(|_| InvalidChanges::Json)?;
+        if answer.changes.len() > MAX_CHANGES {
+            return Err(InvalidChanges::ChangeCount);
+        }
+        if answer.more && after == Some(&answer.cursor) {
+            return Err(InvalidChanges::NoProgress);
+        }
+        Ok(answer)
+    }
+
+    /// Writes it as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Texts and a truth value: there is nothing in them that could not be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// How many of these changes one answer holds: up to [`MAX_CHANGES`], and fewer where their ids
+    /// are so long that it would have more than [`MAX_CHANGES_BYTES`].
+    #[must_use]
+    pub fn how_many_fit<'a>(changes: impl IntoIterator<Item = &'a Change>) -> usize {
+        let mut left = MAX_CHANGES_BYTES - MOST_AROUND_CHANGES;
+        let fits = |change: &&Change| {
+            // At worst each character of an id is written with a backslash.
+            let bytes = MOST_AROUND_ID + 2 * change.id().map_or(0, str::len);
+            left.checked_sub(bytes).is_some_and(|less| {
+                left = less;
+                true
+            })
+        };
+        changes.into_iter().take(MAX_CHANGES).take_while(fits).count()
+    }
+}
+
+impl Change {
+    /// The id of what has changed, where only one of its kind has.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::AccessKey(id)
+            | Self::ApplicationCredential(id)
+            | Self::Domain(id)
+            | Self::Project(id)
+            | Self::Trust(id)
+            | Self::User(id) => Some(id),
+            Self::All | Self::TokenKeys => None,
+        }
+    }
+
+    /// The change itself; [`Change::All`] in place of one that no edge would know, since its id is
+    /// empty, longer than [`MAX_CHANGE_ID`], or has a control character in it.
+    #[must_use]
+    pub fn or_all(self) -> Self {
+        let is_sound = self.id().is_none_or(|id| {
+            (1..=MAX_CHANGE_ID).contains(&id.len()) && !id.chars().any(char::is_control)
+        });
+        if is_sound { self } else { Self::All }
+    }
+}
+
+impl From<Value> for Change {
+    fn from(json: Value) -> Self {
+        let Value::Object(mut fields) = json else { return Self::All };
+        let id = match fields.remove("id") {
+            Some(Value::String(id)) => Some(id),
+            _ => None,
+        };
+        let kind = fields.get("kind").and_then(Value::as_str);
+        let change = match (kind, id) {
+            (Some("access_key"), Some(id)) => Self::AccessKey(id),
+            (Some("application_credential"), Some(id)) => Self::ApplicationCredential(id),
+            (Some("domain"), Some(id)) => Self::Domain(id),
+            (Some("project"), Some(id)) => Self::Project(id),
+            (Some("token_keys"), None) => Self::TokenKeys,
+            (Some("trust"), Some(id)) => Self::Trust(id),
+            (Some("user"), Some(id)) => Self::User(id),
+            _ => Self::All,
+        };
+        change.or_all()
+    }
+}
+
+impl Cursor {
+    /// The cursor that a text is, if it is one.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_cursor = (1..=MAX_CURSOR).contains(&text.len()) && text.bytes().all(is_plain);
+        is_cursor.then(|| Self(text.into()))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where to ask for what has changed since; without a cursor, for the present one.
+    #[must_use]
+    pub fn path(after: Option<&Self>) -> String {
+        after.map_or_else(
+            || CHANGES_PATH.into(),
+            |Self(cursor)| format!("{CHANGES_PATH}?after={cursor}"),
+        )
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = InvalidChanges;
+
+    fn try_from(text: String) -> Result<Self, InvalidChanges> {
+        Self::new(&text).ok_or(InvalidChanges::Json)
+    }
+}
+
+impl fmt::Display for InvalidChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChangeCount => write!(f, "more than {MAX_CHANGES} changes"),
+            Self::Json => f.write_str("not the JSON of changes"),
+            Self::NoProgress => f.write_str("more to come, at the cursor that was asked with"),
+            Self::TooLong => write!(f, "longer than {MAX_CHANGES_BYTES} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for InvalidChanges {}
+
+/// `{"cursor":"","more":false,"changes":[]}` and the longest cursor.
+const MOST_AROUND_CHANGES: usize = 40 + MAX_CURSOR;
+
+/// `{"kind":"application_credential","id":""},`
+const MOST_AROUND_ID: usize = 43;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::string::ToString as _;
+    use alloc::vec;
+    use serde_json::json;
+
+    fn read(json: &Value) -> Result<Changes, InvalidChanges> {
+        Changes::from_json(json.to_string().as_bytes(), None)
+    }
+
+    fn one(change: &Value) -> Change {
+        let answer = read(&json!({"cursor": "1", "more": false, "changes": [change]})).unwrap();
+        answer.changes[0].clone()
+    }
+
+    #[test]
+    fn are_read_as_they_are_written() {
+        let json = json!({
+            "cursor": "1763831000123456",
+            "more": false,
+            "changes": [
+                {"kind": "access_key", "id": "AKID"}, {"kind": "user", "id": "u"},
+                {"kind": "project", "id": "p"}, {"kind": "domain", "id": "d"},
+                {"kind": "application_credential", "id": "a"}, {"kind": "trust", "id": "t"},
+                {"kind": "token_keys"}, {"kind": "all"},
+            ],
+        });
+        let answer = read(&json).unwrap();
+        let id = String::from;
+        assert_eq!(
+            answer.changes,
+            [
+                Change::AccessKey(id("AKID")),
+                Change::User(id("u")),
+                Change::Project(id("p")),
+                Change::Domain(id("d")),
+                Change::ApplicationCredential(id("a")),
+                Change::Trust(id("t")),
+                Change::TokenKeys,
+                Change::All,
+            ]
+        );
+        let written: Value = serde_json::from_str(&answer.to_json()).unwrap();
+        assert_eq!(written, json);
+        assert_eq!(
+            Changes { changes: vec![Change::User(id("u"))], ..answer }.to_json(),
+            r#"{"cursor":"1763831000123456","more":false,"changes":[{"kind":"user","id":"u"}]}"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_counts_as_all() {
+        for change in [
+            json!({"kind": "moon", "id": "full"}),
+            json!({"kind": "moon", "id": {"phase": 1}}),
+            json!({"kind": "user"}),
+            json!({"kind": "user", "id": ""}),
+            json!({"kind": "user", "id": 7}),
+            json!({"kind": "user", "id": "a\nb"}),
+            json!({"kind": "user", "id": "a".repeat(MAX_CHANGE_ID + 1)}),
+            json!({"kind": "User", "id": "a"}),
+            json!({"kind": "token_keys", "id": "a"}),
+            json!({"kind": 7}),
+            json!({}),
+            json!(null),
+            json!("user"),
+        ] {
+            assert_eq!(one(&change), Change::All, "{change}");
+        }
+        let known = json!({"kind": "user", "id": "Ω u", "since": 7});
+        assert_eq!(one(&known), Change::User("Ω u".into()));
+    }
+
+    #[test]
+    fn refuses_what_are_no_changes() {
+        let none = json!([]);
+        for json in [
+            json!({}),
+            json!([]),
+            json!({"cursor": "1", "more": false}),
+            json!({"cursor": "1", "changes": none}),
+            json!({"more": false, "changes": none}),
+            json!({"cursor": "", "more": false, "changes": none}),
+            json!({"cursor": "a b", "more": false, "changes": none}),
+            json!({"cursor": "a&after=1", "more": false, "changes": none}),
+            json!({"cursor": "a".repeat(MAX_CURSOR + 1), "more": false, "changes": none}),
+            json!({"cursor": 7, "more": false, "changes": none}),
+            json!({"cursor": "1", "more": "no", "changes": none}),
+            json!({"cursor": "1", "more": false, "changes": {}}),
+        ] {
+            assert_eq!(read(&json), Err(InvalidChanges::Json), "{json}");
+        }
+        let many = vec![json!({"kind": "all"}); MAX_CHANGES + 1];
+        let error = read(&json!({"cursor": "1", "more": false, "changes": many}));
+        assert_eq!(error, Err(InvalidChanges::ChangeCount));
+        let long = " ".repeat(MAX_CHANGES_BYTES + 1);
+        assert_eq!(Changes::from_json(long.as_bytes(), None), Err(InvalidChanges::TooLong));
+    }
+
+    #[test]
+    fn more_at_the_same_cursor_would_never_end() {
+        let after = Cursor::new("1");
+        let answer = |json: &Value| Changes::from_json(json.to_string().as_bytes(), after.as_ref());
+        let mut json = json!({"cursor": "1", "more": true, "changes": []});
+        assert_eq!(answer(&json), Err(InvalidChanges::NoProgress));
+        json["more"] = json!(false);
+        assert!(answer(&json).is_ok());
+        json = json!({"cursor": "2", "more": true, "changes": []});
+        assert!(answer(&json).is_ok());
+    }
+
+    #[test]
+    fn what_fits_makes_an_answer_that_is_read() {
+        for id in ["a".into(), "a".repeat(250), "\"".repeat(MAX_CHANGE_ID), "Ω".repeat(500)] {
+            let mut changes = vec![Change::ApplicationCredential(id); MAX_CHANGES + 1];
+            changes.truncate(Changes::how_many_fit(&changes));
+            assert!(changes.len() >= 125, "{}", changes.len());
+            let cursor = Cursor::new(&"c".repeat(MAX_CURSOR)).unwrap();
+            let answer = Changes { cursor, more: true, changes };
+            let read = Changes::from_json(answer.to_json().as_bytes(), None);
+            assert_eq!(read, Ok(answer));
+        }
+        assert_eq!(Changes::how_many_fit(&vec![Change::All; 2000]), MAX_CHANGES);
+        assert_eq!(Changes::how_many_fit([]), 0);
+    }
+
+    #[test]
+    fn a_cursor_needs_no_escape_in_a_path() {
+        assert_eq!(Cursor::path(None), "/v1/changes");
+        let cursor = Cursor::new("aZ0._-").unwrap();
+        assert_eq!(cursor.as_str(), "aZ0._-");
+        assert_eq!(Cursor::path(Some(&cursor)), "/v1/changes?after=aZ0._-");
+    }
+}
