@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     signing_keys_denied: Option<u32>,
     signing_keys_failed: Option<u32>,
     signing_keys: Option<u32>,
+    lookups: Vec<(&'static str, u32)>,
+    waiting: Option<u32>,
     listener_sound: Option<u32>,
     listener_changed: Option<u32>,
     listener_not_reached: Option<u32>,
@@ -50,6 +52,14 @@ impl Metrics {
             signing_keys_denied: counter("voussoir_signing_key_fetches_total;result=denied"),
             signing_keys_failed: counter("voussoir_signing_key_fetches_total;result=failed"),
             signing_keys: host::define_metric(MetricType::Gauge, "voussoir_signing_keys").ok(),
+            lookups: access_keys::Stats::default()
+                .iter()
+                .filter_map(|(result, _)| {
+                    let name = format!("voussoir_signing_key_lookups_total;result={result}");
+                    counter(&name).map(|id| (result, id))
+                })
+                .collect(),
+            waiting: host::define_metric(MetricType::Gauge, "voussoir_waiting_requests").ok(),
             listener_sound: counter("voussoir_listener_checks_total;result=sound"),
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
@@ -88,6 +98,21 @@ impl Metrics {
         };
         if let Some(id) = fetches {
             host::increment_metric(id);
+        }
+    }
+
+    pub(crate) fn count_lookups(&self, stats: access_keys::Stats) {
+        for (result, count) in stats.iter().filter(|(_, count)| *count > 0) {
+            if let Some((_, id)) = self.lookups.iter().find(|(other, _)| *other == result) {
+                host::add_to_metric(*id, count);
+            }
+        }
+    }
+
+    /// The gauge is the sum over all workers, so each adds by how much its own number has changed.
+    pub(crate) fn change_waiting(&self, before: usize, after: usize) {
+        if let Some(id) = self.waiting {
+            host::change_metric(id, before, after);
         }
     }
 

@@ -1,5 +1,8 @@
 //! The head of a request, as bytes: headers in order, duplicates and all.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// The headers of a request. Pseudo-headers (`:method`, `:path`) are among them, and names are in
 /// lower case, as HTTP/2 has it and as Envoy gives both for every version of HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,25 @@ impl<'a> RequestHead<'a> {
     }
 }
 
+/// The headers by which a call to another service can be told to be part of this request: the W3C's
+/// trace context, and the proxy's own number of the request. What is not plain or too long is left
+/// out.
+#[must_use]
+pub fn trace(head: RequestHead<'_>) -> Vec<(&'static str, String)> {
+    let headers = TRACE.into_iter().filter_map(|name| {
+        let value = head.single(name.as_bytes()).ok().flatten()?;
+        let is_plain =
+            (1..=MAX_TRACE).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
+        let text = core::str::from_utf8(value).ok().filter(|_| is_plain)?;
+        Some((name, String::from(text)))
+    });
+    headers.collect()
+}
+
+const TRACE: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
+/// The longest of them that is passed on: that of `tracestate` (W3C Trace Context, section 3.3.1.3).
+const MAX_TRACE: usize = 512;
+
 /// There is more than one header of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated;
@@ -90,5 +112,25 @@ mod tests {
         assert_eq!(head.single(b"a"), Err(Repeated));
         assert_eq!(head.single(b"b"), Ok(Some(&b"2"[..])));
         assert_eq!(head.single(b"c"), Ok(None));
+    }
+
+    #[test]
+    fn a_trace_is_passed_on_if_it_is_plain() {
+        let long = [b'a'; MAX_TRACE + 1];
+        for (name, value, expected) in [
+            ("traceparent", &b"00-0af7-b7ad-01"[..], true),
+            ("x-request-id", b"1-2", true),
+            ("tracestate", &long, false),
+            ("tracestate", &long[1..], true),
+            ("x-request-id", b"a b", false),
+            ("x-request-id", b"a\xff", false),
+            ("x-request-id", b"", false),
+            ("x-other", b"a", false),
+        ] {
+            let headers = [(name.as_bytes(), value)];
+            assert_eq!(trace(RequestHead::new(&headers)).len(), usize::from(expected), "{name}");
+        }
+        let twice = [(&b"x-request-id"[..], &b"a"[..]), (b"x-request-id", b"b")];
+        assert_eq!(trace(RequestHead::new(&twice)), []);
     }
 }

@@ -235,6 +235,19 @@ pub(crate) fn increment_metric(id: u32) {
     let _ = abi::proxy_increment_metric(id, 1);
 }
 
+/// Adds to a counter.
+pub(crate) fn add_to_metric(id: u32, count: u64) {
+    let _ = abi::proxy_increment_metric(id, i64::try_from(count).unwrap_or(i64::MAX));
+}
+
+/// Changes a gauge by the difference of two numbers.
+pub(crate) fn change_metric(id: u32, before: usize, after: usize) {
+    let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    if before != after {
+        let _ = abi::proxy_increment_metric(id, number(after).saturating_sub(number(before)));
+    }
+}
+
 /// Sets a gauge.
 pub(crate) fn record_metric(id: u32, value: u64) {
     let _ = abi::proxy_record_metric(id, value);

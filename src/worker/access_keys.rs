@@ -63,7 +63,9 @@ impl Worker {
             Action::Write { call, name, value, version } => {
                 self.write_slot(now()?, call, &name, &value, version);
             }
-            Action::Fetch(call, request) => self.fetch_signing_key(now()?, call, &request),
+            Action::Fetch { call, question, on_behalf_of } => {
+                self.fetch_signing_key(now()?, call, &question, on_behalf_of);
+            }
             Action::Resume { request, answer } => {
                 if let Some(told) = told(answer) {
                     self.resume(request, told);
@@ -95,13 +97,33 @@ impl Worker {
         self.handle_access_keys(now, Event::Written { call, outcome });
     }
 
-    fn fetch_signing_key(&self, now: UnixTime, call: Call, request: &SigningKeyRequest) {
-        let json = request.to_json();
-        let question =
-            Question { method: "POST", path: SIGNING_KEYS_PATH, etag: None, body: Some(&json) };
+    fn fetch_signing_key(
+        &self,
+        now: UnixTime,
+        call: Call,
+        question: &SigningKeyRequest,
+        on_behalf_of: Option<u32>,
+    ) {
+        let json = question.to_json();
+        let question = Question {
+            method: "POST",
+            path: SIGNING_KEYS_PATH,
+            etag: None,
+            body: Some(&json),
+            trace: &self.trace_of(on_behalf_of),
+        };
         let purpose = Purpose::SigningKey(call);
         if let Err(failure) = self.calls.dispatch(&self.config.keyserver, &question, purpose) {
             self.handle_access_keys(now, Event::Fetched(call, Err(failure)));
+        }
+    }
+
+    /// What was counted since the last tick: a request that is served at once costs no call of the
+    /// host for it.
+    pub(super) fn count_access_keys(&self) {
+        if let Some(store) = &self.access_keys {
+            let stats = store.borrow_mut().take_stats();
+            self.metrics.count_lookups(stats);
         }
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Question<'a> {
     pub(super) etag: Option<&'a str>,
     /// JSON.
     pub(super) body: Option<&'a str>,
+    /// Headers by which the call can be told to be part of a request.
+    pub(super) trace: &'a [(&'static str, String)],
 }
 
 impl Calls {
@@ -58,6 +60,7 @@ impl Calls {
         }));
         headers.extend(question.etag.map(|value| ("if-none-match", value)));
         headers.extend(question.body.map(|_| ("content-type", "application/json")));
+        headers.extend(question.trace.iter().map(|(name, value)| (*name, value.as_str())));
         // The SDK's own wrapper, because its dispatcher has to know whose call it is. It panics on
         // no status that Envoy's implementation of this function can return. Its copy of the headers
         // is not wiped.
@@ -88,6 +91,13 @@ impl Calls {
 }
 
 impl Worker {
+    /// The trace of a request that waits.
+    pub(super) fn trace_of(&self, request: Option<u32>) -> Vec<(&'static str, String)> {
+        let parked = self.parked.borrow();
+        let stream = request.and_then(|request| parked.get(&request));
+        stream.map(|stream| stream.trace()).unwrap_or_default()
+    }
+
     /// An answer to a call. Only within this callback can the answer be read.
     pub(crate) fn on_call_response(&self, token: u32, header_count: usize) {
         // Whatever else arrives belongs to nobody.

@@ -80,7 +80,8 @@ impl Worker {
     }
 
     fn fetch_keys(&self, now: UnixTime, etag: Option<&str>) {
-        let question = Question { method: "GET", path: TOKEN_KEYS_PATH, etag, body: None };
+        let question =
+            Question { method: "GET", path: TOKEN_KEYS_PATH, etag, body: None, trace: &[] };
         let sent = self.calls.dispatch(&self.config.keyserver, &question, Purpose::KeySet);
         if let Err(failure) = sent {
             self.handle_keys(now, Event::Fetched(Err(failure)));

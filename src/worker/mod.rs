@@ -44,6 +44,8 @@ pub(crate) struct Worker {
     tick: Cell<Duration>,
     /// Whether the root context was woken and has not come yet.
     is_woken: Cell<bool>,
+    /// How many requests waited at the last tick.
+    waiting: Cell<usize>,
     /// When a failure to fetch a signing key was last told.
     told_at: Cell<Option<UnixTime>>,
 }
@@ -66,6 +68,7 @@ impl Worker {
             queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
             tick: Cell::new(Duration::ZERO),
             is_woken: Cell::new(false),
+            waiting: Cell::new(0),
             told_at: Cell::new(None),
             config: Rc::new(config),
         };
@@ -88,6 +91,7 @@ impl Worker {
                 _ => return self.decide(now, stream, effect, phase),
             };
             let Some(told) = told else {
+                stream.remember_trace();
                 self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
                 return self.wake_root();
             };
@@ -151,6 +155,9 @@ impl Worker {
         }
         self.probe_listener();
         self.carry_out();
+        self.count_access_keys();
+        let waiting = self.parked.borrow().len();
+        self.metrics.change_waiting(self.waiting.replace(waiting), waiting);
     }
 
     /// Carries out what the stores ask for.

@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 
 use voussoir_core::gate::Gate;
+use voussoir_core::head::{RequestHead, trace};
 
-use crate::host;
+use crate::host::{self, pairs};
 
 /// One request: its gate, and how much of its body the host has.
 pub(crate) struct Stream {
@@ -17,6 +18,7 @@ pub(crate) struct Stream {
     /// Whether the host has shown the end of the body.
     has_ended: Cell<bool>,
     has_held_body: Cell<bool>,
+    trace: RefCell<Vec<(&'static str, String)>>,
 }
 
 impl Stream {
@@ -28,7 +30,20 @@ impl Stream {
             handed_in: Cell::new(0),
             has_ended: Cell::new(false),
             has_held_body: Cell::new(false),
+            trace: RefCell::new(Vec::new()),
         }
+    }
+
+    /// Keeps what a call on this request's behalf has to carry; in the callback for the headers.
+    pub(super) fn remember_trace(&self) {
+        let headers = host::request_headers();
+        let fields = headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
+        let Some(fields) = fields.as_deref().map(RequestHead::new) else { return };
+        *self.trace.borrow_mut() = trace(fields);
+    }
+
+    pub(super) fn trace(&self) -> Vec<(&'static str, String)> {
+        self.trace.borrow().clone()
     }
 
     /// What of the body is new, when the host shows `size` bytes that it has not let go of.

@@ -177,6 +177,7 @@ mod tests {
             cluster: "keyserver".into(),
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
+            poll: Duration::from_secs(2),
             bearer_token: None,
         };
         Shared::new(Seal::new(&keyserver).slot("signing-keys"), count)
