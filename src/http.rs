@@ -38,6 +38,8 @@ impl Context for Request {}
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let is_stripped = Worker::strip(Part::Headers, |head| {
+            #[cfg(feature = "provoke-traps")]
+            provoke_trap(head);
             self.feed(Input::Head { head, is_end: end_of_stream });
         });
         if !is_stripped {
@@ -62,6 +64,11 @@ impl HttpContext for Request {
         }
         self.action()
     }
+}
+
+#[cfg(feature = "provoke-traps")]
+fn provoke_trap(head: voussoir_core::head::RequestHead<'_>) {
+    assert!(!head.has(b"x-provoke-trap"), "a trap was provoked");
 }
 
 /// The end of the stream: nothing may be resumed that is no more.

@@ -163,7 +163,6 @@ mod tests {
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
             poll: Duration::from_secs(2),
-            poll: Duration::from_secs(2),
             bearer_token: Some(Secret::new(token.into())),
         }
     }

@@ -135,7 +135,9 @@ def start_envoy(module, envoy_program, upstream, tmp_path_factory):
     Beside the upstream that echoes it may have others, by name.
     """
 
-    def start(listeners, keyserver, stats_config=None, **upstreams):
+    def start(
+        listeners, keyserver, stats_config=None, module=module, kind=Envoy, **upstreams
+    ):
         directory = tmp_path_factory.mktemp("envoy")
         configuration = bootstrap(
             module,
@@ -145,7 +147,7 @@ def start_envoy(module, envoy_program, upstream, tmp_path_factory):
             access_log=directory / "access.log",
             stats_config=stats_config,
         )
-        return Envoy(envoy_program, configuration, directory)
+        return kind(envoy_program, configuration, directory)
 
     return start
 
