@@ -3,8 +3,11 @@
 //! Labels stand in the name as `;key=value`, which the `stats_tags` of `envoy.yaml` turn into
 //! Prometheus labels. Their values come from closed sets, so the number of series is fixed.
 
+use std::time::Duration;
+
 use voussoir_core::access_keys;
 use voussoir_core::config::Mode;
+use voussoir_core::feed;
 use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
@@ -24,6 +27,12 @@ pub(crate) struct Metrics {
     signing_keys: Option<u32>,
     lookups: Vec<(&'static str, u32)>,
     waiting: Option<u32>,
+    polls_heard: Option<u32>,
+    polls_begun: Option<u32>,
+    polls_failed: Option<u32>,
+    polls_missed: Option<u32>,
+    changes: Option<u32>,
+    feed_lag: Option<u32>,
     listener_sound: Option<u32>,
     listener_changed: Option<u32>,
     listener_not_reached: Option<u32>,
@@ -60,6 +69,12 @@ impl Metrics {
                 })
                 .collect(),
             waiting: host::define_metric(MetricType::Gauge, "voussoir_waiting_requests").ok(),
+            polls_heard: counter("voussoir_feed_polls_total;result=heard"),
+            polls_begun: counter("voussoir_feed_polls_total;result=begun"),
+            polls_failed: counter("voussoir_feed_polls_total;result=failed"),
+            polls_missed: counter("voussoir_feed_polls_total;result=missed"),
+            changes: counter("voussoir_feed_changes_total"),
+            feed_lag: host::define_metric(MetricType::Gauge, "voussoir_feed_lag_milliseconds").ok(),
             listener_sound: counter("voussoir_listener_checks_total;result=sound"),
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
@@ -119,6 +134,30 @@ impl Metrics {
     pub(crate) fn record_signing_keys(&self, count: usize) {
         if let Some(id) = self.signing_keys {
             host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(crate) fn count_poll(&self, report: &feed::Report) {
+        let polls = match report {
+            feed::Report::Heard { .. } => self.polls_heard,
+            feed::Report::Begun => self.polls_begun,
+            feed::Report::Failed { .. } => self.polls_failed,
+            feed::Report::Missed => self.polls_missed,
+        };
+        if let Some(id) = polls {
+            host::increment_metric(id);
+        }
+    }
+
+    pub(crate) fn count_changes(&self, count: usize) {
+        if let Some(id) = self.changes {
+            host::add_to_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(crate) fn record_feed_lag(&self, lag: Duration) {
+        if let Some(id) = self.feed_lag {
+            host::record_metric(id, u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
         }
     }
 

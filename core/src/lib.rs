@@ -27,6 +27,7 @@ extern crate alloc;
 pub mod access_keys;
 pub mod bypass;
 pub mod config;
+pub mod feed;
 pub mod fernet;
 pub mod fetch;
 pub mod gate;

@@ -1,5 +1,6 @@
 //! Drives the store of signing keys.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ impl Worker {
 
     pub(super) fn handle_access_keys(&self, now: UnixTime, event: Event<'_>) {
         if let Some(store) = &self.access_keys {
-            store.borrow_mut().handle(now, event);
+            let feed = self.feed.as_ref().map(RefCell::borrow);
+            store.borrow_mut().handle(now, event, feed.as_deref());
         }
     }
 

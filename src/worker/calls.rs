@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::Call;
 use voussoir_core::config::KeyServer;
+use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::listener_check::Probe;
 use voussoir_core::record::{
-    MAX_KEY_SET_BYTES, MAX_SIGNING_KEY_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_SIGNING_KEY_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
 };
 use voussoir_core::secret::Secret;
 
@@ -25,6 +26,7 @@ pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
 pub(super) enum Purpose {
     KeySet,
     SigningKey(Call),
+    Changes(feed::Call),
     ListenerCheck,
 }
 
@@ -107,6 +109,7 @@ impl Worker {
         let most = match purpose {
             Purpose::KeySet => MAX_KEY_SET_BYTES,
             Purpose::SigningKey(_) => MAX_SIGNING_KEY_BYTES,
+            Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
         };
         // One byte more than is allowed, to tell.
@@ -127,6 +130,7 @@ impl Worker {
         match purpose {
             Purpose::KeySet => self.key_set_fetched(answer),
             Purpose::SigningKey(call) => self.signing_key_fetched(call, answer),
+            Purpose::Changes(call) => self.changes_fetched(call, answer),
             Purpose::ListenerCheck => self.probe_answered(answer),
         }
         self.carry_out();

@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod calls;
+mod feed;
 mod keys;
 mod listener_check;
 mod stream;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::{AccessKeyStore, Event as AccessKeysEvent};
 use voussoir_core::config::Config;
+use voussoir_core::feed::{ChangeFeed, Event as FeedEvent};
 use voussoir_core::gate::{Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identity::{HeaderEdits, Part, claims};
@@ -34,6 +36,8 @@ pub(crate) struct Worker {
     keys: Option<RefCell<KeyStore>>,
     /// What verifies signatures, where the configuration takes any.
     access_keys: Option<RefCell<AccessKeyStore>>,
+    /// What tells that something which they hold has changed.
+    feed: Option<RefCell<ChangeFeed>>,
     /// The requests that wait, by the ids of their contexts.
     parked: RefCell<HashMap<u32, Rc<Stream>>>,
     metrics: Metrics,
@@ -56,10 +60,12 @@ impl Worker {
         let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
         let access_keys = config.sigv4.is_some().then(|| AccessKeyStore::new(&config, seed));
         access_keys.iter().for_each(Self::make_slots);
+        let feed = config.sigv4.is_some().then(|| ChangeFeed::new(&config, seed));
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),
             access_keys: access_keys.map(RefCell::new),
+            feed: feed.map(RefCell::new),
             parked: RefCell::new(HashMap::new()),
             metrics: Metrics::define(config.mode),
             calls: Calls::default(),
@@ -150,8 +156,10 @@ impl Worker {
     pub(crate) fn on_tick(&self) {
         self.is_woken.set(false);
         if let Some(now) = now() {
+            self.handle_feed(now, FeedEvent::Tick);
             self.handle_keys(now, KeysEvent::Tick);
             self.handle_access_keys(now, AccessKeysEvent::Tick);
+            self.record_feed_lag(now);
         }
         self.probe_listener();
         self.carry_out();
@@ -164,7 +172,10 @@ impl Worker {
     fn carry_out(&self) {
         let mut resumed = 0;
         while resumed < MAX_RESUMED
-            && let Some(is_resumed) = self.next_of_keys().or_else(|| self.next_of_access_keys())
+            && let Some(is_resumed) = self
+                .next_of_feed()
+                .or_else(|| self.next_of_keys())
+                .or_else(|| self.next_of_access_keys())
         {
             resumed += usize::from(is_resumed);
         }
@@ -266,7 +277,8 @@ impl Worker {
         let is_busy = self.access_keys.as_ref().is_some_and(|store| store.borrow().is_busy());
         let of_access_keys = if is_busy { BUSY_TICK } else { IDLE_TICK };
         let of_keys = self.keys.as_ref().map(|store| store.borrow().next_tick());
-        let period = of_keys.map_or(of_access_keys, |period| period.min(of_access_keys));
+        let of_feed = self.feed.as_ref().map(|feed| feed.borrow().next_tick());
+        let period = [of_keys, of_feed].into_iter().flatten().fold(of_access_keys, Duration::min);
         if self.tick.get() != period && host::set_tick_period(period).is_ok() {
             self.tick.set(period);
         }

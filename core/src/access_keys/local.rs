@@ -12,7 +12,7 @@ use lru::LruCache;
 use siphasher::sip::SipHasher13;
 
 use super::AccessKey;
-use crate::record::AccessKeyFault;
+use crate::record::{AccessKeyFault, Change};
 use crate::refusal::Unknown;
 use crate::sigv4::Credential;
 use crate::time::UnixTime;
@@ -33,6 +33,9 @@ pub(super) struct Held {
     pub(super) confirmed_at: UnixTime,
     /// When to fetch it anew behind a request that it serves.
     pub(super) refresh_at: UnixTime,
+    /// Whether something may have changed since, so that it serves nobody before it was confirmed;
+    /// unless that cannot be had.
+    pub(super) is_suspect: bool,
 }
 
 /// An access key without one.
@@ -106,6 +109,27 @@ impl Local {
         self.nothing.put(access_key.into(), nothing);
     }
 
+    /// Lets go of all that a change is about.
+    pub(super) fn changed(&mut self, change: &Change) {
+        match change {
+            Change::All => {
+                self.keys.iter_mut().for_each(|(_, held)| held.is_suspect = true);
+                self.nothing.clear();
+            }
+            // It may be one now.
+            Change::AccessKey(access_key) => {
+                self.nothing.pop(access_key);
+            }
+            _ => {}
+        }
+        let concerned = self.keys.iter().filter(|(_, held)| held.key.is_concerned_by(change));
+        let gone: Vec<_> = concerned.map(|(credential, _)| credential.clone()).collect();
+        for credential in gone {
+            self.keys.pop(&credential);
+            self.count_down(&credential.access_key);
+        }
+    }
+
     fn count_down(&mut self, access_key: &str) {
         if let Some(count) = self.counts.get_mut(access_key) {
             *count -= 1;
@@ -159,7 +183,7 @@ mod tests {
         let credential = credential(access_key, region);
         let key = AccessKey { credential, signing_key: SigningKey::new([0; 32]), record };
         let time = UnixTime::from_secs(0);
-        Held { key: Rc::new(key), confirmed_at: time, refresh_at: time }
+        Held { key: Rc::new(key), confirmed_at: time, refresh_at: time, is_suspect: false }
     }
 
     fn denied() -> Nothing {
@@ -183,6 +207,36 @@ mod tests {
         let unknown = Nothing { verdict: Err(Unknown::KeysUnavailable), ..denied() };
         local.forget("B", unknown);
         assert_eq!(local.key_count(), 4);
+    }
+
+    #[test]
+    fn a_change_takes_what_it_is_about_and_nothing_else() {
+        let all = || {
+            let mut local = Local::new(10, 1);
+            local.hold(held("A", 1));
+            local.hold(held("A", 2));
+            local.hold(held("B", 1));
+            local.forget("C", denied());
+            local
+        };
+        let now = UnixTime::from_secs(1);
+        for (change, keys, has_denial) in [
+            (Change::AccessKey("A".into()), 1, true),
+            (Change::AccessKey("C".into()), 3, false),
+            (Change::User("u".into()), 0, true),
+            (Change::User("v".into()), 3, true),
+            (Change::Domain("u".into()), 3, true),
+            (Change::TokenKeys, 3, true),
+            (Change::All, 3, false),
+        ] {
+            let mut local = all();
+            local.changed(&change);
+            assert_eq!(local.key_count(), keys, "{change:?}");
+            assert_eq!(local.counts.values().sum::<usize>(), keys, "{change:?}");
+            assert_eq!(local.nothing("C", now).is_some(), has_denial, "{change:?}");
+            let is_suspect = local.keys.iter().all(|(_, held)| held.is_suspect);
+            assert_eq!(is_suspect, change == Change::All || keys == 0, "{change:?}");
+        }
     }
 
     #[test]

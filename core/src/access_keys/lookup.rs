@@ -9,10 +9,11 @@ use core::time::Duration;
 
 use super::flights::{Flight, Stage, Target, Tenant};
 use super::shared::{Entry, Found, Place};
-use super::store::{AccessKeyStore, ready};
+use super::store::{AccessKeyStore, has_changed, ready};
 use super::{AccessKey, Action, Call, Want};
+use crate::feed::ChangeFeed;
 use crate::keys::Written;
-use crate::record::{SigningKeyAnswer, SigningKeyRequest};
+use crate::record::{Change, SigningKeyAnswer, SigningKeyRequest};
 use crate::refusal::Unknown;
 use crate::sigv4::Credential;
 use crate::time::UnixTime;
@@ -42,11 +43,18 @@ impl AccessKeyStore {
         slot: usize,
         value: Option<&[u8]>,
         version: u32,
+        feed: Option<&ChangeFeed>,
     ) {
         let Some(flight) = self.flights.get(call) else { return };
         let (Some(place), Stage::Looking) = (flight.place, flight.stage) else { return };
         let tenant = match self.shared.read(&place, value, now) {
             Found::Ours(Entry::Lease { until }) => return self.wait_for(now, call, until),
+            // It is one of the things that end when an access key changes.
+            Found::Ours(Entry::Denied { until, .. })
+                if self.was_made_since(feed, now, &flight.credential, until) =>
+            {
+                Tenant::Nobody
+            }
             Found::Ours(Entry::Denied { fault, until }) => {
                 let nothing = Nothing { verdict: Ok(fault), until };
                 let credential = flight.credential.clone();
@@ -55,7 +63,7 @@ impl AccessKeyStore {
             }
             Found::Ours(Entry::Key { confirmed_at, json }) => {
                 let credential = flight.credential.clone();
-                if self.adopt(now, &credential, confirmed_at, &json) {
+                if self.adopt(now, &credential, confirmed_at, &json, feed) {
                     return self.found(now, call);
                 }
                 Tenant::Nobody
@@ -84,6 +92,7 @@ impl AccessKeyStore {
         credential: &Credential,
         confirmed_at: UnixTime,
         json: &[u8],
+        feed: Option<&ChangeFeed>,
     ) -> bool {
         let confirmed_at = self.really(confirmed_at);
         let age = now.since(confirmed_at);
@@ -94,8 +103,30 @@ impl AccessKeyStore {
         }
         let request = SigningKeyRequest::new(credential);
         let Ok(answer) = SigningKeyAnswer::from_json(json, &request) else { return false };
-        self.hold(Rc::new(AccessKey::new(credential, answer)), confirmed_at);
-        age < self.freshness.fresh
+        let key = AccessKey::new(credential, answer);
+        if has_changed(feed, now, confirmed_at, &key) {
+            return false;
+        }
+        self.hold(Rc::new(key), confirmed_at, false);
+        age < self.fresh()
+    }
+
+    /// Whether an access key that was denied may be one since.
+    fn was_made_since(
+        &self,
+        feed: Option<&ChangeFeed>,
+        now: UnixTime,
+        credential: &Credential,
+        until: UnixTime,
+    ) -> bool {
+        let since = self.really(until - self.freshness.negative);
+        feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
+            feed.changed_since(since, |change| match change {
+                Change::All => true,
+                Change::AccessKey(id) => *id == credential.access_key,
+                _ => false,
+            })
+        })
     }
 
     /// It was there.

@@ -20,6 +20,9 @@
 //! | up to `cache.fresh` | the key |
 //! | up to twice that | the key, while it is fetched anew |
 //! | older | what is fetched; only if that fails, and up to `cache.stale`, the key |
+//!
+//! What the change feed tells of is let go of at once ([`AccessKeyStore::changed`]). While the feed
+//! is silent, nothing is fresh for longer than ten seconds.
 
 mod allowance;
 mod circuit;
@@ -44,7 +47,10 @@ pub use store::AccessKeyStore;
 
 use crate::fetch::{Answer, FetchFailure};
 use crate::keys::Written;
-use crate::record::{AccessKeyFault, CredentialRecord, SigningKeyAnswer, SigningKeyRequest};
+use crate::record::{
+    AccessKeyFault, Change, CredentialRecord, Delegation, Domain, SigningKeyAnswer,
+    SigningKeyRequest,
+};
 use crate::refusal::Unknown;
 use crate::sigv4::{Credential, SigningKey};
 
@@ -63,6 +69,28 @@ impl AccessKey {
     fn new(credential: &Credential, answer: SigningKeyAnswer) -> Self {
         let SigningKeyAnswer { signing_key, credential: record, .. } = answer;
         Self { credential: credential.clone(), signing_key, record }
+    }
+
+    /// Whether a change may have made it another one.
+    fn is_concerned_by(&self, change: &Change) -> bool {
+        let CredentialRecord { user, project, delegation, .. } = &self.record;
+        let is_domain = |domain: &Option<Domain>, id: &str| {
+            domain.as_ref().is_some_and(|domain| domain.id == id)
+        };
+        match change {
+            Change::All | Change::TokenKeys => false,
+            Change::AccessKey(id) => self.credential.access_key == *id,
+            Change::ApplicationCredential(id) => {
+                *delegation == Some(Delegation::ApplicationCredential(id.clone()))
+            }
+            Change::Domain(id) => {
+                is_domain(&user.domain, id)
+                    || project.as_ref().is_some_and(|project| is_domain(&project.domain, id))
+            }
+            Change::Project(id) => project.as_ref().is_some_and(|project| project.id == *id),
+            Change::Trust(id) => *delegation == Some(Delegation::Trust(id.clone())),
+            Change::User(id) => user.id == *id,
+        }
     }
 }
 

@@ -16,8 +16,9 @@ use super::local::{Held, Local, Nothing, Seeded, bounded};
 use super::shared::{Entry, Place, Shared};
 use super::{AccessKey, Action, Call, Event, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits};
+use crate::feed::ChangeFeed;
 use crate::fetch::{Answer, FetchFailure, Pause};
-use crate::record::{AccessKeyFault, Denial, SigningKeyAnswer, SigningKeyRequest};
+use crate::record::{AccessKeyFault, Change, Denial, SigningKeyAnswer, SigningKeyRequest};
 use crate::refusal::Unknown;
 use crate::shared::Seal;
 use crate::sigv4::Credential;
@@ -34,6 +35,7 @@ pub struct AccessKeyStore {
     calls: Allowance,
     circuit: Circuit,
     jitter: Pause,
+    is_feed_silent: bool,
     pub(super) shared: Shared,
     pub(super) flights: Flights,
     pub(super) stats: Stats,
@@ -60,6 +62,7 @@ impl AccessKeyStore {
             calls: Allowance::full(limits.calls_per_second, Duration::from_secs(1)),
             circuit: Circuit::new(seed),
             jitter: Pause::new(seed),
+            is_feed_silent: false,
             shared: Shared::new(slots, limits.shared_entries),
             flights: Flights::new(),
             stats: Stats::default(),
@@ -85,11 +88,13 @@ impl AccessKeyStore {
                 Err(cause) => Want::Refused { cause, retry_after: nothing.until.since(now) },
             };
         }
-        let fresh = self.freshness.fresh;
+        let fresh = self.fresh();
         if let Some(held) = self.local.held(credential)
+            && !held.is_suspect
             && now.since(held.confirmed_at) < fresh * 2
         {
-            let (key, is_due) = (Rc::clone(&held.key), now >= held.refresh_at);
+            let is_due = now >= held.refresh_at || now.since(held.confirmed_at) >= fresh;
+            let key = Rc::clone(&held.key);
             if is_due {
                 self.stats.stale += 1;
                 self.refresh(now, credential);
@@ -115,20 +120,34 @@ impl AccessKeyStore {
         Want::Parked
     }
 
-    /// Takes in one event at the time `now`.
-    pub fn handle(&mut self, now: UnixTime, event: Event<'_>) {
+    /// The change feed tells what has changed.
+    pub fn changed(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.local.changed(change);
+        }
+    }
+
+    /// How long a key is fresh: while the change feed is silent, not for long.
+    pub(super) fn fresh(&self) -> Duration {
+        let fresh = self.freshness.fresh;
+        if self.is_feed_silent { fresh.min(FRESH_IN_SILENCE) } else { fresh }
+    }
+
+    /// Takes in one event at the time `now`. `feed` knows what has changed lately.
+    pub fn handle(&mut self, now: UnixTime, event: Event<'_>, feed: Option<&ChangeFeed>) {
         self.observe(now);
+        self.is_feed_silent = feed.is_some_and(|feed| feed.is_silent(now));
         match event {
             Event::Tick => self.on_tick(now),
             Event::Slot { call, slot, value, version } => {
-                self.on_slot(now, call, slot, value, version);
+                self.on_slot(now, call, slot, value, version, feed);
                 self.send(now);
             }
             Event::Written { call, outcome } => {
                 self.on_written(call, outcome);
                 self.send(now);
             }
-            Event::Fetched(call, answer) => self.on_fetched(now, call, answer),
+            Event::Fetched(call, answer) => self.on_fetched(now, call, answer, feed),
             Event::Gone(request) => self.flights.leave(request),
         }
     }
@@ -187,7 +206,7 @@ impl AccessKeyStore {
     fn on_tick(&mut self, now: UnixTime) {
         // A call of which nothing was heard is lost; the proxy should have said so long ago.
         for call in self.flights.lost(now, self.timeout * 2) {
-            self.on_fetched(now, call, Err(FetchFailure::NoAnswer));
+            self.on_fetched(now, call, Err(FetchFailure::NoAnswer), None);
         }
         let (patience, retry_after) = match self.circuit.is_open(now) {
             Some(retry_after) => (Duration::ZERO, retry_after),
@@ -260,7 +279,13 @@ impl AccessKeyStore {
         allowance.take(now)
     }
 
-    fn on_fetched(&mut self, now: UnixTime, call: Call, answer: Result<Answer<'_>, FetchFailure>) {
+    fn on_fetched(
+        &mut self,
+        now: UnixTime,
+        call: Call,
+        answer: Result<Answer<'_>, FetchFailure>,
+        feed: Option<&ChangeFeed>,
+    ) {
         let body = answer.map(|answer| answer.body);
         let Some((flight, requests)) = self.flights.land(call) else { return };
         let (credential, began) = (&flight.credential, flight.since);
@@ -270,7 +295,9 @@ impl AccessKeyStore {
                 self.circuit.succeeded();
                 let json = Zeroizing::new(body.unwrap_or_default().to_vec());
                 self.share(&flight, call, &Entry::Key { confirmed_at: began, json });
-                self.hold(key, began);
+                // It may have been under way when something changed.
+                let is_suspect = has_changed(feed, now, began, &key);
+                self.hold(key, began, is_suspect);
                 Report::Fetched
             }
             Ok(Outcome::Denied(fault)) => {
@@ -305,9 +332,9 @@ impl AccessKeyStore {
     }
 
     /// Keeps a key for this worker.
-    pub(super) fn hold(&mut self, key: Rc<AccessKey>, confirmed_at: UnixTime) {
+    pub(super) fn hold(&mut self, key: Rc<AccessKey>, confirmed_at: UnixTime, is_suspect: bool) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
-        let is_evicted = self.local.hold(Held { key, confirmed_at, refresh_at });
+        let is_evicted = self.local.hold(Held { key, confirmed_at, refresh_at, is_suspect });
         self.stats.evicted += u64::from(is_evicted);
     }
 
@@ -372,6 +399,18 @@ fn is_about_the_question(failure: FetchFailure) -> bool {
     matches!(failure, FetchFailure::Status(400 | 413) | FetchFailure::SigningKey(_))
 }
 
+/// Whether a key may have become another since a time. A feed that has not begun knows nothing.
+pub(super) fn has_changed(
+    feed: Option<&ChangeFeed>,
+    now: UnixTime,
+    since: UnixTime,
+    key: &AccessKey,
+) -> bool {
+    feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
+        feed.changed_since(since, |change| *change == Change::All || key.is_concerned_by(change))
+    })
+}
+
 pub(super) fn ready(key: Rc<AccessKey>, now: UnixTime) -> Want {
     if key.record.is_expired(now) {
         Want::Denied(AccessKeyFault::AccessKeyExpired)
@@ -379,6 +418,9 @@ pub(super) fn ready(key: Rc<AccessKey>, now: UnixTime) -> Want {
         Want::Ready(key)
     }
 }
+
+/// How long a key is fresh while the change feed is silent.
+const FRESH_IN_SILENCE: Duration = Duration::from_secs(10);
 
 /// How long an access key is let be, of which the key server's answer makes no sense.
 const A_WHILE: Duration = Duration::from_secs(5);

@@ -121,25 +121,28 @@ impl World {
     }
 
     fn handle(&mut self, event: Event<'_>) {
-        self.store.handle(self.now, event);
+        self.store.handle(self.now, event, None);
         while let Some(action) = self.store.next_action() {
             match action {
                 Action::Read { call, slot, name } => {
                     let (value, version) = self.shared.read(&name);
                     let event = Event::Slot { call, slot, value, version };
-                    self.store.handle(self.now, event);
+                    self.store.handle(self.now, event, None);
                 }
                 Action::Write { call, name, value, version } => {
                     let outcome = self.shared.write(&name, value, version);
-                    self.store.handle(self.now, Event::Written { call, outcome });
+                    self.store.handle(self.now, Event::Written { call, outcome }, None);
                 }
                 Action::Fetch { call, question: request, .. } => {
                     self.calls += 1;
                     let twice = self.under_way.values().any(|(other, _)| *other == request);
                     assert!(!twice, "two calls for one key");
                     if self.server == Server::Unreachable {
-                        self.store
-                            .handle(self.now, Event::Fetched(call, Err(FetchFailure::NotSent)));
+                        self.store.handle(
+                            self.now,
+                            Event::Fetched(call, Err(FetchFailure::NotSent)),
+                            None,
+                        );
                     } else {
                         self.under_way.insert(call, (request, self.now));
                     }

@@ -100,22 +100,26 @@ impl Proxy {
     }
 
     fn handle(&mut self, worker: usize, event: Event<'_>) {
-        self.workers[worker].store.handle(self.now, event);
+        self.workers[worker].store.handle(self.now, event, None);
         while let Some(action) = self.workers[worker].store.next_action() {
             let Worker { store, under_way, parked } = &mut self.workers[worker];
             match action {
                 Action::Read { call, slot, name } => {
                     let (value, version) = self.shared.read(&name);
-                    store.handle(self.now, Event::Slot { call, slot, value, version });
+                    store.handle(self.now, Event::Slot { call, slot, value, version }, None);
                 }
                 Action::Write { call, name, value, version } => {
                     let outcome = self.shared.write(&name, value, version);
-                    store.handle(self.now, Event::Written { call, outcome });
+                    store.handle(self.now, Event::Written { call, outcome }, None);
                 }
                 Action::Fetch { call, question: request, .. } => {
                     self.calls.entry(request.to_json()).or_default().push(self.now);
                     if self.server == Server::Unreachable {
-                        store.handle(self.now, Event::Fetched(call, Err(FetchFailure::NotSent)));
+                        store.handle(
+                            self.now,
+                            Event::Fetched(call, Err(FetchFailure::NotSent)),
+                            None,
+                        );
                     } else {
                         under_way.insert(call, (request, self.now));
                     }

@@ -132,6 +132,14 @@ impl KeyStore {
         }
     }
 
+    /// The keys may have changed: they are to be fetched with the next tick.
+    pub fn renew(&mut self, now: UnixTime) {
+        self.observe(now);
+        if let Some(held) = &mut self.held {
+            held.refresh_at = now;
+        }
+    }
+
     /// What to do next; `None` until another event.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

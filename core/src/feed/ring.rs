@@ -1,0 +1,236 @@
+//! The latest changes, in order, and how far back they reach.
+
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::record::Change;
+use crate::time::UnixTime;
+
+/// The latest changes. There is always at least one: a ring begins with [`Change::All`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ring {
+    /// The number of the oldest one; the others follow without a gap.
+    first: u64,
+    changes: VecDeque<Noted>,
+    /// Of all that came in after this time, none is missing.
+    complete_since: UnixTime,
+}
+
+/// A change, and when it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// When the answer that brought it was there. A record that was asked for later than that
+    /// shows the change, while one that was asked for earlier may not, even if the call that
+    /// brought the change had begun before.
+    pub(super) at: UnixTime,
+    pub(super) change: Change,
+}
+
+/// A place in the order of changes. The time tells apart the numbers of two histories, of which
+/// one took the other's place in shared data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    number: u64,
+    at: UnixTime,
+}
+
+impl Ring {
+    /// The ring of a feed that begins.
+    pub(super) fn begun(at: UnixTime) -> Self {
+        let changes = VecDeque::from([Noted { at, change: Change::All }]);
+        Self { first: 0, changes, complete_since: at }
+    }
+
+    /// What was written down elsewhere, if it can be a ring.
+    pub(super) fn from_parts(
+        first: u64,
+        changes: VecDeque<Noted>,
+        complete_since: UnixTime,
+    ) -> Option<Self> {
+        let ids: usize = changes.iter().map(|noted| id_length(&noted.change)).sum();
+        let is_ring = (1..=MAX_NOTED).contains(&changes.len()) && ids <= MAX_IDS;
+        is_ring.then_some(Self { first, changes, complete_since })
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn changes(&self) -> &VecDeque<Noted> {
+        &self.changes
+    }
+
+    pub(super) fn complete_since(&self) -> UnixTime {
+        self.complete_since
+    }
+
+    /// Takes in one more change.
+    pub(super) fn note(&mut self, at: UnixTime, change: Change) {
+        if change == Change::All {
+            // Whatever was before it says nothing more.
+            self.drop_oldest(self.changes.len());
+            self.complete_since = self.complete_since.max(at);
+        }
+        self.changes.push_back(Noted { at, change });
+        let mut ids: usize = self.changes.iter().map(|noted| id_length(&noted.change)).sum();
+        while self.changes.len() > MAX_NOTED || ids > MAX_IDS {
+            ids -= self.changes.front().map_or(0, |noted| id_length(&noted.change));
+            self.drop_oldest(1);
+        }
+    }
+
+    /// The clock has been as far as `until` and went back: of two records with times before that,
+    /// nobody can tell which is the older, so that nothing is known of either.
+    pub(super) fn distrust(&mut self, until: UnixTime) {
+        self.complete_since = self.complete_since.max(until);
+    }
+
+    /// The place of the latest change.
+    pub(super) fn last(&self) -> Option<Position> {
+        self.changes.back().map(|noted| Position {
+            number: self.first.saturating_add(length(self.changes.len()) - 1),
+            at: noted.at,
+        })
+    }
+
+    /// All that has changed after a place; `None` if it is not known whether this is that place's
+    /// history.
+    pub(super) fn after(&self, position: Position) -> Option<Vec<Change>> {
+        let Some(index) = position.number.checked_sub(self.first) else {
+            let is_since_all = self.changes.front()?.change == Change::All;
+            return is_since_all.then(|| vec![Change::All]);
+        };
+        let index = usize::try_from(index).ok()?;
+        if self.changes.get(index)?.at != position.at {
+            return None;
+        }
+        let later = self.changes.iter().skip(index.saturating_add(1));
+        let changes: Vec<_> = later.map(|noted| noted.change.clone()).collect();
+        Some(if changes.contains(&Change::All) { vec![Change::All] } else { changes })
+    }
+
+    /// Whether all changes are here that a record of this time may lack.
+    pub(super) fn covers(&self, since: UnixTime) -> bool {
+        since > self.complete_since
+    }
+
+    /// Whether there is one of them that a record of this time may lack.
+    pub(super) fn has_since(&self, since: UnixTime, matches: impl Fn(&Change) -> bool) -> bool {
+        let mut later = self.changes.iter().filter(|noted| noted.at >= since);
+        later.any(|noted| noted.change == Change::All || matches(&noted.change))
+    }
+
+    fn drop_oldest(&mut self, count: usize) {
+        for noted in self.changes.drain(..count.min(self.changes.len())) {
+            self.first = self.first.saturating_add(1);
+            self.complete_since = self.complete_since.max(noted.at);
+        }
+    }
+}
+
+fn id_length(change: &Change) -> usize {
+    change.id().map_or(0, str::len)
+}
+
+fn length(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The most changes that are kept.
+pub(super) const MAX_NOTED: usize = 256;
+
+/// The most bytes that their ids take together. Keystone's have 32 or 64.
+pub(super) const MAX_IDS: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::record::MAX_CHANGE_ID;
+    use alloc::format;
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(secs)
+    }
+
+    fn user(number: usize) -> Change {
+        Change::User(format!("u{number}"))
+    }
+
+    #[test]
+    fn tells_what_came_after_a_place() {
+        let mut ring = Ring::begun(at(10));
+        let start = ring.last().unwrap();
+        assert_eq!(ring.after(start), Some(vec![]));
+        ring.note(at(20), user(1));
+        let middle = ring.last().unwrap();
+        ring.note(at(20), user(2));
+        assert_eq!(ring.after(start), Some(vec![user(1), user(2)]));
+        assert_eq!(ring.after(middle), Some(vec![user(2)]));
+        ring.note(at(30), Change::All);
+        ring.note(at(30), user(3));
+        assert_eq!(ring.after(middle), Some(vec![Change::All]));
+        assert_eq!(ring.after(ring.last().unwrap()), Some(vec![]));
+    }
+
+    #[test]
+    fn a_place_in_another_history_is_none() {
+        let (mut ours, mut theirs) = (Ring::begun(at(10)), Ring::begun(at(10)));
+        ours.note(at(20), user(1));
+        theirs.note(at(21), user(2));
+        theirs.note(at(22), user(3));
+        assert_eq!(theirs.after(ours.last().unwrap()), None);
+        assert_eq!(ours.after(theirs.last().unwrap()), None);
+    }
+
+    #[test]
+    fn keeps_the_latest_and_tells_how_far_back_it_reaches() {
+        let mut ring = Ring::begun(at(10));
+        assert!(!ring.covers(at(10)) && ring.covers(at(11)));
+        let start = ring.last().unwrap();
+        for number in 0..MAX_NOTED - 1 {
+            ring.note(at(20), user(number));
+        }
+        assert!(ring.after(start).is_some() && ring.covers(at(11)));
+        ring.note(at(30), user(999));
+        assert_eq!(ring.after(start), None);
+        assert_eq!(ring.changes().len(), MAX_NOTED);
+        // Only the beginning has gone so far.
+        assert!(ring.covers(at(11)));
+        ring.note(at(30), user(1000));
+        assert!(!ring.covers(at(20)) && ring.covers(at(21)));
+    }
+
+    #[test]
+    fn all_their_ids_take_no_more_than_their_share() {
+        let mut ring = Ring::begun(at(10));
+        for _ in 0..300 {
+            ring.note(at(20), Change::User("u".repeat(MAX_CHANGE_ID)));
+            let ids: usize = ring.changes().iter().map(|noted| id_length(&noted.change)).sum();
+            assert!(ids <= MAX_IDS);
+        }
+        assert_eq!(ring.changes().len(), MAX_IDS / MAX_CHANGE_ID);
+    }
+
+    #[test]
+    fn a_record_is_older_than_a_change_that_came_in_at_its_time_or_later() {
+        let mut ring = Ring::begun(at(10));
+        ring.note(at(20), user(1));
+        let has = |since| ring.has_since(at(since), |change| *change == user(1));
+        assert!(has(19) && has(20) && !has(21));
+        assert!(!ring.has_since(at(19), |change| *change == user(2)));
+        assert!(ring.has_since(at(10), |_| false), "the beginning matches everything");
+    }
+
+    #[test]
+    fn all_is_the_end_of_what_was_before() {
+        let mut ring = Ring::begun(at(10));
+        ring.note(at(20), user(1));
+        ring.note(at(30), Change::All);
+        assert_eq!(ring.changes().len(), 1);
+        assert!(!ring.covers(at(30)) && ring.covers(at(31)));
+    }
+}
