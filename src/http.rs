@@ -56,11 +56,13 @@ impl HttpContext for Request {
         self.action()
     }
 
-    fn on_http_request_trailers(&mut self, count: usize) -> Action {
-        if !Worker::strip(Part::Trailers, |_| ()) {
-            self.worker.abort(&self.stream);
-        } else if count > 0 {
+    /// Trailers without a field end a body like any others: HTTP/2 has them, and there is no last
+    /// piece then.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if Worker::strip(Part::Trailers, |_| ()) {
             self.feed(Input::Trailers);
+        } else {
+            self.worker.abort(&self.stream);
         }
         self.action()
     }

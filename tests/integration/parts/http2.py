@@ -73,8 +73,12 @@ class Client:
 
     def trailers(self, number, fields):
         fields = [(octets(name), octets(value)) for name, value in fields]
-        self.connection.send_headers(number, fields, end_stream=True)
-        self._flush()
+        if fields:
+            self.connection.send_headers(number, fields, end_stream=True)
+            self._flush()
+        else:
+            # h2 sends no frame without a field: HEADERS, with END_STREAM and END_HEADERS.
+            self.socket.sendall(b"\0\0\0\x01\x05" + number.to_bytes(4))
 
     def reset(self, number):
         self.connection.reset_stream(number)

@@ -194,6 +194,22 @@ def test_nor_does_it_over_http2(front, alice, upstream, way, name, path):
     assert not any(arrival.is_complete for arrival in upstream.requests_to(path))
 
 
+@pytest.mark.parametrize("trailers", [[], [("x-checksum", "1")], [("x-user-id", "forged")]])
+@pytest.mark.parametrize("name", ["another body", "no last chunk"])
+@pytest.mark.parametrize("way", WAYS)
+def test_nor_does_it_before_trailers(front, alice, upstream, way, name, trailers, path):
+    """Those without a field end a body too, and like any others they do it without a last piece."""
+    make, _ = ATTACKS[name]
+    signed, body = make(alice.account, path)
+    with Http2(front.ports[way]) as client:
+        stream = client.start(path, signed.headers, method="PUT", is_end=False, authority=DOMAIN)
+        client.data(stream, body, is_end=False)
+        client.trailers(stream, trailers)
+        response = client.response(stream)
+    assert (response.status, b"<Code>InvalidRequest</Code>" in response.body) == (400, True)
+    assert not any(arrival.is_complete for arrival in upstream.requests_to(path))
+
+
 @pytest.mark.parametrize("way", [*WAYS, "echo"])
 def test_headers_for_the_store_must_be_signed(front, alice, upstream, way, path):
     """Else a signed upload could be made a copy of what the signer alone may read."""
