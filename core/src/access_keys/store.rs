@@ -81,11 +81,15 @@ impl AccessKeyStore {
     /// A request wants the key of a credential.
     pub fn want(&mut self, now: UnixTime, request: u32, credential: &Credential) -> Want {
         self.observe(now);
-        if let Some(nothing) = self.local.nothing(&credential.access_key, now) {
-            self.stats.denied += 1;
-            return match nothing.verdict {
-                Ok(fault) => Want::Denied(fault),
-                Err(cause) => Want::Refused { cause, retry_after: nothing.until.since(now) },
+        if let Some(&Nothing { verdict, until }) = self.local.nothing(&credential.access_key, now) {
+            return match verdict {
+                Ok(fault) => {
+                    self.stats.denied += 1;
+                    Want::Denied(fault)
+                }
+                // What no sense was made of may have been asked by anybody: a key that is held
+                // serves on.
+                Err(_) => self.fallen_back(now, credential, until.since(now)),
             };
         }
         let fresh = self.fresh();

@@ -358,8 +358,13 @@ fn a_key_that_is_no_more_is_refused_with_the_next_answer() {
 
 #[test]
 fn while_the_key_server_fails_keys_serve_until_they_are_stale() {
-    for server in [Server::Failing, Server::Unreachable, Server::OfAnotherProtocol, Server::Silent]
-    {
+    for server in [
+        Server::Failing,
+        Server::Garbled,
+        Server::Unreachable,
+        Server::OfAnotherProtocol,
+        Server::Silent,
+    ] {
         let mut world = World::new(&json!({"cache": {"fresh": "10s", "stale": "60s"}}), 1);
         world.request("A", "r");
         world.tick();
@@ -419,6 +424,22 @@ fn an_answer_without_sense_is_about_its_question_only() {
     world.tick();
     world.answer();
     assert_eq!(world.word(other), "ready");
+}
+
+#[test]
+fn an_answer_without_sense_takes_no_key_that_is_held() {
+    let mut world = World::new(&json!({}), 1);
+    world.request("A", "r");
+    world.tick();
+    world.answer();
+    world.server = Server::Garbled;
+    let odd = world.request("A", "odd");
+    world.tick();
+    world.answer();
+    assert_eq!(world.word(odd), "keys_unavailable");
+    // Whoever knows an access key can ask for odd things in its name.
+    let request = world.request("A", "r");
+    assert_eq!(world.word(request), "ready");
 }
 
 #[test]
