@@ -77,6 +77,11 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_keys",
         "voussoir_signing_key_fetches_total",
         "voussoir_signing_keys",
+        "voussoir_signing_key_lookups_total",
+        "voussoir_waiting_requests",
+        "voussoir_feed_polls_total",
+        "voussoir_feed_changes_total",
+        "voussoir_feed_lag_milliseconds",
         "voussoir_listener_checks_total",
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests" in name}
