@@ -187,12 +187,13 @@ async fn watch_source(keys: Arc<dyn AccessKeys>, was_up: Arc<AtomicBool>, metric
 
 impl From<DatabaseError> for LookupError {
     fn from(error: DatabaseError) -> Self {
-        let is_missing_table = error.is_missing_table();
-        Self::Unavailable(if is_missing_table {
-            Unavailable::Schema
-        } else {
-            Unavailable::Database(error)
-        })
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<DatabaseError> for Unavailable {
+    fn from(error: DatabaseError) -> Self {
+        if error.is_missing_table() { Self::Schema } else { Self::Database(error) }
     }
 }
 

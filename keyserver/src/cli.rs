@@ -85,6 +85,36 @@ pub struct Serve {
     #[command(flatten)]
     pub store: StoreFlags,
 
+    /// How often to look for changes, for the filters to follow
+    #[arg(
+        long,
+        env = "VOUSSOIR_CHANGE_POLL",
+        value_name = "DURATION",
+        default_value = DEFAULT_CHANGE_POLL,
+        value_parser = change_poll
+    )]
+    pub change_poll: Duration,
+
+    /// How long to check an access key of Keystone for changes after it was last asked for
+    #[arg(
+        long,
+        env = "VOUSSOIR_RECHECK_FOR",
+        value_name = "DURATION",
+        default_value = DEFAULT_RECHECK_FOR,
+        value_parser = duration
+    )]
+    pub recheck_for: Duration,
+
+    /// Most access keys of Keystone that are checked for changes, and as many again of those denied
+    #[arg(
+        long,
+        env = "VOUSSOIR_RECHECK_KEYS",
+        value_name = "COUNT",
+        default_value_t = DEFAULT_RECHECK_KEYS,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub recheck_keys: u32,
+
     /// File of bearer tokens, one per line; a client must present one of them
     #[arg(long, env = "VOUSSOIR_BEARER_TOKENS", value_name = "FILE")]
     pub bearer_tokens: Option<PathBuf>,
@@ -212,6 +242,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     possible.contains(&duration).then_some(duration).ok_or(InvalidDuration)
 }
 
+/// A duration that a poll of databases can have: 100 ms to a minute.
+fn change_poll(text: &str) -> Result<Duration, String> {
+    let duration = duration(text).map_err(|why| why.to_string())?;
+    let possible = Duration::from_millis(100)..=Duration::from_secs(60);
+    let is_possible = possible.contains(&duration);
+    is_possible.then_some(duration).ok_or_else(|| "it must be 100ms to 60s".into())
+}
+
 /// A text that is no duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidDuration;
@@ -225,6 +263,9 @@ impl fmt::Display for InvalidDuration {
 impl std::error::Error for InvalidDuration {}
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9311";
+pub(crate) const DEFAULT_CHANGE_POLL: &str = "1s";
+pub(crate) const DEFAULT_RECHECK_FOR: &str = "1h";
+pub(crate) const DEFAULT_RECHECK_KEYS: u32 = 10_000;
 pub(crate) const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
 pub(crate) const DEFAULT_REQUEST_TIMEOUT: &str = "10s";
 /// More than the minute that filters let pass between two fetches, so that they keep their
@@ -310,5 +351,8 @@ mod tests {
             assert_eq!(duration(text), Err(InvalidDuration), "{text}");
         }
         assert_eq!(duration(&format!("{}h", u64::MAX)), Err(InvalidDuration));
+        for (text, is_poll) in [("99ms", false), ("100ms", true), ("60s", true), ("2m", false)] {
+            assert_eq!(change_poll(text).is_ok(), is_poll, "{text}");
+        }
     }
 }

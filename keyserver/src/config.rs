@@ -20,6 +20,18 @@ pub struct Config {
     pub(crate) bearer_tokens: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) limits: Limits,
+    pub(crate) changes: ChangesConfig,
+}
+
+/// How changes are found out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChangesConfig {
+    /// From the begin of one pass to the next.
+    pub(crate) poll: Duration,
+    /// How long an access key of Keystone is watched after it was asked for.
+    pub(crate) recheck_for: Duration,
+    /// How many of them.
+    pub(crate) recheck_keys: usize,
 }
 
 /// Where a Keystone keeps its EC2 credentials.
@@ -117,6 +129,11 @@ impl TryFrom<Serve> for Config {
                 idle: serve.idle_timeout,
                 shutdown: serve.shutdown_timeout,
             },
+            changes: ChangesConfig {
+                poll: serve.change_poll,
+                recheck_for: serve.recheck_for,
+                recheck_keys: usize::try_from(serve.recheck_keys).unwrap_or(usize::MAX),
+            },
         })
     }
 }
@@ -136,6 +153,7 @@ impl TryFrom<Demo> for Config {
             bearer_tokens: demo.bearer_tokens,
             tls: None,
             limits: Limits { connections: DEMO_CONNECTIONS, ..Limits::default() },
+            changes: ChangesConfig::default(),
         })
     }
 }
@@ -158,6 +176,17 @@ fn url(
     let Some(file) = file else { return Ok(url) };
     let read = DatabaseUrl::from_file(&file);
     read.map(Some).map_err(|why| ConfigError::UrlFile(flag, file, why))
+}
+
+impl Default for ChangesConfig {
+    fn default() -> Self {
+        let duration = |text| cli::duration(text).unwrap_or_default();
+        Self {
+            poll: duration(cli::DEFAULT_CHANGE_POLL),
+            recheck_for: duration(cli::DEFAULT_RECHECK_FOR),
+            recheck_keys: usize::try_from(cli::DEFAULT_RECHECK_KEYS).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 impl Default for Limits {

@@ -16,17 +16,18 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::access_keys::{AccessKeys, Sources};
+use crate::changes::{self, Check, Feed};
 use crate::config::{Config, Limits};
 use crate::connection::Connections;
 use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
 use crate::key_repository;
-use crate::keystone::Keystone;
+use crate::keystone::{Keystone, Recheck, Revocations, Watched};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
 use crate::reload;
-use crate::store::Store;
+use crate::store::{Store, StoreChanges};
 
 /// A server that listens, and serves once it is run.
 pub struct Server {
@@ -79,16 +80,23 @@ impl Server {
         let runtime = |why: io::Error| StartError::Runtime(why.into());
         // In the order in which they are asked: what an operator put there comes first.
         let mut sources: Vec<Arc<dyn AccessKeys>> = Vec::new();
+        let feed = Arc::new(Feed::new(config.changes.poll, Arc::clone(&metrics)));
+        let mut checks: Vec<Box<dyn Check>> = Vec::new();
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
                 .map_err(|why| StartError::Configuration(why.into()))?;
-            let database = Database::open(store.url, Purpose::Read);
+            let database = Arc::new(Database::open(store.url, Purpose::Read));
+            checks.push(Box::new(StoreChanges::new(Arc::clone(&database))));
             sources.push(Arc::new(Store { database, keys }));
         }
         if let Some(keystone) = config.keystone {
             let keys = key_repository::watch(keystone.credential_keys, Arc::clone(&metrics));
-            let database = Database::open(keystone.url, Purpose::Read);
-            sources.push(Arc::new(Keystone::new(database, keys.map_err(runtime)?)));
+            let database = Arc::new(Database::open(keystone.url, Purpose::Read));
+            let watched =
+                Arc::new(Watched::new(config.changes, Arc::clone(&feed), Arc::clone(&metrics)));
+            checks.push(Box::new(Recheck::new(Arc::clone(&database), Arc::clone(&watched))));
+            checks.push(Box::new(Revocations::new(Arc::clone(&database))));
+            sources.push(Arc::new(Keystone::new(database, keys.map_err(runtime)?, watched)));
         }
 
         let listener = TcpListener::bind(config.listen).await.map_err(|why| {
@@ -117,11 +125,19 @@ impl Server {
             ..config.limits
         };
         let ending = Sender::new(false);
+        if let Some(keys) = &keys {
+            let feed = Arc::clone(&feed);
+            tokio::spawn(changes::tell_rotations(keys.clone(), feed, ending.subscribe()));
+        }
+        let passes =
+            changes::run(checks, Arc::clone(&feed), Arc::clone(&metrics), ending.subscribe());
+        tokio::spawn(passes);
         let sources = Sources::new(sources, Arc::clone(&metrics), &ending.subscribe());
         let router = http::router(Arc::new(Context {
             access: Access { certificate, tokens },
             keys,
             sources,
+            feed,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),
         }));

@@ -79,6 +79,40 @@ impl Database {
         .await
     }
 
+    /// All rows that a statement gives for some of many texts. Where it has `{ids}` in it, the texts
+    /// are bound, some hundred at a time; a text may be asked for more than once.
+    pub(crate) async fn rows_of(
+        &self,
+        sql: &'static str,
+        ids: &[&str],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        let mut all = Vec::new();
+        let places = sql.matches(IDS).count();
+        for ids in ids.chunks(MAX_IDS) {
+            // Few lengths are few statements to prepare.
+            let length = LENGTHS.into_iter().find(|length| *length >= ids.len());
+            let padding = length.unwrap_or(MAX_IDS).saturating_sub(ids.len());
+            let padded = ids.iter().chain(ids.last().into_iter().cycle().take(padding));
+            let values: Vec<Value<'_>> = padded.map(|id| Value::from(*id)).collect();
+            let marks = vec!["?"; values.len()].join(",");
+            let values = values.repeat(places);
+            let sql = sql.replace(IDS, &marks);
+            all.extend(
+                in_time(async {
+                    Ok(match self {
+                        Self::MySql(pool) => rows(pool, sql, &values, Row::MySql).await?,
+                        Self::Postgres(pool) => {
+                            rows(pool, numbered(&sql), &values, Row::Postgres).await?
+                        }
+                        Self::Sqlite(pool) => rows(pool, sql, &values, Row::Sqlite).await?,
+                    })
+                })
+                .await?,
+            );
+        }
+        Ok(all)
+    }
+
     /// The first row that a statement gives.
     pub(crate) async fn row(
         &self,
@@ -86,6 +120,27 @@ impl Database {
         values: &[Value<'_>],
     ) -> Result<Option<Row>, DatabaseError> {
         Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Executes all of these statements or none; returns how many rows each changed.
+    pub(crate) async fn transaction(
+        &self,
+        statements: &[(&'static str, &[Value<'_>])],
+    ) -> Result<Vec<u64>, DatabaseError> {
+        in_time(async {
+            Ok(match self {
+                Self::MySql(pool) => {
+                    transact(pool, statements, str::to_owned, |done| done.rows_affected()).await?
+                }
+                Self::Postgres(pool) => {
+                    transact(pool, statements, numbered, |done| done.rows_affected()).await?
+                }
+                Self::Sqlite(pool) => {
+                    transact(pool, statements, str::to_owned, |done| done.rows_affected()).await?
+                }
+            })
+        })
+        .await
     }
 
     /// Executes a statement; returns how many rows it changed.
@@ -147,6 +202,28 @@ where
     Ok(bound(sql, values).fetch_all(pool).await?.into_iter().map(wrap).collect())
 }
 
+async fn transact<DB>(
+    pool: &Pool<DB>,
+    statements: &[(&'static str, &[Value<'_>])],
+    spell: fn(&str) -> String,
+    changed: fn(DB::QueryResult) -> u64,
+) -> Result<Vec<u64>, sqlx::Error>
+where
+    DB: sqlx::Database,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    Option<String>: Encode<'static, DB> + Type<DB>,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+{
+    let mut transaction = pool.begin().await?;
+    let mut counts = Vec::with_capacity(statements.len());
+    for (sql, values) in statements {
+        counts.push(changed(bound(spell(sql), values).execute(&mut *transaction).await?));
+    }
+    transaction.commit().await?;
+    Ok(counts)
+}
+
 /// A statement with its values. The assertion holds: the text comes from a `&'static str`.
 fn bound<DB>(sql: String, values: &[Value<'_>]) -> sqlx::query::Query<'static, DB, DB::Arguments>
 where
@@ -168,6 +245,12 @@ fn numbered(sql: &str) -> String {
     let first = parts.next().unwrap_or_default().to_owned();
     (1..).zip(parts).fold(first, |sql, (number, part)| format!("{sql}${number}{part}"))
 }
+
+/// Where the ids of [`Database::rows_of`] go.
+const IDS: &str = "{ids}";
+/// How many ids are asked for at a time: enough that the way to the database does not count.
+const LENGTHS: [usize; 4] = [1, 16, 128, MAX_IDS];
+const MAX_IDS: usize = 512;
 
 /// Few are enough: a lookup takes a millisecond, and edges remember the answer.
 const MAX_CONNECTIONS: u32 = 8;
@@ -216,5 +299,42 @@ mod tests {
         assert_eq!(row.integer(1).unwrap(), i64::MIN);
         assert_eq!(row.optional_text(2).unwrap(), None);
         assert!(row.text(2).is_err());
+    }
+
+    #[tokio::test]
+    async fn many_are_asked_for_at_once_and_each_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl =
+            format!("sqlite:{}/x.db", directory.path().display()).parse().unwrap();
+        let database = Database::open(url, Purpose::Write);
+        database.execute("CREATE TABLE t (a TEXT)", &[]).await.unwrap();
+        let ids: Vec<String> = (0..1200).map(|id| format!("id-{id}")).collect();
+        let fill = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n \
+                    WHERE i < 1199) SELECT 'id-' || i FROM n";
+        database.execute(fill, &[]).await.unwrap();
+        let sql =
+            "SELECT a FROM t WHERE a IN ({ids}) UNION SELECT '+' || a FROM t WHERE a IN ({ids})";
+        for count in [0, 1, 2, 16, 17, 511, 512, 513, 1200] {
+            let asked: Vec<&str> = ids.iter().take(count).map(|id| &**id).collect();
+            let rows = database.rows_of(sql, &asked).await.unwrap();
+            assert_eq!(rows.len(), 2 * count);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transaction_is_done_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl =
+            format!("sqlite:{}/x.db", directory.path().display()).parse().unwrap();
+        let database = Database::open(url, Purpose::Write);
+        database.execute("CREATE TABLE t (a BIGINT PRIMARY KEY)", &[]).await.unwrap();
+        let insert = "INSERT INTO t VALUES (?)";
+        let values = |value: i64| [Value::from(value)];
+        let (one, two) = (values(1), values(2));
+        let counts = database.transaction(&[(insert, &one), ("UPDATE t SET a = a", &[])]).await;
+        assert_eq!(counts.unwrap(), [1, 1]);
+        assert!(database.transaction(&[(insert, &two), (insert, &one)]).await.is_err());
+        let row = database.row("SELECT count(*) FROM t", &[]).await.unwrap().unwrap();
+        assert_eq!(row.integer(0).unwrap(), 1);
     }
 }

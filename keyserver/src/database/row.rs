@@ -68,7 +68,10 @@ impl Row {
     pub(crate) fn optional_integer(&self, column: usize) -> Result<Option<i64>, DatabaseError> {
         Ok(match self {
             Self::MySql(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+            // Its INTEGER has 32 bits, and is no BIGINT to it.
+            Self::Postgres(row) => row
+                .try_get(column)
+                .or_else(|_| row.try_get(column).map(|short: Option<i32>| short.map(i64::from))),
             Self::Sqlite(row) => row.try_get(column),
         }?)
     }

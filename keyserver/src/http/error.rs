@@ -17,6 +17,8 @@ pub(super) enum Error {
     ContentTooLarge,
     /// There is no such access key, or it is good no more.
     Denied(AccessKeyFault),
+    /// What has changed since a cursor is not known.
+    Gone,
     /// A path of ours, but not one of its methods. The router adds `Allow`.
     MethodNotAllowed,
     /// No path of ours.
@@ -29,6 +31,8 @@ pub(super) enum Error {
     NoTokenKeys,
     /// The client may not have keys.
     Refused(Refusal),
+    /// What has changed cannot be found out now.
+    Silent,
     /// Whether there is such an access key cannot be found out now.
     Unavailable,
     /// Something other than JSON was sent.
@@ -40,11 +44,12 @@ impl Error {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Gone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(_) | Self::NoSigningKeys | Self::NoTokenKeys | Self::NotFound => {
                 StatusCode::NOT_FOUND
             }
-            Self::NotReady | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Silent | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(Refusal::NoCertificate) => StatusCode::FORBIDDEN,
             Self::Refused(Refusal::NoToken | Refusal::WrongToken) => StatusCode::UNAUTHORIZED,
@@ -61,6 +66,9 @@ impl Error {
             Self::Denied(AccessKeyFault::AccessKeyExpired) => "The access key has ended.",
             // What is to come is told by its reason.
             Self::Denied(_) => "There is no such access key.",
+            Self::Gone => {
+                "What has changed since this cursor is not known: begin anew, without a cursor."
+            }
             Self::MethodNotAllowed => "This path has other methods: the Allow header names them.",
             Self::NoSigningKeys => {
                 "This key server has no access keys: it was started without --store and \
@@ -71,6 +79,7 @@ impl Error {
             }
             Self::NotFound => "There is nothing at this path.",
             Self::NotReady => "What this key server reads its keys from was not complete yet.",
+            Self::Silent => "What has changed cannot be found out now.",
             Self::Unavailable => "The access key cannot be looked up now.",
             Self::UnsupportedMediaType => "The body must be application/json.",
             Self::Refused(Refusal::NoCertificate) => "A client certificate is required.",
@@ -86,13 +95,14 @@ impl Error {
             Self::BadRequest(_)
             | Self::ContentTooLarge
             | Self::Denied(_)
+            | Self::Gone
             | Self::MethodNotAllowed
             | Self::NoSigningKeys
             | Self::NoTokenKeys
             | Self::NotFound
             | Self::Refused(Refusal::NoCertificate)
             | Self::UnsupportedMediaType => None,
-            Self::NotReady | Self::Unavailable => Some((RETRY_AFTER, "1")),
+            Self::NotReady | Self::Silent | Self::Unavailable => Some((RETRY_AFTER, "1")),
             // RFC 6750, section 3: no error code when no token was presented.
             Self::Refused(Refusal::NoToken) => Some((WWW_AUTHENTICATE, "Bearer")),
             Self::Refused(Refusal::WrongToken) => {
@@ -106,9 +116,10 @@ impl Error {
         match self {
             Self::Denied(fault) => fault.reason(),
             Self::NoSigningKeys => "not_configured",
-            Self::NotReady | Self::Unavailable => "unavailable",
+            Self::NotReady | Self::Silent | Self::Unavailable => "unavailable",
             Self::BadRequest(_)
             | Self::ContentTooLarge
+            | Self::Gone
             | Self::MethodNotAllowed
             | Self::NoTokenKeys
             | Self::NotFound

@@ -1,6 +1,7 @@
-//! The HTTP side: five paths, and what every answer has in common.
+//! The HTTP side: six paths, and what every answer has in common.
 
 mod access;
+mod changes;
 mod error;
 mod etag;
 mod probes;
@@ -24,8 +25,8 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tracing::{debug, field, info};
 use voussoir_core::record::{
-    MAX_SIGNING_KEY_REQUEST_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION, SIGNING_KEYS_PATH,
-    TOKEN_KEYS_PATH,
+    CHANGES_PATH, MAX_SIGNING_KEY_REQUEST_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
 };
 
 pub(crate) use access::Access;
@@ -33,6 +34,7 @@ use access::Refusal;
 use error::Error;
 
 use crate::access_keys::Sources;
+use crate::changes::Feed;
 use crate::key_repository::Published;
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
@@ -43,6 +45,7 @@ pub(crate) struct Context {
     /// Empty until a first complete set was read; absent if there is no key repository.
     pub(crate) keys: Option<Receiver<Option<Arc<Published>>>>,
     pub(crate) sources: Sources,
+    pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
     /// For log lines that a client can cause.
     pub(crate) allowance: Allowance,
@@ -62,6 +65,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route(TOKEN_KEYS_PATH, get(token_keys::get))
         .route(SIGNING_KEYS_PATH, post(signing_keys::post))
+        .route(CHANGES_PATH, get(changes::get))
         .layer(DefaultBodyLimit::max(MAX_SIGNING_KEY_REQUEST_BYTES))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
         .route(HEALTHZ_PATH, get(probes::healthz))
@@ -104,7 +108,7 @@ async fn observe(State(context): State<Arc<Context>>, request: Request, next: Ne
 
 /// The path if it is one of ours. Any other is a client's text, and goes into no metric or log.
 fn known_path(path: &str) -> &'static str {
-    [TOKEN_KEYS_PATH, SIGNING_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH]
+    [TOKEN_KEYS_PATH, SIGNING_KEYS_PATH, CHANGES_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH]
         .into_iter()
         .find(|known| *known == path)
         .unwrap_or("other")

@@ -1,6 +1,7 @@
 //! The router, called without a network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::{
@@ -10,13 +11,14 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, Request};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
-use voussoir_core::record::{AccessKeyFault, Denial, FernetKey, KeySet};
+use voussoir_core::record::{AccessKeyFault, Change, Changes, Denial, FernetKey, KeySet};
 use voussoir_core::secret::Secret;
 use voussoir_core::time::UnixTime;
 
 use super::*;
 use crate::access_keys::{AccessKey, AccessKeys, Answering, LookupError, Unavailable};
 use crate::bearer_tokens::BearerTokens;
+use crate::clock;
 use crate::reload::FromFiles as _;
 
 const TOKENS: &str = "0123456789abcdef-one\n0123456789abcdef-two\n";
@@ -89,8 +91,10 @@ impl World {
         let keys = watch::Sender::new(None);
         let metrics = Arc::new(Metrics::new());
         let ended = watch::Sender::new(false).subscribe();
+        let feed = Feed::new(Duration::from_secs(1), Arc::clone(&metrics));
         let context = Context {
             access: Access { certificate, tokens },
+            feed: Arc::new(feed),
             keys: Some(keys.subscribe()),
             sources: Sources::new(Vec::new(), Arc::clone(&metrics), &ended),
             metrics,
@@ -196,6 +200,7 @@ async fn every_answer_says_which_protocol_and_is_not_stored() {
         ("GET", READYZ_PATH),
         ("GET", METRICS_PATH),
         ("POST", SIGNING_KEYS_PATH),
+        ("GET", CHANGES_PATH),
         ("GET", "/nothing"),
     ] {
         for headers in [&[][..], &[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "*")]] {
@@ -283,7 +288,7 @@ async fn errors_are_json_with_code_title_and_message() {
 #[tokio::test]
 async fn other_methods_are_told_which_are_allowed() {
     let world = World::new();
-    for path in [TOKEN_KEYS_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH] {
+    for path in [TOKEN_KEYS_PATH, CHANGES_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"] {
             let answer = world.answers(method, path, &[(AUTHORIZATION, BEARER)]).await;
             assert_eq!((answer.status, answer.header(ALLOW)), (405, "GET,HEAD"), "{method} {path}");
@@ -353,7 +358,7 @@ async fn a_signing_key_needs_what_the_other_keys_need() {
 
 /// A question of today.
 fn question() -> String {
-    let today = crate::clock::now().to_string()[..10].replace('-', "");
+    let today = clock::now().to_string()[..10].replace('-', "");
     format!(r#"{{"access_key":"AKID","date":"{today}","region":"us-east-1","service":"s3"}}"#)
 }
 
@@ -380,6 +385,17 @@ async fn the_openapi_file_agrees_with_the_router() {
     }
     let world = World::saying(None).without_token_keys();
     given.push((TOKEN_KEYS_PATH.into(), world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status));
+    for (world, headers) in
+        [(&World::new(), &[(AUTHORIZATION, BEARER)][..]), (&World::new(), &[]), (&unready, &[])]
+    {
+        for after in ["", "?after=x"] {
+            let path = format!("{CHANGES_PATH}{after}");
+            let status = async || world.answers("GET", &path, headers).await.status;
+            given.push((CHANGES_PATH.into(), status().await));
+            world.context.feed.checked(clock::now(), Duration::ZERO);
+            given.push((CHANGES_PATH.into(), status().await));
+        }
+    }
     given.push((SIGNING_KEYS_PATH.into(), 200));
     for world in [&ready, &unready, &World::saying(None)] {
         let unasked = world.answers("POST", SIGNING_KEYS_PATH, &[]).await;
@@ -400,6 +416,46 @@ async fn the_openapi_file_agrees_with_the_router() {
     given.sort();
     given.dedup();
     assert_eq!(described(include_str!("../../../docs/openapi/keyserver.yaml")), given);
+}
+
+#[tokio::test]
+async fn changes_are_told_to_those_who_may_have_keys() {
+    let world = World::new();
+    let path = |after: &str| format!("{CHANGES_PATH}{after}");
+    let bearer = [(AUTHORIZATION, BEARER)];
+    assert_eq!(world.answers("GET", CHANGES_PATH, &[]).await.status, 401);
+    let answer = world.answers("GET", CHANGES_PATH, &bearer).await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"), "no pass yet");
+
+    world.context.feed.checked(clock::now(), Duration::ZERO);
+    let answer = world.answers("GET", &path("?other=1"), &bearer).await;
+    assert_eq!(answer.header(CONTENT_TYPE), "application/json");
+    let start = Changes::from_json(answer.body.as_bytes(), None).unwrap();
+    assert_eq!((&*start.changes, start.more), (&[][..], false));
+    world.context.feed.tell(Change::AccessKey("A\"K".into()));
+    for query in ["?after=", "?x&after="] {
+        let after = path(&format!("{query}{}", start.cursor.as_str()));
+        let answer = world.answers("GET", &after, &bearer).await;
+        let answer = Changes::from_json(answer.body.as_bytes(), Some(&start.cursor)).unwrap();
+        assert_eq!(answer.changes, [Change::AccessKey("A\"K".into())]);
+    }
+    for query in ["?after", "?after=x"] {
+        let answer = world.answers("GET", &path(query), &bearer).await;
+        let expected = if query == "?after" { 200 } else { 410 };
+        assert_eq!(answer.status, expected, "{query}");
+    }
+    let cursor = start.cursor.as_str();
+    for query in
+        ["?after=".to_owned(), "?after=1".into(), format!("?after={cursor}&after={cursor}")]
+    {
+        let answer = world.answers("GET", &path(&query), &bearer).await;
+        assert_eq!(answer.status, 410, "{query}");
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(
+            (&body["error"]["code"], &body["error"]["title"]),
+            (&410.into(), &"Gone".into())
+        );
+    }
 }
 
 /// The paths and status codes of the file, which are the only lines of their form.

@@ -41,7 +41,7 @@ pub async fn run(keys: Keys) -> Result<(), StartError> {
         KeysCommand::Enable(flags) => set_enabled(flags, true).await?,
         KeysCommand::Delete(Named { store, access_key }) => {
             let (database, _) = open(store).await?;
-            if !store::delete(&database, &access_key).await.map_err(failed)? {
+            if !store::delete(&database, &access_key, clock::now()).await.map_err(failed)? {
                 return Err(failed(KeysError::Unknown(access_key)));
             }
             Zeroizing::new(format!("{access_key} is deleted"))

@@ -13,44 +13,44 @@ use super::statements::{application_credential, credential, trust};
 use crate::database::{DatabaseError, Row};
 
 /// A role as the database has it.
-#[derive(Clone, Debug, Deserialize)]
-struct KnownRole {
-    id: String,
-    name: String,
-    domain_id: Option<String>,
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct KnownRole {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) domain_id: Option<String>,
 }
 
 /// A credential with its user and project, and the roles that the one has in the other.
 #[derive(Debug)]
 pub(super) struct Owner {
-    user: User,
-    project: Option<Project>,
-    is_enabled: bool,
-    roles: Vec<KnownRole>,
+    pub(super) user: User,
+    pub(super) project: Option<Project>,
+    pub(super) is_enabled: bool,
+    pub(super) roles: Vec<KnownRole>,
 }
 
 /// An application credential that a credential was made with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ApplicationCredential {
-    user_id: String,
-    project_id: Option<String>,
-    expires_at: Option<i64>,
-    has_access_rules: bool,
-    roles: Vec<KnownRole>,
+    pub(super) user_id: String,
+    pub(super) project_id: Option<String>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) has_access_rules: bool,
+    pub(super) roles: Vec<KnownRole>,
 }
 
 /// A trust that a credential was made with.
 #[derive(Debug)]
 pub(super) struct Trust {
-    trustor_id: String,
-    trustee_id: String,
-    project_id: Option<String>,
-    is_impersonation: bool,
-    expires_at: Option<i64>,
-    is_special: bool,
-    is_enabled: bool,
-    roles: Vec<KnownRole>,
-    trustor_roles: Vec<KnownRole>,
+    pub(super) trustor_id: String,
+    pub(super) trustee_id: String,
+    pub(super) project_id: Option<String>,
+    pub(super) is_impersonation: bool,
+    pub(super) expires_at: Option<i64>,
+    pub(super) is_special: bool,
+    pub(super) is_enabled: bool,
+    pub(super) roles: Vec<KnownRole>,
+    pub(super) trustor_roles: Vec<KnownRole>,
 }
 
 impl Owner {
@@ -200,7 +200,7 @@ fn end(expires_at: Option<i64>, now: UnixTime) -> Result<Option<u64>, AccessKeyF
     Ok(Some(expires_at.as_secs()))
 }
 
-fn yes(row: &Row, column: usize) -> Result<bool, DatabaseError> {
+pub(super) fn yes(row: &Row, column: usize) -> Result<bool, DatabaseError> {
     Ok(row.text(column)? == "y")
 }
 

@@ -18,11 +18,44 @@ pub(super) struct Statements {
     pub(super) check: &'static str,
     /// The credential of an id, its user and project with their roles; see [`credential`].
     pub(super) credential: &'static str,
-    /// The application credential of an id; see [`application_credential`].
-    pub(super) application_credential: &'static str,
     /// The trust of an id, given twice, with the roles that it gives; see [`trust`].
     pub(super) trust: &'static str,
+    /// Of credentials: id, type, user, project, SHA-256 of the blob; in SQLite the blob itself.
+    pub(super) credentials: &'static str,
+    /// Of users: id, name, domain, `y` if enabled.
+    pub(super) users: &'static str,
+    /// Of users: the user and one of its groups.
+    pub(super) groups: &'static str,
+    /// Of application credentials; see [`application_credential`].
+    pub(super) application_credentials: &'static str,
+    /// Of trusts: id, and the columns of [`trust`] up to `IS_SPECIAL`, one place further on.
+    pub(super) trusts: &'static str,
 }
+
+// What is the same in all dialects.
+
+/// Of the actors, users or groups: actor, target, role, `y` if inherited, `y` if on a project.
+pub(super) const ASSIGNMENTS: &str = "\
+    SELECT actor_id, target_id, role_id, CASE WHEN inherited THEN 'y' ELSE 'n' END, \
+    CASE WHEN type IN ('UserProject', 'GroupProject') THEN 'y' ELSE 'n' END \
+    FROM assignment WHERE actor_id IN ({ids})";
+/// Of projects and domains: id, name, domain, parent, `y` if enabled, `y` if a domain.
+pub(super) const PROJECTS: &str = "\
+    SELECT id, name, domain_id, parent_id, CASE WHEN enabled THEN 'y' ELSE 'n' END, \
+    CASE WHEN is_domain THEN 'y' ELSE 'n' END FROM project WHERE id IN ({ids})";
+/// All roles: id, name, domain.
+pub(super) const ROLES: &str = "SELECT id, name, domain_id FROM role";
+/// All rules: a role, and the one that it implies.
+pub(super) const IMPLIED_ROLES: &str = "SELECT prior_role_id, implied_role_id FROM implied_role";
+/// Of trusts: the trust and one of its roles.
+pub(super) const TRUST_ROLES: &str =
+    "SELECT trust_id, role_id FROM trust_role WHERE trust_id IN ({ids})";
+/// The highest id of an event of revocation, 0 if there is none.
+pub(super) const LAST_REVOCATION: &str = "SELECT COALESCE(max(id), 0) FROM revocation_event";
+/// Events of revocation above an id, in the order of their ids: id, user, project, domain, trust.
+pub(super) const REVOCATIONS: &str = "\
+    SELECT id, user_id, project_id, domain_id, trust_id FROM revocation_event \
+    WHERE id > ? ORDER BY id LIMIT 1000";
 
 impl Statements {
     pub(super) fn of(engine: Engine) -> &'static Self {
@@ -53,7 +86,7 @@ pub(super) mod credential {
     pub(in crate::keystone) const TYPE: usize = 11;
 }
 
-/// The columns of [`Statements::application_credential`].
+/// The columns of [`Statements::application_credentials`].
 pub(super) mod application_credential {
     pub(in crate::keystone) const USER_ID: usize = 0;
     pub(in crate::keystone) const PROJECT_ID: usize = 1;
@@ -63,6 +96,7 @@ pub(super) mod application_credential {
     pub(in crate::keystone) const HAS_ACCESS_RULES: usize = 3;
     /// A JSON array of `id`, `name`, `domain_id`; or `NULL`.
     pub(in crate::keystone) const ROLES: usize = 4;
+    pub(in crate::keystone) const ID: usize = 5;
 }
 
 /// The columns of [`Statements::trust`].
@@ -107,16 +141,36 @@ macro_rules! effective_roles {
     };
 }
 
-/// All statements: quoting of `user`, whether a membership still holds, a JSON array of roles.
+/// What the tables of [`user_names`] call the user `u`: the same each time, also if several
+/// identity providers know it.
+macro_rules! user_name {
+    () => {
+        "COALESCE(lu.name, nu.name, (SELECT min(fu.display_name) FROM federated_user fu \
+         WHERE fu.user_id = u.id))"
+    };
+}
+
+/// The tables with the names of users.
+macro_rules! user_names {
+    () => {
+        " LEFT JOIN local_user lu ON lu.user_id = u.id\
+         \x20LEFT JOIN nonlocal_user nu ON nu.user_id = u.id"
+    };
+}
+
+/// All statements: quoting of `user`, whether a membership still holds, a JSON array of roles, the
+/// SHA-256 of a blob.
 macro_rules! statements {
-    ($user:literal, $still_verified:literal, $roles:literal) => {
+    ($user:literal, $still_verified:literal, $roles:literal, $blob_hash:literal) => {
         Statements {
             check: "SELECT count(*) FROM credential WHERE id = ''",
             credential: concat!(
                 "WITH RECURSIVE c AS (SELECT user_id, project_id, encrypted_blob, type FROM credential",
                 " WHERE id = ? AND type = 'ec2'),",
                 effective_roles!($still_verified),
-                " SELECT c.encrypted_blob, c.user_id, COALESCE(lu.name, nu.name, fu.display_name),",
+                " SELECT c.encrypted_blob, c.user_id, ",
+                user_name!(),
+                ",",
                 " ud.id, ud.name, c.project_id, p.name, pd.id, pd.name,",
                 " CASE WHEN u.enabled AND ud.enabled AND p.enabled AND pd.enabled",
                 " THEN 'y' ELSE 'n' END,",
@@ -126,23 +180,51 @@ macro_rules! statements {
                 " FROM c LEFT JOIN ",
                 $user,
                 " u ON u.id = c.user_id",
-                " LEFT JOIN local_user lu ON lu.user_id = u.id",
-                " LEFT JOIN nonlocal_user nu ON nu.user_id = u.id",
-                " LEFT JOIN federated_user fu ON fu.user_id = u.id",
+                user_names!(),
                 " LEFT JOIN project ud ON ud.id = u.domain_id AND ud.is_domain",
                 " LEFT JOIN project p ON p.id = c.project_id",
                 " LEFT JOIN project pd ON pd.id = p.domain_id AND pd.is_domain",
                 " LIMIT 1"
             ),
-            application_credential: concat!(
+            credentials: concat!(
+                "SELECT id, type, user_id, project_id, ",
+                $blob_hash,
+                " FROM credential WHERE type = 'ec2' AND id IN ({ids})"
+            ),
+            users: concat!(
+                "SELECT u.id, ",
+                user_name!(),
+                ", u.domain_id, CASE WHEN u.enabled THEN 'y' ELSE 'n' END FROM ",
+                $user,
+                " u",
+                user_names!(),
+                " WHERE u.id IN ({ids})"
+            ),
+            groups: concat!(
+                "SELECT user_id, group_id FROM user_group_membership WHERE user_id IN ({ids})",
+                " UNION SELECT e.user_id, e.group_id FROM expiring_user_group_membership e",
+                " JOIN identity_provider i ON i.id = e.idp_id",
+                " WHERE ",
+                $still_verified,
+                " AND e.user_id IN ({ids})"
+            ),
+            trusts: concat!(
+                "SELECT t.id, t.trustor_user_id, t.trustee_user_id, t.project_id,",
+                " CASE WHEN t.impersonation THEN 'y' ELSE 'n' END, t.expires_at_int,",
+                " CASE WHEN t.remaining_uses IS NOT NULL OR t.redelegated_trust_id IS NOT NULL",
+                " OR (t.expires_at IS NOT NULL AND t.expires_at_int IS NULL)",
+                " THEN 'y' ELSE 'n' END",
+                " FROM trust t WHERE t.deleted_at IS NULL AND t.id IN ({ids})"
+            ),
+            application_credentials: concat!(
                 "SELECT a.user_id, a.project_id, a.expires_at,",
                 " CASE WHEN EXISTS (SELECT 1 FROM application_credential_access_rule x",
                 " WHERE x.application_credential_id = a.internal_id) THEN 'y' ELSE 'n' END,",
                 " (SELECT ",
                 $roles,
                 " FROM role r JOIN application_credential_role ar",
-                " ON ar.role_id = r.id WHERE ar.application_credential_id = a.internal_id)",
-                " FROM application_credential a WHERE a.id = ?"
+                " ON ar.role_id = r.id WHERE ar.application_credential_id = a.internal_id), a.id",
+                " FROM application_credential a WHERE a.id IN ({ids})"
             ),
             trust: concat!(
                 "WITH RECURSIVE c AS (SELECT t.id, t.trustor_user_id AS user_id,",
@@ -181,15 +263,19 @@ macro_rules! statements {
 static MYSQL: Statements = statements!(
     "`user`",
     "DATE_ADD(e.last_verified, INTERVAL i.authorization_ttl MINUTE) > UTC_TIMESTAMP()",
-    "JSON_ARRAYAGG(JSON_OBJECT('id', r.id, 'name', r.name, 'domain_id', r.domain_id))"
+    "JSON_ARRAYAGG(JSON_OBJECT('id', r.id, 'name', r.name, 'domain_id', r.domain_id))",
+    "SHA2(encrypted_blob, 256)"
 );
 static POSTGRES: Statements = statements!(
     "\"user\"",
     "e.last_verified + i.authorization_ttl * INTERVAL '1 minute' > (now() AT TIME ZONE 'UTC')",
-    "CAST(json_agg(json_build_object('id', r.id, 'name', r.name, 'domain_id', r.domain_id)) AS TEXT)"
+    "CAST(json_agg(json_build_object('id', r.id, 'name', r.name, 'domain_id', r.domain_id)) AS TEXT)",
+    "encode(sha256(convert_to(encrypted_blob, 'UTF8')), 'hex')"
 );
 static SQLITE: Statements = statements!(
     "\"user\"",
     "datetime(e.last_verified, '+' || i.authorization_ttl || ' minutes') > datetime('now')",
-    "json_group_array(json_object('id', r.id, 'name', r.name, 'domain_id', r.domain_id))"
+    "json_group_array(json_object('id', r.id, 'name', r.name, 'domain_id', r.domain_id))",
+    // It has no SHA-256. But then the blob has no way to go.
+    "encrypted_blob"
 );

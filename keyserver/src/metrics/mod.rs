@@ -2,6 +2,7 @@
 //! `docs/key-server.md` explains each metric; no label takes a value that a client chooses.
 
 mod access_keys;
+mod changes;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub(crate) use access_keys::{AccessKeyMetrics, Lookup};
+pub(crate) use changes::ChangeMetrics;
 
 use crate::clock;
 use crate::key_repository::{Incomplete, Published};
@@ -36,6 +38,8 @@ pub(crate) struct Metrics {
     reloads: Family<Reload, Counter>,
     /// What concerns access keys.
     pub(crate) access_keys: AccessKeyMetrics,
+    /// What concerns the feed of changes.
+    pub(crate) changes: ChangeMetrics,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -106,6 +110,7 @@ impl Metrics {
             refused_snapshots: Family::default(),
             reloads: Family::default(),
             access_keys: AccessKeyMetrics::new(&mut registry),
+            changes: ChangeMetrics::new(&mut registry),
             registry: Registry::default(),
         };
         registry.register(
@@ -216,6 +221,9 @@ mod tests {
         metrics.access_keys.answered("derived");
         metrics.access_keys.looked_up("store", Lookup::Found, Duration::from_millis(1));
         metrics.access_keys.source_is_up("store", true);
+        metrics.changes.told("token_keys");
+        metrics.changes.passed(false, Duration::from_millis(3));
+        metrics.changes.watched(1, 2);
         let text = metrics.to_string();
         for line in [
             concat!("voussoir_keyserver_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
@@ -228,6 +236,10 @@ mod tests {
             "voussoir_keyserver_signing_keys_total{outcome=\"derived\"} 1",
             "voussoir_keyserver_access_key_lookup_duration_seconds_count{source=\"store\",result=\"found\"} 1",
             "voussoir_keyserver_access_key_source_up{source=\"store\"} 1",
+            "voussoir_keyserver_changes_total{kind=\"token_keys\"} 1",
+            "voussoir_keyserver_change_passes_total{result=\"failed\"} 1",
+            "voussoir_keyserver_change_pass_duration_seconds_count 1",
+            "voussoir_keyserver_watched_access_keys{answer=\"denied\"} 2",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

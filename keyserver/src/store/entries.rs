@@ -5,6 +5,7 @@ use serde::de::value::{Error, StringDeserializer};
 use voussoir_core::record::{CredentialRecord, Domain, Project, Role, SessionTokenHash, User};
 use voussoir_core::time::UnixTime;
 
+use super::schema;
 use crate::database::{Database, DatabaseError, Row, Value};
 
 /// A row, without its secret.
@@ -116,7 +117,7 @@ pub(crate) async fn insert(
         seconds(entry.changed_at).into(),
         sealed_secret.into(),
     ];
-    database.execute(INSERT, &values).await.map(|_one| ())
+    change(database, &entry.access_key, entry.changed_at, (INSERT, &values)).await.map(|_one| ())
 }
 
 /// Switches a key on or off; `false` if there is none of that name.
@@ -127,16 +128,40 @@ pub(crate) async fn set_enabled(
     now: UnixTime,
 ) -> Result<bool, DatabaseError> {
     let status = if is_enabled { ENABLED } else { DISABLED };
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let values = [status.into(), now.into(), access_key.into()];
-    database.execute(UPDATE_STATUS, &values).await?;
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let values = [status.into(), seconds.into(), access_key.into()];
+    change(database, access_key, now.as_secs(), (UPDATE_STATUS, &values)).await?;
     // MySQL counts only rows that became others.
     Ok(find(database, access_key).await?.is_some())
 }
 
 /// Deletes a key; `false` if there was none of that name.
-pub(crate) async fn delete(database: &Database, access_key: &str) -> Result<bool, DatabaseError> {
-    Ok(database.execute(DELETE, &[access_key.into()]).await? > 0)
+pub(crate) async fn delete(
+    database: &Database,
+    access_key: &str,
+    now: UnixTime,
+) -> Result<bool, DatabaseError> {
+    let values = [access_key.into()];
+    Ok(change(database, access_key, now.as_secs(), (DELETE, &values)).await? > 0)
+}
+
+/// Executes a statement on an access key and writes down that it was changed: both or neither. The
+/// first statement makes writers wait for each other, so that no revision is committed after a
+/// later one.
+async fn change(
+    database: &Database,
+    access_key: &str,
+    now: u64,
+    statement: (&'static str, &[Value<'_>]),
+) -> Result<u64, DatabaseError> {
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let version = [schema::VERSION.into()];
+    let noted = [access_key.into(), now.into()];
+    let oldest = [(now - REMEMBERED_SECONDS).into()];
+    let statements =
+        [(LOCK, &version[..]), statement, (INSERT_CHANGE, &noted), (DELETE_OLD_CHANGES, &oldest)];
+    let counts = database.transaction(&statements).await?;
+    Ok(counts.get(1).copied().unwrap_or_default())
 }
 
 const ENABLED: &str = "enabled";
@@ -163,3 +188,11 @@ const INSERT: &str = "\
 const UPDATE_STATUS: &str =
     "UPDATE voussoir_access_keys SET status = ?, changed_at = ? WHERE access_key = ?";
 const DELETE: &str = "DELETE FROM voussoir_access_keys WHERE access_key = ?";
+
+/// How long changes are kept: far longer than a server is away from its database and goes on.
+const REMEMBERED_SECONDS: i64 = 7 * 24 * 60 * 60;
+const LOCK: &str = "UPDATE voussoir_store SET version = version WHERE version = ?";
+const INSERT_CHANGE: &str = "\
+    INSERT INTO voussoir_changes (revision, access_key, changed_at) \
+    SELECT COALESCE(max(revision), 0) + 1, ?, ? FROM voussoir_changes";
+const DELETE_OLD_CHANGES: &str = "DELETE FROM voussoir_changes WHERE changed_at < ?";

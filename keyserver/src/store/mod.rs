@@ -4,6 +4,7 @@
 //! back, unlike passwords. They are sealed with a key that is not in the database: whoever gets a
 //! copy of the database alone, such as a backup, cannot sign with it.
 
+mod changes;
 mod entries;
 mod format;
 mod schema;
@@ -15,6 +16,7 @@ use tokio::sync::watch::Receiver;
 use voussoir_core::record::AccessKeyFault;
 use voussoir_core::time::UnixTime;
 
+pub(crate) use changes::StoreChanges;
 pub(crate) use entries::{Entry, count, delete, insert, list, set_enabled};
 pub use format::{InvalidPrefix, Prefix};
 pub(crate) use format::{access_key, secret, session_token};
@@ -26,7 +28,7 @@ use crate::database::Database;
 
 /// The store as a server sees it: it reads only.
 pub(crate) struct Store {
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     pub(crate) keys: Receiver<Arc<StoreKeys>>,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::database::{Database, DatabaseError, Engine};
 
 /// The version of the tables that this program makes and reads.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Why there are no tables to work with.
 #[derive(Debug)]
@@ -21,24 +21,32 @@ pub(super) async fn version(database: &Database) -> Result<Option<i64>, Database
     row.ok_or(DatabaseError::Answer("a version"))?.optional_integer(0)
 }
 
-/// Makes the tables where there are none.
+/// Makes the tables where there are none, and those that version 1 had not.
 pub(crate) async fn prepare(database: &Database) -> Result<(), SchemaError> {
     // Access keys differ in case, and MariaDB's usual collations do not.
-    let access_keys = match database.engine() {
-        Engine::MySql => ACCESS_KEYS_MYSQL,
-        Engine::Postgres | Engine::Sqlite => ACCESS_KEYS,
+    let (access_keys, changes) = match database.engine() {
+        Engine::MySql => (ACCESS_KEYS_MYSQL, CHANGES_MYSQL),
+        Engine::Postgres | Engine::Sqlite => (ACCESS_KEYS, CHANGES),
     };
-    for statement in [STORE, access_keys] {
-        database.execute(statement, &[]).await?;
-    }
+    database.execute(STORE, &[]).await?;
     match version(database).await? {
         Some(VERSION) => Ok(()),
-        Some(other) => Err(SchemaError::OtherVersion(other)),
-        None => match database.execute(INSERT_VERSION, &[VERSION.into()]).await {
-            // Somebody else was quicker.
-            Err(why) if !why.is_duplicate() => Err(why.into()),
-            _ => Ok(()),
-        },
+        Some(other) if other != 1 => Err(SchemaError::OtherVersion(other)),
+        _ => {
+            for statement in [access_keys, changes] {
+                database.execute(statement, &[]).await?;
+            }
+            // The last step: whoever sees the version sees the tables.
+            insert_version(database).await
+        }
+    }
+}
+
+async fn insert_version(database: &Database) -> Result<(), SchemaError> {
+    match database.execute(INSERT_VERSION, &[VERSION.into()]).await {
+        // Somebody else was quicker.
+        Err(why) if !why.is_duplicate() => Err(why.into()),
+        _ => Ok(()),
     }
 }
 
@@ -66,6 +74,20 @@ impl std::error::Error for SchemaError {}
 const STORE: &str =
     "CREATE TABLE IF NOT EXISTS voussoir_store (version BIGINT NOT NULL PRIMARY KEY)";
 const INSERT_VERSION: &str = "INSERT INTO voussoir_store (version) VALUES (?)";
+
+/// What was changed lately, in order: revisions follow each other without a gap.
+macro_rules! changes {
+    ($exact:literal) => {
+        concat!(
+            "CREATE TABLE IF NOT EXISTS voussoir_changes (revision BIGINT NOT NULL PRIMARY KEY, ",
+            "access_key VARCHAR(128)",
+            $exact,
+            " NOT NULL, changed_at BIGINT NOT NULL)"
+        )
+    };
+}
+const CHANGES: &str = changes!("");
+const CHANGES_MYSQL: &str = changes!(" CHARACTER SET ascii COLLATE ascii_bin");
 
 /// Times are seconds of UNIX time, roles a JSON array of `{"name": ...}`.
 macro_rules! access_keys {
