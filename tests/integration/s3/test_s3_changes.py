@@ -1,0 +1,187 @@
+"""What changes at Keystone is so at the proxy within two poll periods, event or no event; and what a
+key server that is away costs: nothing, as long as what is held may still serve."""
+
+import threading
+import time
+
+import pytest
+
+from parts import http1, signing
+from parts.deadline import wait_until
+from parts.envoy_config import Listener, plugin
+from parts.keyserver import KeyServer
+from parts.relay import Relay
+from parts.s3_clients import Account
+from parts.s3_store import DOMAIN
+
+POLL, CHANGE_POLL = 0.5, 0.5
+# A changed record is noticed in a pass of the key server's, then in a poll of the proxy's; each worker
+# looks as often again; and this machine may be busy.
+PATIENCE = 2 * (POLL + CHANGE_POLL) + 2
+SIGNING_KEYS = "/v1/signing-keys"
+
+
+@pytest.fixture(scope="module")
+def keyserver(keyserver_program, keystone, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("keyserver")
+    period = f"{int(CHANGE_POLL * 1000)}ms"
+    with KeyServer.of_keystone(
+        keyserver_program, keystone, directory, "--change-poll", period
+    ) as keyserver:
+        yield keyserver
+
+
+@pytest.fixture(scope="module")
+def way(keyserver):
+    with Relay(keyserver.port) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module")
+def front(start_envoy, way):
+    """Nothing is asked about again by itself while these tests run, but at one listener."""
+    long = {"fresh": "1h", "stale": "4h", "negative": "1h"}
+    short = {"fresh": "1s", "stale": "1h", "negative": "1h"}
+    keyserver = {"poll": f"{int(POLL * 1000)}ms", "timeout": "500ms"}
+    listeners = {
+        "long": Listener(plugin(token=None, sigv4={}, cache=long, keyserver=keyserver)),
+        "short": Listener(plugin(token=None, sigv4={}, cache=short, keyserver=keyserver)),
+    }
+    with start_envoy(listeners, way.port) as envoy:
+        wait_until(lambda: feed_has_begun(envoy), "the change feed")
+        yield envoy
+
+
+def feed_has_begun(envoy):
+    begun = envoy.stats("voussoir_feed_polls_total;result=heard")
+    return sum(begun.values()) > 0
+
+
+def get(front, account, path="/", name="long"):
+    signed = signing.sign(account, "GET", path)
+    return http1.get(front.ports[name], path, signed.headers, host=DOMAIN).status
+
+
+def until(front, account, status):
+    """How long it takes until all of many requests, at either worker, have this status."""
+    begun = time.monotonic()
+    wait_until(
+        lambda: {get(front, account) for _ in range(8)} == {status},
+        f"status {status}",
+        seconds=PATIENCE,
+    )
+    return time.monotonic() - begun
+
+
+# What takes a holder's access away, and what gives it back.
+REVOCATIONS = {
+    "user disabled": (
+        lambda cloud, holder: switch(cloud, "users", "user", holder.user, False),
+        lambda cloud, holder: switch(cloud, "users", "user", holder.user, True),
+    ),
+    "project disabled": (
+        lambda cloud, holder: switch(cloud, "projects", "project", cloud.project, False),
+        lambda cloud, holder: switch(cloud, "projects", "project", cloud.project, True),
+    ),
+    "domain disabled": (
+        lambda cloud, holder: switch(cloud, "domains", "domain", cloud.domain, False),
+        lambda cloud, holder: switch(cloud, "domains", "domain", cloud.domain, True),
+    ),
+    "credential deleted": (lambda cloud, holder: cloud.delete(holder), None),
+}
+
+
+def switch(cloud, path, kind, id, enabled):
+    cloud.keystone.call("PATCH", f"/{path}/{id}", {kind: {"enabled": enabled}})
+
+
+@pytest.mark.parametrize("name", REVOCATIONS)
+def test_what_keystone_takes_away_is_refused_within_two_poll_periods(
+    front, cloud, name, request, capsys
+):
+    take, give = REVOCATIONS[name]
+    holder = cloud.holder(f"holder-{name.replace(' ', '-')}")
+    until(front, holder.account, 200)
+    take(cloud, holder)
+    taken = until(front, holder.account, 403)
+    given = None
+    if give:
+        give(cloud, holder)
+        given = until(front, holder.account, 200)
+    with capsys.disabled():
+        print(f"\n{name}: refused after {taken:.2f} s", end="")
+        print(f", good again after {given:.2f} s" if given else "")
+
+
+def test_a_role_that_is_taken_away_is_gone_within_two_poll_periods(front, cloud, upstream):
+    holder = cloud.holder("holder-of-a-role")
+    role = f"/projects/{cloud.project}/users/{holder.user}/roles/{cloud.roles['direct']}"
+
+    def roles():
+        signed = signing.sign(holder.account, "GET", "/roles")
+        seen = http1.get(front.ports["long"], "/roles", signed.headers, host=DOMAIN).json()
+        return set(dict(seen["headers"])["x-roles"].split(","))
+
+    assert {f"{cloud.name}-direct", f"{cloud.name}-implied"} <= roles()
+    cloud.keystone.call("DELETE", role)
+    gone = {f"{cloud.name}-direct", f"{cloud.name}-implied"}
+    wait_until(
+        lambda: all(not gone & roles() for _ in range(8)), "the roles to go", seconds=PATIENCE
+    )
+
+
+def test_an_access_key_that_was_none_is_one_when_it_is_made(front, cloud):
+    holder = cloud.holder("holder-to-be")
+    cloud.delete(holder)
+    account = holder.account
+    assert get(front, account) == 403
+    blob = f'{{"access": "{account.access}", "secret": "{account.secret}"}}'
+    fields = {"type": "ec2", "blob": blob, "user_id": holder.user, "project_id": holder.project}
+    cloud.keystone.call("POST", "/credentials", {"credential": fields})
+    until(front, account, 200)
+
+
+def test_while_nothing_changes_nothing_is_asked_again(front, cloud, keyserver):
+    holder = cloud.holder("holder-in-peace")
+    until(front, holder.account, 200)
+    calls = keyserver.answers(path=SIGNING_KEYS)
+    end = time.monotonic() + 6 * POLL
+    while time.monotonic() < end:
+        assert get(front, holder.account) == 200
+    assert keyserver.answers(path=SIGNING_KEYS) == calls
+
+
+def test_a_key_server_that_is_away_costs_nobody_who_was_there(
+    front, cloud, way, keyserver, capsys
+):
+    """For ten times as long as keys stay fresh, under load; and soon after, all is as before."""
+    holder = cloud.holder("holder-in-an-outage")
+    stranger = Account("0" * 31 + "7", "f" * 32)
+    assert get(front, holder.account, name="short") == 200
+    statuses, stop = [], threading.Event()
+
+    def work():
+        while not stop.is_set():
+            statuses.append(get(front, holder.account, name="short"))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    # Both workers of the proxy have it.
+    wait_until(lambda: len(statuses) > 50, "some load")
+    way.down()
+    try:
+        time.sleep(10)
+        assert get(front, stranger, name="short") == 503
+    finally:
+        way.up()
+    back = time.monotonic()
+    # A new one is served again within two seconds, and whatever a busy machine takes.
+    wait_until(lambda: get(front, stranger, name="short") == 403, "the key server", seconds=5)
+    back = time.monotonic() - back
+    stop.set()
+    for worker in workers:
+        worker.join()
+    assert set(statuses) == {200}
+    with capsys.disabled():
+        print(f"\n{len(statuses)} requests; new ones were served {back:.1f} s after it was back")
