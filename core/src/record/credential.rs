@@ -116,7 +116,8 @@ pub enum InvalidRecord {
 impl CredentialRecord {
     /// Whether all of it can be told to a service in headers.
     ///
-    /// A control character ends a header, and a comma in a role's name would make two roles of one.
+    /// A control character ends a header, and a comma in a role's name would make two roles of one;
+    /// spaces around it would be trimmed by whoever reads the list, which makes another role of it.
     pub fn check(&self) -> Result<(), InvalidRecord> {
         check_party("user", &self.user.id, self.user.name.as_deref(), self.user.domain.as_ref())?;
         if let Some(Project { id, name, domain }) = &self.project {
@@ -125,7 +126,8 @@ impl CredentialRecord {
         if self.roles.len() > MAX_ROLES {
             return Err(InvalidRecord::RoleCount);
         }
-        let is_role = |role: &Role| is_text(&role.name) && !role.name.contains(',');
+        let is_role =
+            |Role { name, .. }: &Role| is_text(name) && !name.contains(',') && name.trim() == name;
         if !self.roles.iter().all(is_role) {
             return Err(InvalidRecord::Text("roles"));
         }
@@ -271,6 +273,8 @@ mod tests {
             (json!({"project": {"id": "a\0"}}), "project"),
             (json!({"project": {"id": "a".repeat(MAX_TEXT + 1)}}), "project"),
             (json!({"roles": [{"name": "reader"}, {"name": "member,admin"}]}), "roles"),
+            (json!({"roles": [{"name": "reader"}, {"name": " admin"}]}), "roles"),
+            (json!({"roles": [{"name": "admin "}]}), "roles"),
             (json!({"delegation": {"access_token": "\n"}}), "delegation"),
         ] {
             assert_eq!(record(&changes).check(), Err(InvalidRecord::Text(field)));
