@@ -17,6 +17,8 @@ import subprocess
 
 import pytest
 
+from parts.access_keys import World
+from parts.databases import ENGINES
 from parts.envoy import Envoy
 from parts.envoy_config import DEFAULT_KINDS, OPTIONAL_KINDS, Listener, bootstrap, plugin
 from parts.keyserver import KeyServer
@@ -114,6 +116,23 @@ def vector_keyserver(keyserver_program, vector_keys, tmp_path_factory):
     """A key server with the keys of the vectors."""
     with KeyServer(keyserver_program, vector_keys, tmp_path_factory.mktemp("keyserver")) as server:
         yield server
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request, tmp_path_factory):
+    """A database engine, with an empty database for Keystone and one for the store."""
+    with ENGINES[request.param](tmp_path_factory.mktemp(request.param)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def world(engine, keyserver_program, tmp_path_factory):
+    """A Keystone on the engine, and a key server that serves its access keys and a store's."""
+    directory = tmp_path_factory.mktemp("keystone")
+    with Keystone(directory, engine.keystone_url("keystone")) as keystone:
+        world = World(engine, keystone, keyserver_program, tmp_path_factory.mktemp("world"))
+        with world.server:
+            yield world
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@
 
 mod access;
 mod authority;
+mod changes;
 mod keys;
 mod misbehaviour;
 mod program;

@@ -16,12 +16,12 @@ use voussoir_core::time::UnixTime;
 use crate::world::{Answer, Files, Running, soon};
 
 /// A store in the directory of the files.
-struct Store<'a>(&'a Files);
+pub(crate) struct Store<'a>(pub(crate) &'a Files);
 
 impl Store<'_> {
-    const FLAGS: &'static str = "--store sqlite:@/store.db --store-key @/store-key";
+    pub(crate) const FLAGS: &'static str = "--store sqlite:@/store.db --store-key @/store-key";
 
-    fn keys(&self, flags: &str) -> Output {
+    pub(crate) fn keys(&self, flags: &str) -> Output {
         self.keys_with(flags, "")
     }
 
@@ -42,7 +42,7 @@ impl Store<'_> {
         child.wait_with_output().unwrap()
     }
 
-    fn create(&self, flags: &str) -> Value {
+    pub(crate) fn create(&self, flags: &str) -> Value {
         let output = self.keys(&format!("create --format json --user-id u1 {flags}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
