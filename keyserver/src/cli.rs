@@ -245,7 +245,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
 /// A duration that a poll of databases can have: 100 ms to a minute.
 fn change_poll(text: &str) -> Result<Duration, String> {
     let duration = duration(text).map_err(|why| why.to_string())?;
-    let possible = Duration::from_millis(100)..=Duration::from_secs(60);
+    let possible = Duration::from_millis(100)..=Duration::from_mins(1);
     let is_possible = possible.contains(&duration);
     is_possible.then_some(duration).ok_or_else(|| "it must be 100ms to 60s".into())
 }

@@ -80,14 +80,14 @@ pub(crate) async fn tell_rotations<T>(
     feed: Arc<Feed>,
     mut ended: watch::Receiver<bool>,
 ) {
-    let mut had_keys = keys.borrow_and_update().is_some();
+    let mut were_known = keys.borrow_and_update().is_some();
     let rotations = async {
         while keys.changed().await.is_ok() {
-            let has_keys = keys.borrow_and_update().is_some();
-            if had_keys {
+            let are_known = keys.borrow_and_update().is_some();
+            if were_known {
                 feed.tell(Change::TokenKeys);
             }
-            had_keys = has_keys;
+            were_known = are_known;
         }
     };
     tokio::select! {
