@@ -184,7 +184,7 @@ impl Request {
         let length = u64::try_from(self.body.len()).unwrap();
         let body = verified.body_verifier(&key, MAX_CHUNK, Output::Decoded, Some(length));
         if let Some(mut body) = body {
-            body.push(&self.body, false).map_err(Refused::Body)?;
+            body.push(&self.body, true).map_err(Refused::Body)?;
             assert!(body.is_verified());
         }
         Ok(verified)

@@ -347,7 +347,7 @@ fn a_session_token_belongs_to_its_access_key() {
 }
 
 #[test]
-fn a_hashed_body_passes_and_is_decided_with_its_last_byte() {
+fn a_hashed_body_passes_and_its_last_byte_with_its_end() {
     for is_known in [true, false] {
         let mut gate = gate(&json!({}));
         let request = Request::put(HELLO, 5);
@@ -356,15 +356,9 @@ fn a_hashed_body_passes_and_is_decided_with_its_last_byte() {
         assert_eq!(verdict, None);
         assert!(gate.reads_body());
         assert_eq!(passed(body(&mut gate, b"hel", false)), (Some(b"he".to_vec()), None));
-        let last = passed(body(&mut gate, b"lo", false));
-        if is_known {
-            assert_eq!(last, (Some(b"llo".to_vec()), Some(Verdict::Allowed)));
-            assert_eq!(passed(body(&mut gate, b"", true)), (Some(Vec::new()), None));
-        } else {
-            assert_eq!(last, (Some(b"ll".to_vec()), None));
-            let end = passed(body(&mut gate, b"", true));
-            assert_eq!(end, (Some(b"o".to_vec()), Some(Verdict::Allowed)));
-        }
+        assert_eq!(passed(body(&mut gate, b"lo", false)), (Some(b"ll".to_vec()), None));
+        let end = passed(body(&mut gate, b"", true));
+        assert_eq!(end, (Some(b"o".to_vec()), Some(Verdict::Allowed)));
     }
 }
 
@@ -422,9 +416,9 @@ fn a_body_in_chunks_is_decoded_and_announced_as_such() {
     assert_eq!(verdict, None);
     assert!(edits.set.contains(&("content-length", "5".into())));
     assert!(edits.remove.contains(&&b"content-encoding"[..]));
-    let (out, verdict) = passed(body(&mut gate, CHUNKED, false));
-    assert_eq!(out.as_deref(), Some(&b"hello"[..]));
-    assert_eq!(verdict, Some(Verdict::Allowed));
+    assert_eq!(passed(body(&mut gate, CHUNKED, false)), (Some(b"hell".to_vec()), None));
+    let end = passed(body(&mut gate, b"", true));
+    assert_eq!(end, (Some(b"o".to_vec()), Some(Verdict::Allowed)));
 }
 
 #[test]
@@ -433,7 +427,7 @@ fn a_body_in_chunks_is_left_as_it_is_where_that_is_wanted() {
     let (edits, _) = forwarded(run(&mut gate, &unsigned_chunks().signed(None)));
     assert!(edits.set.iter().all(|(name, _)| *name != "content-length"));
     assert_eq!(edits.remove, [b""; 0]);
-    let (out, _) = passed(body(&mut gate, CHUNKED, false));
+    let (out, _) = passed(body(&mut gate, CHUNKED, true));
     assert_eq!(out.as_deref(), Some(CHUNKED));
 }
 
@@ -474,6 +468,22 @@ fn no_trailers_follow_a_signed_request() {
         let (reply, fault) = refused(gate.handle(now(), Input::Trailers));
         assert_eq!((fault, reply.status), (SignatureFault::TrailersRefused, 400));
         assert!(!gate.is_open());
+    }
+}
+
+#[test]
+fn a_body_that_trailers_follow_never_passes_whole() {
+    for (request, whole) in [
+        (Request::put(HELLO, 5), &b"hello"[..]),
+        (Request::put(HELLO, 5).without_length(), b"hello"),
+        (unsigned_chunks(), CHUNKED),
+        (unsigned_chunks().without_length(), CHUNKED),
+    ] {
+        let mut gate = gate(&json!({}));
+        let _ = forwarded(run(&mut gate, &request.signed(None)));
+        assert_eq!(passed(body(&mut gate, whole, false)), (Some(b"hell".to_vec()), None));
+        let (_, fault) = refused(gate.handle(now(), Input::Trailers));
+        assert_eq!(fault, SignatureFault::TrailersRefused);
     }
 }
 
@@ -554,7 +564,7 @@ fn in_shadow_mode_everything_passes_as_it_came() {
     assert_eq!((edits.remove.len(), verdict), (0, None));
     assert_eq!(passed(body(&mut gate, &CHUNKED[..20], false)), (None, None));
     let verdict = Some(Verdict::Allowed);
-    assert_eq!(passed(body(&mut gate, &CHUNKED[20..], false)), (None, verdict));
+    assert_eq!(passed(body(&mut gate, &CHUNKED[20..], true)), (None, verdict));
 
     let mut gate = self::gate(&shadow);
     let _ = forwarded(run(&mut gate, &Request::put(HELLO, 5).signed(None)));

@@ -98,7 +98,7 @@ impl Decoder {
                     self.on_data(rest, left, hash, signature, out)?
                 }
                 State::DataEnd { has_cr } => self.on_data_end(rest, has_cr, out)?,
-                State::Trailers { start } => self.on_trailers(rest, start, out)?,
+                State::Trailers { start } => self.on_trailers(rest, start)?,
                 State::Done => return self.on_more(),
             };
         }
@@ -108,10 +108,18 @@ impl Decoder {
     /// There are no more pieces.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BodyError> {
         match self.state {
-            State::Line | State::Data { .. } | State::DataEnd { .. } => Err(BodyError::Incomplete),
-            State::Trailers { start } => self.finish(start, out),
-            State::Done => Ok(()),
+            State::Line | State::Data { .. } | State::DataEnd { .. } => {
+                return Err(BodyError::Incomplete);
+            }
+            State::Trailers { start } => self.finish(start)?,
+            State::Done => {}
         }
+        match self.output {
+            Output::AsSent => out.append(&mut self.frame),
+            Output::Decoded => self.held_back.release(out),
+        }
+        self.frame = Vec::new();
+        Ok(())
     }
 
     fn on_line<'a>(&mut self, rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], BodyError> {
@@ -208,16 +216,11 @@ impl Decoder {
         Ok(rest)
     }
 
-    fn on_trailers<'a>(
-        &mut self,
-        rest: &'a [u8],
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<&'a [u8], BodyError> {
+    fn on_trailers<'a>(&mut self, rest: &'a [u8], start: usize) -> Result<&'a [u8], BodyError> {
         let rest = self.take_line(rest, start + MAX_TRAILERS);
         let section = self.frame.get(start..).unwrap_or_default();
         if has_blank_line(section) {
-            self.finish(start, out)?;
+            self.finish(start)?;
             return Ok(rest);
         }
         if section.len() >= MAX_TRAILERS {
@@ -227,8 +230,9 @@ impl Decoder {
         Ok(rest)
     }
 
-    /// All is there: the trailers decide, and what was held back until now is passed on.
-    fn finish(&mut self, start: usize, out: &mut Vec<u8>) -> Result<(), BodyError> {
+    /// All is there, and the trailers decide. What was held back waits for the end all the same:
+    /// trailers of HTTP may be behind it, with which the request is refused.
+    fn finish(&mut self, start: usize) -> Result<(), BodyError> {
         let section = self.frame.get(start..).unwrap_or_default();
         if !section.is_empty() && !section.ends_with(CRLF) {
             return Err(BodyError::Incomplete);
@@ -254,11 +258,6 @@ impl Decoder {
                 }
             }
         }
-        match self.output {
-            Output::AsSent => out.append(&mut self.frame),
-            Output::Decoded => self.held_back.release(out),
-        }
-        self.frame = Vec::new();
         self.state = State::Done;
         Ok(())
     }

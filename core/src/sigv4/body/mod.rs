@@ -22,6 +22,9 @@
 //! | unsigned chunks, decoded | at once | the newest byte |
 //! | unsigned chunks, as sent | at once | the chunk without data, the trailers |
 //!
+//! The rest is passed on with the end of the body, and not before: trailers of HTTP may come in its
+//! place, with which the request is refused.
+//!
 //! So a body that is refused never reaches a service as a complete request. One thing is up to the
 //! caller: *the head of a request without a body is a complete request*. Where there are no bytes to
 //! come (`Content-Length: 0`, or a decoded length of zero) the head must wait for the verdict too.
@@ -106,6 +109,8 @@ pub struct BodyVerifier {
 enum State {
     Chunked(Box<Decoder>),
     Hashed(Single),
+    /// All of it is there, by its length, and right; these bytes wait for the end.
+    Complete(Vec<u8>),
     Verified,
     Refused(BodyError),
 }
@@ -127,8 +132,8 @@ impl BodyVerifier {
     /// Takes in the next piece of the body, and returns what may be forwarded now.
     ///
     /// `end` says that no more will follow. Where the content length is known, it is decided with the
-    /// piece that completes it: a proxy may announce the end only when it has forwarded all of the
-    /// body (Envoy does with HTTP/1.1), which is too late to refuse it.
+    /// piece that completes it, so that a wrong body is refused at once. What was held of a right one
+    /// comes out with the end alone, whose piece may be empty.
     ///
     /// An error is final, and comes back however often this is called.
     pub fn push(&mut self, piece: &[u8], end: bool) -> Result<Vec<u8>, BodyError> {
@@ -150,6 +155,7 @@ impl BodyVerifier {
     pub fn held(&self) -> usize {
         match &self.state {
             State::Chunked(decoder) => decoder.held(),
+            State::Complete(last) => last.capacity(),
             State::Hashed(_) | State::Verified | State::Refused(_) => 0,
         }
     }
@@ -180,8 +186,11 @@ impl BodyVerifier {
         match &mut self.state {
             State::Chunked(decoder) => decoder.push(piece, &mut out)?,
             State::Hashed(single) => single.push(piece, &mut out),
+            State::Complete(_) if piece.is_empty() => {}
             State::Verified if piece.is_empty() => return Ok(out),
-            State::Verified | State::Refused(_) => return Err(BodyError::Incomplete),
+            State::Complete(_) | State::Verified | State::Refused(_) => {
+                return Err(BodyError::Incomplete);
+            }
         }
         let is_complete = self.content_length == Some(self.seen);
         if !end && !is_complete {
@@ -192,12 +201,19 @@ impl BodyVerifier {
         {
             return Err(BodyError::Length { expected, provided: self.seen });
         }
+        let mut last = Vec::new();
         match &mut self.state {
-            State::Chunked(decoder) => decoder.end(&mut out)?,
-            State::Hashed(single) => single.end(&mut out)?,
+            State::Chunked(decoder) => decoder.end(&mut last)?,
+            State::Hashed(single) => single.end(&mut last)?,
+            State::Complete(held) => last = core::mem::take(held),
             State::Verified | State::Refused(_) => {}
         }
-        self.state = State::Verified;
+        if end {
+            out.append(&mut last);
+            self.state = State::Verified;
+        } else {
+            self.state = State::Complete(last);
+        }
         Ok(out)
     }
 }
@@ -207,6 +223,7 @@ impl fmt::Debug for State {
         f.write_str(match self {
             Self::Chunked(_) => "Chunked",
             Self::Hashed(_) => "Hashed",
+            Self::Complete(_) => "Complete",
             Self::Verified => "Verified",
             Self::Refused(_) => "Refused",
         })

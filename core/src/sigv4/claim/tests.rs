@@ -481,7 +481,7 @@ fn a_verified_head_verifies_the_body_as_it_says() {
         let length = u64::try_from(body.len()).ok();
         verified
             .body_verifier(&key(&claim), 65_536, Output::Decoded, length)
-            .map(|mut verifier| verifier.push(body, false))
+            .map(|mut verifier| verifier.push(body, true))
     };
     let unsigned =
         upload().without("x-amz-content-sha256").with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");

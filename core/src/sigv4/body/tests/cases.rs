@@ -262,7 +262,15 @@ fn a_signed_chunk_beyond_the_limit_is_refused_by_its_line() {
 }
 
 #[test]
-fn a_hashed_body_is_decided_with_the_piece_that_completes_it() {
+fn a_wrong_body_of_known_length_is_refused_with_the_piece_that_completes_it() {
+    let length = u64::try_from(DATA.len()).ok();
+    let mut wrong = BodyVerifier::hashed([0; 32], length);
+    assert!(wrong.push(&DATA[..10], false).is_ok());
+    assert!(matches!(wrong.push(&DATA[10..], false), Err(BodyError::ContentHash { .. })));
+}
+
+#[test]
+fn a_hashed_body_is_decided_by_its_hash() {
     let hash = Sha256::digest(DATA).into();
     let result = verdict(DATA, |length| BodyVerifier::hashed(hash, length));
     assert_eq!(result.as_deref(), Ok(DATA));
@@ -271,7 +279,7 @@ fn a_hashed_body_is_decided_with_the_piece_that_completes_it() {
     assert_eq!(wrong, Err(BodyError::ContentHash { claimed, computed: sha256(DATA) }));
 
     let mut empty = BodyVerifier::hashed(Sha256::digest(b"").into(), Some(0));
-    assert_eq!(empty.push(b"", false), Ok(Vec::new()));
+    assert_eq!(empty.push(b"", true), Ok(Vec::new()));
     assert!(empty.is_verified());
 }
 

@@ -47,7 +47,13 @@ fn verdict(
 ) -> Result<Vec<u8>, BodyError> {
     let length = u64::try_from(body.len()).ok();
     let whole = run(&mut verifier(None), &[body], false);
-    assert_eq!(verifier(length).push(body, false), whole, "with a known length");
+    let mut known = verifier(length);
+    let complete = known.push(body, false);
+    let all = complete.and_then(|out| {
+        assert!(!known.is_verified() && whole.as_ref().is_ok_and(|whole| out.len() < whole.len()));
+        Ok([out, known.push(b"", true)?].concat())
+    });
+    assert_eq!(all, whole, "with a known length");
     for cut in 0..=body.len() {
         let pieces = [&body[..cut], &body[cut..]];
         assert_eq!(run(&mut verifier(None), &pieces, cut % 2 == 0), whole, "cut at {cut}");

@@ -44,7 +44,7 @@ fn chunks(signatures: [&str; 3]) -> Vec<u8> {
 fn verify(framing: Framing<'_>, output: Output, body: &[u8]) -> Result<Vec<u8>, BodyError> {
     let chunked = Chunked { framing, decoded_length: 66_560, max_chunk: 65_536, output };
     let length = u64::try_from(body.len()).unwrap();
-    BodyVerifier::chunked(chunked, Some(length)).push(body, false)
+    BodyVerifier::chunked(chunked, Some(length)).push(body, true)
 }
 
 #[test]
