@@ -6,7 +6,8 @@ service behind the proxy that echoes is our own.
 
 `scripts/test integration` builds and installs what is needed and runs all of this. By hand, with
 the packages of tests/requirements.txt: `python -m pytest tests/integration`. Where parts are not
-where scripts/build and cargo put them, VOUSSOIR_WASM, VOUSSOIR_KEYSERVER and ENVOY say so.
+where scripts/build and cargo put them, VOUSSOIR_WASM, VOUSSOIR_KEYSERVER, VOUSSOIR_AWS_SIGNER and
+ENVOY say so.
 """
 
 import itertools
@@ -55,6 +56,13 @@ def module():
 def keyserver_program():
     how = "cargo build --package voussoir-keyserver"
     return built("VOUSSOIR_KEYSERVER", "debug/voussoir-keyserver", how)
+
+
+@pytest.fixture(scope="session")
+def aws_signer():
+    """A program that signs with the crate aws-sigv4."""
+    how = "cargo build --package voussoir-core --example aws_sigv4_sign"
+    return built("VOUSSOIR_AWS_SIGNER", "debug/examples/aws_sigv4_sign", how)
 
 
 @pytest.fixture(scope="session")
