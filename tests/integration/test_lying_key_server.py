@@ -8,15 +8,7 @@ import pytest
 from parts import http1
 from parts.deadline import wait_until
 from parts.envoy_config import Listener, plugin
-from parts.impostor import Impostor
-
-
-def answer(body=b"", status=b"200 OK", **headers):
-    """The bytes of an answer; `None` leaves out a header that is there otherwise."""
-    fields = {"content_length": str(len(body)), "voussoir_protocol": "1", **headers}
-    fields = {name.replace("_", "-"): value for name, value in fields.items() if value is not None}
-    lines = [f"{name}: {value}".encode("latin-1") for name, value in fields.items()]
-    return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"connection: close", b"", b""]) + body
+from parts.impostor import Impostor, answer
 
 
 def key_set(keys):

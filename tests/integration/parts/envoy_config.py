@@ -37,6 +37,8 @@ class Listener:
     per_connection_buffer_limit: int | None = None
     # The paths of a certificate and its key, for TLS.
     certificate: tuple | None = None
+    # Changes to the settings of the connection manager.
+    manager: dict = dataclasses.field(default_factory=dict)
 
 
 def plugin(**changes):
@@ -144,7 +146,7 @@ def _listener(name, listener, wasm, access_log):
             ]
         },
     }
-    chain = {"filters": [{"name": "http", "typed_config": manager}]}
+    chain = {"filters": [{"name": "http", "typed_config": manager | listener.manager}]}
     if listener.certificate:
         chain["transport_socket"] = _downstream_tls(*listener.certificate)
     config = {"name": name, "address": _address(0), "filter_chains": [chain]}

@@ -71,6 +71,11 @@ class Client:
             self.connection.send_data(number, part, end_stream=is_end and not body)
             self._flush()
 
+    def end(self, number):
+        """Ends a request with a frame that holds no data."""
+        self.connection.end_stream(number)
+        self._flush()
+
     def trailers(self, number, fields):
         fields = [(octets(name), octets(value)) for name, value in fields]
         if fields:

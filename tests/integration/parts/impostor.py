@@ -62,3 +62,11 @@ class Impostor:
                 client.sendall(answer[index : index + 1])
                 if self.is_ending.wait(pause):
                     return
+
+
+def answer(body=b"", status=b"200 OK", **headers):
+    """The bytes of an answer; `None` leaves out a header that is there otherwise."""
+    fields = {"content_length": str(len(body)), "voussoir_protocol": "1", **headers}
+    fields = {name.replace("_", "-"): value for name, value in fields.items() if value is not None}
+    lines = [f"{name}: {value}".encode("latin-1") for name, value in fields.items()]
+    return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"connection: close", b"", b""]) + body

@@ -1,4 +1,4 @@
-"""Signature Version 4 by hand, for requests that no client would send.
+"""Signature Version 4 by hand, for requests that no client would send. Texts are Latin-1.
 
 What is right here is proven by the stores: see test_s3_hostile.py, which begins with that.
 """
@@ -7,13 +7,17 @@ import dataclasses
 import datetime
 import hashlib
 import hmac
+import re
 import urllib.parse
 
+from parts.http1 import octets
 from parts.s3_clients import REGION, Account
 from parts.s3_store import DOMAIN
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+UNSIGNED = "UNSIGNED-PAYLOAD"
+UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
 @dataclasses.dataclass
@@ -36,9 +40,9 @@ class Signed:
             body += piece + b"\r\n" if piece else b""
         if trailers:
             text = "".join(f"{name}:{value}\n" for name, value in trailers)
-            last = self._sign("TRAILER", previous, hashlib.sha256(text.encode()).hexdigest())
+            last = self._sign("TRAILER", previous, hashlib.sha256(octets(text)).hexdigest())
             lines = [*trailers, ("x-amz-trailer-signature", last)]
-            body += "".join(f"{name}:{value}\r\n" for name, value in lines).encode()
+            body += octets("".join(f"{name}:{value}\r\n" for name, value in lines))
         return body + b"\r\n"
 
     def _sign(self, part, *lines):
@@ -58,8 +62,9 @@ def sign(
     region=REGION,
     service="s3",
     at=None,
+    unsent=(),
 ):
-    """Signs a request with all of its headers.
+    """Signs a request with all of its headers, and with some that are not sent.
 
     `content` is the value of x-amz-content-sha256, by default the hash of the body.
     """
@@ -68,19 +73,27 @@ def sign(
     headers = [*headers, ("x-amz-date", time), ("x-amz-content-sha256", content)]
     if account.token:
         headers.append(("x-amz-security-token", account.token))
-    signed = sorted([("host", host), *headers])
-    names = ";".join(name for name, _ in signed)
+    lines = {}
+    for name, value in [("host", host), *headers, *unsent]:
+        lines.setdefault(name.lower(), []).append(_SPACES.sub(" ", value).strip(" "))
+    names = ";".join(sorted(lines))
     bare, _, query = path.partition("?")
     request = [method, bare, _canonical_query(query)]
-    request += [*(f"{name}:{value}" for name, value in signed), "", names, content]
+    request += [*(f"{name}:{','.join(lines[name])}" for name in sorted(lines)), "", names, content]
     scope = "/".join([time[:8], region, service, "aws4_request"])
-    digest = hashlib.sha256("\n".join(request).encode()).hexdigest()
+    digest = hashlib.sha256(octets("\n".join(request))).hexdigest()
     key = signing_key(account.secret, time[:8], region, service)
     signature = _hmac(key, "\n".join(["AWS4-HMAC-SHA256", time, scope, digest])).hex()
     authorization = f"AWS4-HMAC-SHA256 Credential={account.access}/{scope}, "
     authorization += f"SignedHeaders={names}, Signature={signature}"
     headers.append(("authorization", authorization))
     return Signed(path, headers, signature, scope, time, key)
+
+
+def plain_chunks(pieces, trailers=()):
+    """The pieces and the trailers in the form aws-chunked, without signatures."""
+    body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece)
+    return body + b"0\r\n" + b"".join(octets(f"{n}:{v}\r\n") for n, v in trailers) + b"\r\n"
 
 
 def signing_key(secret, day, region=REGION, service="s3"):
@@ -105,4 +118,8 @@ def _canonical_query(query):
 
 
 def _hmac(key, text):
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+    return hmac.new(key, octets(text), hashlib.sha256).digest()
+
+
+# What folds to one space.
+_SPACES = re.compile("[ \t]+")

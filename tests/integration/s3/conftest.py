@@ -1,8 +1,13 @@
 """What the tests of S3 share: someone with an EC2 credential of a real Keystone, a key server that
-reads that Keystone's database, and an Envoy before several stores."""
+reads that Keystone's database, and an Envoy before several stores.
+
+And for what neither Keystone nor a store has a say in: someone with an access key of the key server's
+own, and an Envoy that is less patient and better at echoing.
+"""
 
 import pytest
 
+from parts.access_key_store import AccessKeys
 from parts.certificates import Authority
 from parts.ec2 import Cloud
 from parts.envoy_config import Listener, plugin
@@ -22,6 +27,15 @@ EARLY_LISTENER = {
 }
 # Which no access key of Keystone's has: those are hexadecimal.
 PREFIX = "VSR"
+# A service whose clients sign the hash of the body, and send no header with it.
+SQS = {"services": ["sqs"]}
+# Settings that a listener for signed requests should not have.
+NORMALIZING = {
+    "normalize": {"normalize_path": True},
+    "merge": {"merge_slashes": True},
+    "unescape": {"path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"},
+}
+NORMALIZING["all"] = NORMALIZING["normalize"] | NORMALIZING["merge"] | NORMALIZING["unescape"]
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +101,64 @@ def front(start_envoy, keystone_relay, s3s_fs, seaweedfs, verifying_store, autho
     ports = {name: store.port for name, store in stores.items()}
     with start_envoy(listeners, keystone_relay.port, **ports) as envoy:
         yield envoy
+
+
+@pytest.fixture(scope="session")
+def access_keys(keyserver_program, tmp_path_factory):
+    """The key server's own store."""
+    return AccessKeys.in_directory(keyserver_program, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def bob(access_keys):
+    return access_keys.create("--role=member")
+
+
+@pytest.fixture(scope="session")
+def store_keyserver(keyserver_program, vector_keys, access_keys, bob, tmp_path_factory):
+    """A key server of that store, which Bob's key has brought into being, and of the vectors' keys."""
+    directory = tmp_path_factory.mktemp("keyserver")
+    with KeyServer(keyserver_program, vector_keys, directory, *access_keys.flags) as keyserver:
+        yield keyserver
+
+
+@pytest.fixture(scope="session")
+def store_relay(store_keyserver):
+    """The way to it, which can be held or closed."""
+    with Relay(store_keyserver.port) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="session")
+def edge(start_envoy, store_relay):
+    """An Envoy before an echo, with a listener for each way to be told and to treat requests."""
+    listeners = {
+        "held": echo({}),
+        "early": echo(EARLY, allow_on_headers_stop_iteration=True),
+        "sqs": echo(SQS | EARLY, allow_on_headers_stop_iteration=True),
+        "sqs_not_held": echo(SQS),
+        "both": Listener(plugin(sigv4={})),
+        "fresh_for_1s": echo({}, cache={"fresh": "1s"}),
+        "waits_300ms": echo({}, keyserver={"timeout": "300ms"}),
+        "waits_20s": echo({}, keyserver={"timeout": "20s"}),
+        **{name: echo({}, manager=settings) for name, settings in NORMALIZING.items()},
+        "sqs_normalize": echo(SQS, manager=NORMALIZING["normalize"]),
+    }
+    with start_envoy(listeners, store_relay.port) as envoy:
+        yield envoy
+
+
+def echo(sigv4, *, keyserver=None, cache=None, **options):
+    """A listener that knows signatures and no tokens, before the upstream that echoes."""
+    config = plugin(
+        token=None,
+        sigv4=sigv4,
+        keyserver=keyserver or {},
+        cache=cache,
+        # A test has regions of its own, to have keys of its own.
+        limits={"scopes_per_access_key": 10_000},
+    )
+    return Listener(config, **options)
 
 
 def listener(upstream, sigv4, **options):
