@@ -1,0 +1,340 @@
+"""Bodies of every form and size, on every way they can take: with a length and without, over both
+versions of HTTP, shown to the filter at once or when the head is let through."""
+
+import base64
+import contextlib
+import dataclasses
+import itertools
+import os
+import re
+import zlib
+
+import pytest
+
+from parts import http1, signing
+from parts.deadline import wait_until
+from parts.http2 import Client as Http2
+from parts.s3_store import DOMAIN
+
+WAYS = ["held", "early"]
+TRANSPORTS = [
+    "http1-length",
+    "http1-chunked",
+    "http2-length",
+    "http2-no-length",
+    "http2-empty-last-frame",
+]
+# Envoy's buffer is 1 MiB.
+SIZES = {"empty": 0, "1-byte": 1, "100-kb": 100_000, "3-mib": 3 << 20}
+DATA = {name: os.urandom(size) for name, size in SIZES.items()}
+# What SDKs make of a chunk.
+PIECE = 64 << 10
+
+_regions = itertools.count(1)
+
+
+@dataclasses.dataclass
+class Upload:
+    """A signed head and a body, which may be its own or not."""
+
+    path: str
+    headers: list
+    body: bytes
+
+    def send(self, port, transport, *, trailers=None):
+        """Sends it as a whole, and waits for nothing: what does, when called."""
+        if transport.startswith("http1"):
+            return self._send_http1(port, transport, trailers)
+        return self._send_http2(port, transport, trailers)
+
+    def _send_http1(self, port, transport, trailers):
+        if trailers is None and transport == "http1-chunked":
+            trailers = []
+        connection = http1.Connection(port)
+        head = {"method": "PUT", "host": DOMAIN, "body": self.body, "trailers": trailers}
+        # It may be refused before all was sent; the response is there all the same.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(http1.encode(self.path, self.headers, **head))
+
+        def response():
+            with connection:
+                return connection.response()
+
+        return response
+
+    def _send_http2(self, port, transport, trailers):
+        client = Http2(port)
+        headers = list(self.headers)
+        if transport == "http2-length":
+            headers.append(("content-length", str(len(self.body))))
+        options = {"method": "PUT", "is_end": False, "authority": DOMAIN}
+        stream = client.start(self.path, headers, **options)
+        is_last = transport != "http2-empty-last-frame" and trailers is None and bool(self.body)
+        # As over HTTP/1.1: nothing more is read of a request that was answered.
+        client.data(stream, self.body, is_end=is_last)
+        if trailers is not None:
+            client.trailers(stream, trailers)
+        elif not is_last:
+            client.end(stream)
+
+        def response():
+            with client:
+                return client.response(stream)
+
+        return response
+
+
+def checksum(data):
+    return "x-amz-checksum-crc32", base64.b64encode(zlib.crc32(data).to_bytes(4)).decode()
+
+
+def in_chunks(account, path, data, content, **options):
+    """A signed head of a body in chunks, and the pieces and trailers of that body."""
+    headers = [
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-decoded-content-length", str(len(data))),
+    ]
+    trailers = [checksum(data)] if content.endswith("-TRAILER") else []
+    headers += [("x-amz-trailer", name) for name, _ in trailers]
+    signed = signing.sign(account, "PUT", path, headers, content=content, **options)
+    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+    return signed, pieces, trailers
+
+
+def upload(account, mode, path, data, *, is_right=True, **options):
+    """An upload in one of the modes; if it is wrong, in the last byte."""
+    if mode in CONTENTS:
+        signed, pieces, trailers = in_chunks(account, path, data, CONTENTS[mode], **options)
+        if mode == "unsigned-trailer":
+            body = signing.plain_chunks(pieces, trailers)
+        else:
+            body = signed.chunks(pieces, trailers)
+        if not is_right:
+            body = with_another_end(body, data)
+    else:
+        content = signing.UNSIGNED if mode == "unsigned" else None
+        signed = signing.sign(account, "PUT", path, body=data, content=content, **options)
+        body = data if is_right else data[:-1] + (flipped(data[-1:]) if data else b"x")
+    return Upload(path, signed.headers, body)
+
+
+def with_another_end(body, data):
+    """Chunks with another last byte of data, or if there is none, of what vouches for that."""
+    if data:
+        at = body.rindex(data[-1:] + b"\r\n0")
+        return body[:at] + flipped(data[-1:]) + body[at + 1 :]
+    found = list(re.finditer(rb"(?:signature=|x-amz-checksum-crc32:)(.)", body))[-1]
+    other = b"0" if found[1] != b"0" else b"1"
+    return body[: found.start(1)] + other + body[found.end(1) :]
+
+
+def flipped(byte):
+    return bytes([byte[0] ^ 1])
+
+
+CONTENTS = {
+    "chunks": signing.STREAMING,
+    "chunks-trailer": signing.STREAMING + "-TRAILER",
+    "unsigned-trailer": signing.UNSIGNED_TRAILER,
+}
+MODES = ["hash", "unsigned", *CONTENTS]
+# What S3 calls a body with another last byte.
+CODES = {
+    "hash": "XAmzContentSHA256Mismatch",
+    "chunks": "SignatureDoesNotMatch",
+    "chunks-trailer": "SignatureDoesNotMatch",
+    "unsigned-trailer": "BadDigest",
+}
+
+
+def assert_arrived(upstream, path, data):
+    (arrival,) = upstream.requests_to(path)
+    assert arrival.is_complete
+    assert arrival.body == data
+    assert arrival.trailers == []
+
+
+def assert_refused(upstream, response, path, code):
+    assert response.status in (400, 403), response
+    assert f"<Code>{code}</Code>".encode() in response.body
+    assert not any(arrival.is_complete for arrival in upstream.requests_to(path))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_body_arrives_as_it_was_signed(edge, bob, upstream, way, transport, mode, size, path):
+    sent = upload(bob, mode, path, DATA[size])
+    response = sent.send(edge.ports[way], transport)()
+    assert response.status == 200, response
+    assert_arrived(upstream, path, DATA[size])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", CODES)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_one_with_another_end_never_does(edge, bob, upstream, way, transport, mode, size, path):
+    sent = upload(bob, mode, path, DATA[size], is_right=False)
+    response = sent.send(edge.ports[way], transport)()
+    assert_refused(upstream, response, path, CODES[mode])
+
+
+@contextlib.contextmanager
+def without_a_key(edge, relay, way, uploads):
+    """While nobody has the key: uploads, all sent, of which none goes anywhere."""
+    names = (f"http.{way}.downstream_cx_rx_bytes_total", f"http.{way}.downstream_rq_active")
+    bytes_before, _ = (edge.stats(name)[name] for name in names)
+    total = bytes_before + sum(len(sent.body) for sent, *_ in uploads)
+    relay.hold()
+    try:
+        yield
+        wait_until(lambda: edge.stats(names[0])[names[0]] >= total, "all to be read")
+        assert edge.stats(names[1])[names[1]] == len(uploads)
+    finally:
+        relay.release()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_so_it_is_when_the_body_is_there_before_the_key(
+    edge, bob, store_relay, upstream, way, transport, path
+):
+    region = f"late-{next(_regions)}"
+    uploads = []
+    for mode, size, is_right in itertools.product(MODES, ["empty", "1-byte", "100-kb"], [1, 0]):
+        if is_right or mode in CODES:
+            url = f"{path}/{mode}/{size}/{is_right}"
+            sent = upload(bob, mode, url, DATA[size], is_right=is_right, region=region)
+            uploads.append((sent, mode, size, is_right))
+    with without_a_key(edge, store_relay, way, uploads):
+        responses = [sent.send(edge.ports[way], transport) for sent, *_ in uploads]
+    for (sent, mode, size, is_right), response in zip(uploads, responses, strict=True):
+        if is_right:
+            assert response().status == 200, sent.path
+            assert_arrived(upstream, sent.path, DATA[size])
+        else:
+            assert_refused(upstream, response(), sent.path, CODES[mode])
+
+
+TRAILERS = [("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-meta-a", "b")]
+
+
+@pytest.mark.parametrize("size", ["empty", "1-byte", "100-kb", "3-mib"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("transport", ["http1-chunked", "http2-no-length"])
+@pytest.mark.parametrize("way", WAYS)
+def test_trailers_of_http_are_refused(edge, bob, upstream, way, transport, mode, size, path):
+    """Nobody signed them, and for some services they are headers."""
+    sent = upload(bob, mode, path, DATA[size])
+    response = sent.send(edge.ports[way], transport, trailers=TRAILERS)()
+    assert_refused(upstream, response, path, "InvalidRequest")
+    assert response.status == 400
+
+
+@pytest.mark.parametrize("transport", ["http1-chunked", "http2-no-length"])
+@pytest.mark.parametrize("way", WAYS)
+def test_so_they_are_when_they_are_there_before_the_key(
+    edge, bob, store_relay, upstream, way, transport, path
+):
+    region = f"late-{next(_regions)}"
+    uploads = []
+    for mode, size in itertools.product(MODES, ["empty", "1-byte", "100-kb"]):
+        url = f"{path}/{mode}/{size}"
+        uploads.append((upload(bob, mode, url, DATA[size], region=region), mode))
+    with without_a_key_but_answered(store_relay):
+        responses = [
+            sent.send(edge.ports[way], transport, trailers=TRAILERS) for sent, _ in uploads
+        ]
+    for (sent, _), response in zip(uploads, responses, strict=True):
+        assert_refused(upstream, response(), sent.path, "InvalidRequest")
+
+
+@contextlib.contextmanager
+def without_a_key_but_answered(relay):
+    relay.hold()
+    try:
+        yield
+    finally:
+        relay.release()
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("mode", ["hash", "chunks", "unsigned-trailer"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_goes_away_has_sent_nothing(
+    edge, bob, store_relay, upstream, way, transport, mode, is_late, path
+):
+    region = f"late-{next(_regions)}"
+    sent = upload(bob, mode, path, DATA["100-kb"], region=region)
+    if is_late:
+        store_relay.hold()
+    try:
+        leave_in_the_middle(sent, edge.ports[way], transport)
+        name = f"http.{way}.downstream_cx_active"
+        wait_until(lambda: edge.stats(name)[name] == 0, "the connection to be gone")
+    finally:
+        store_relay.release()
+    # The same goes through afterwards, whatever is left of the first.
+    again = upload(bob, mode, path + "/again", DATA["100-kb"], region=region)
+    assert again.send(edge.ports[way], transport)().status == 200
+    assert_arrived(upstream, path + "/again", DATA["100-kb"])
+    assert not any(arrival.is_complete for arrival in upstream.requests_to(path))
+
+
+def leave_in_the_middle(sent, port, transport):
+    half = sent.body[: len(sent.body) // 2]
+    if transport.startswith("http1"):
+        options = {"method": "PUT", "host": DOMAIN}
+        if transport == "http1-chunked":
+            whole = http1.encode(sent.path, sent.headers, body=sent.body, trailers=[], **options)
+        else:
+            whole = http1.encode(sent.path, sent.headers, body=sent.body, **options)
+        with http1.Connection(port) as connection:
+            connection.send(whole[: -len(sent.body) // 2])
+        return
+    headers = list(sent.headers)
+    if transport == "http2-length":
+        headers.append(("content-length", str(len(sent.body))))
+    with Http2(port) as client:
+        options = {"method": "PUT", "is_end": False, "authority": DOMAIN}
+        stream = client.start(sent.path, headers, **options)
+        client.data(stream, half, is_end=False)
+        if transport == "http2-empty-last-frame":
+            client.reset(stream)
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+@pytest.mark.parametrize("mode", CODES)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_body_may_come_byte_by_byte(edge, bob, upstream, way, mode, is_right, path):
+    data = DATA["100-kb"][:300]
+    for version in ("http1", "http2"):
+        url = f"{path}/{version}"
+        sent = upload(bob, mode, url, data, is_right=is_right)
+        response = drip(sent, edge.ports[way], version)
+        if is_right:
+            assert response.status == 200, response
+            assert_arrived(upstream, url, data)
+        else:
+            assert_refused(upstream, response, url, CODES[mode])
+
+
+def drip(sent, port, version):
+    if version == "http1":
+        request = http1.encode(
+            sent.path, sent.headers, method="PUT", host=DOMAIN, body=sent.body, trailers=[]
+        )
+        with http1.Connection(port) as connection:
+            for index in range(len(request)):
+                connection.send(request[index : index + 1])
+            return connection.response()
+    with Http2(port) as client:
+        options = {"method": "PUT", "is_end": False, "authority": DOMAIN}
+        stream = client.start(sent.path, sent.headers, **options)
+        for index in range(len(sent.body)):
+            client.data(stream, sent.body[index : index + 1], is_end=False)
+        client.end(stream)
+        return client.response(stream)
