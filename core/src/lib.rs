@@ -14,11 +14,13 @@
 //! ```
 //!
 //! **The contract of all machines: hand in one input, carry out what comes back, then wait.**
-//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`] and
-//! [`access_keys::AccessKeyStore`] are drained until they have no more actions.
+//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`],
+//! [`access_keys::AccessKeyStore`] and [`feed::ChangeFeed`] are drained until they have no more
+//! actions.
 //!
-//! Read [`gate`] first, then [`keys`] and [`access_keys`]; [`fernet`], [`token`] and [`sigv4`] are
-//! books of their own, and the rest are leaves.
+//! Read [`gate`] first, then [`keys`] and [`access_keys`], then [`feed`], by which every worker learns
+//! what has changed; [`fernet`], [`token`] and [`sigv4`] are books of their own, and the rest are
+//! leaves.
 
 #![no_std]
 

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::config::Config;
 use voussoir_core::fernet::{Key, KeyRing};
-use voussoir_core::gate::{Effect, Gate, Input, Verdict};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identity::{Part, claims, is_identity_header};
 use voussoir_core::keys::Keys;
@@ -57,7 +57,7 @@ fuzz_target!(|request: Request<'_>| {
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },
     );
-    let mut gate = Gate::new(Rc::new(Config::parse(config.as_bytes()).expect("it is valid")));
+    let mut gate = Gate::new(Rc::new(Config::parse(config.as_bytes()).expect("it is valid")), Rc::new(Budget::new(1 << 20)));
     let key = |n| Key::new(&[n; 16], &[n; 16]);
     let token = request.payload.map(|payload| key(1).seal_text(0, &[0; 16], payload));
     let mut headers = request.headers.clone();

@@ -15,7 +15,7 @@ use std::time::Duration;
 use voussoir_core::access_keys::{AccessKeyStore, Event as AccessKeysEvent};
 use voussoir_core::config::Config;
 use voussoir_core::feed::{ChangeFeed, Event as FeedEvent};
-use voussoir_core::gate::{Effect, Gate, Input, Verdict};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identity::{HeaderEdits, Part, claims};
 use voussoir_core::keys::{Event as KeysEvent, KeyStore};
@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     access_keys: Option<RefCell<AccessKeyStore>>,
     /// What tells that something which they hold has changed.
     feed: Option<RefCell<ChangeFeed>>,
+    /// What of bodies may be held back.
+    budget: Rc<Budget>,
     /// The requests that wait, by the ids of their contexts.
     parked: RefCell<HashMap<u32, Rc<Stream>>>,
     metrics: Metrics,
@@ -66,6 +68,7 @@ impl Worker {
             keys: keys.map(RefCell::new),
             access_keys: access_keys.map(RefCell::new),
             feed: feed.map(RefCell::new),
+            budget: Rc::new(Budget::new(config.limits.held_body)),
             parked: RefCell::new(HashMap::new()),
             metrics: Metrics::define(config.mode),
             calls: Calls::default(),
@@ -83,7 +86,7 @@ impl Worker {
     }
 
     pub(crate) fn new_stream(&self, context_id: u32) -> Stream {
-        Stream::new(context_id, Gate::new(Rc::clone(&self.config)))
+        Stream::new(context_id, Gate::new(Rc::clone(&self.config), Rc::clone(&self.budget)))
     }
 
     /// Hands an input to a request and carries out what it asks for, on the effective context.

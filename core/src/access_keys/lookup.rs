@@ -97,6 +97,10 @@ impl AccessKeyStore {
         let confirmed_at = self.really(confirmed_at);
         let age = now.since(confirmed_at);
         let held = self.local.peek(credential);
+        // A denial that came meanwhile is newer than what stands there.
+        if self.local.nothing(&credential.access_key, now).is_some() {
+            return false;
+        }
         if age >= self.freshness.stale || held.is_some_and(|held| held.confirmed_at >= confirmed_at)
         {
             return false;

@@ -400,7 +400,7 @@ fn outcome(answer: Answer<'_>, credential: &Credential) -> Result<Outcome, Fetch
 
 /// Whether a failure says something about this one question only, and nothing about the key server.
 fn is_about_the_question(failure: FetchFailure) -> bool {
-    matches!(failure, FetchFailure::Status(400 | 413) | FetchFailure::SigningKey(_))
+    matches!(failure, FetchFailure::Status(400 | 413 | 500) | FetchFailure::SigningKey(_))
 }
 
 /// Whether a key may have become another since a time. A feed that has not begun knows nothing.

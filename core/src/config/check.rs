@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_KINDS, DEFAULT_LIMITS, DEFAULT_MAX_LENGTH,
     DEFAULT_POLL, DEFAULT_TIMEOUT, Freshness, KeyServer, Limits, Missing, Mode, TokenRules,
-    duration, raw, sigv4,
+    duration, raw, sigv4, size,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::secret::Secret;
@@ -53,7 +53,11 @@ fn limits(cache: &raw::Cache, raw: &raw::Limits) -> Result<Limits, ConfigError> 
     if !(1..=10_000).contains(&scopes) {
         return Err(ConfigError::limits("limits.scopes_per_access_key", "1 to 10000"));
     }
+    let held_body = raw.held_body.as_deref().map_or(Some(default.held_body), size::parse);
     Ok(Limits {
+        held_body: held_body
+            .filter(|size| (MIN_HELD_BODY..=MAX_HELD_BODY).contains(size))
+            .ok_or_else(|| ConfigError::limits("limits.held_body", "16MiB to 512MiB"))?,
         parked: number(raw.parked, default.parked, 1..=MAX_PARKED)
             .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 16384"))?,
         entries: number(cache.entries, default.entries, 1..=MAX_ENTRIES)
@@ -249,6 +253,12 @@ const MAX_PARKED: usize = 16_384;
 /// Each of them takes about two kilobytes.
 const MAX_ENTRIES: usize = 100_000;
 
+/// The largest chunk fits in.
+const MIN_HELD_BODY: usize = 16 * 1024 * 1024;
+
+/// Half of the memory that an instance can have.
+const MAX_HELD_BODY: usize = 512 * 1024 * 1024;
+
 /// Each of them takes up to four kilobytes.
 const MAX_SHARED_ENTRIES: usize = 65_536;
 
@@ -389,6 +399,7 @@ mod tests {
             (json!({"limits": {"parked": 0}}), "limits.parked"),
             (json!({"limits": {"calls": 0}}), "limits.calls"),
             (json!({"limits": {"calls_per_second": 0}}), "limits.calls_per_second"),
+            (json!({"limits": {"held_body": "1MiB"}}), "limits.held_body"),
             (json!({"limits": {"scopes_per_access_key": 0}}), "limits.scopes_per_access_key"),
         ] {
             let message = error(&changes);

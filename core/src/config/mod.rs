@@ -123,6 +123,9 @@ pub struct Limits {
     /// The most calls for signing keys of which nothing is known yet, each second. Requests beyond
     /// it are answered 503. Keys that are in use are refreshed apart from it.
     pub calls_per_second: u32,
+    /// The most bytes of bodies that are held back, of all requests together. Beyond it, a request
+    /// that would hold more is answered 503.
+    pub held_body: usize,
     /// The most days, regions and services for which one access key's signing keys are fetched in
     /// the time that keys stay fresh. Requests beyond it are answered 503.
     pub scopes_per_access_key: u32,
@@ -208,6 +211,7 @@ pub const DEFAULT_LIMITS: Limits = Limits {
     calls: 32,
     calls_per_second: 100,
     scopes_per_access_key: 16,
+    held_body: 128 * 1024 * 1024,
 };
 
 /// The longest configuration, in bytes.

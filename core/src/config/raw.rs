@@ -107,4 +107,5 @@ pub(super) struct Limits {
     pub(super) calls: Option<usize>,
     pub(super) calls_per_second: Option<u32>,
     pub(super) scopes_per_access_key: Option<u32>,
+    pub(super) held_body: Option<String>,
 }

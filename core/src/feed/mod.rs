@@ -33,6 +33,10 @@ mod client;
 mod entry;
 mod outcome;
 mod ring;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod world;
 
 use alloc::vec::Vec;
 use core::time::Duration;

@@ -1,12 +1,14 @@
 //! The body of a signed request that was let through: verified while it passes.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 
+use super::budget::{Budget, Share};
 use super::signature::Refusal;
-use super::{Effect, Gate, State, Verdict};
+use super::{A_MOMENT, Effect, Gate, State, Verdict};
 use crate::config::Mode;
 use crate::refusal::aws::{Fault, SignedText};
-use crate::refusal::{Rejection, SignatureFault};
+use crate::refusal::{Rejection, SignatureFault, Unknown};
 use crate::sigv4::body::BodyVerifier;
 
 /// A body on its way.
@@ -15,11 +17,13 @@ pub(super) struct Passing {
     verifier: BodyVerifier,
     /// For the client whose chunk has a wrong signature.
     signed: SignedText,
+    /// What is held of the body.
+    share: Share,
 }
 
 impl Passing {
-    pub(super) fn new(verifier: BodyVerifier, signed: SignedText) -> Self {
-        Self { verifier, signed }
+    pub(super) fn new(verifier: BodyVerifier, signed: SignedText, budget: &Rc<Budget>) -> Self {
+        Self { verifier, signed, share: Share::of(budget) }
     }
 }
 
@@ -38,12 +42,24 @@ impl Gate {
                 return self.refuse_rest(&(fault, SignatureFault::from(&error)));
             }
         };
+        if !passing.share.resize(passing.verifier.held()) {
+            return self.stop(Unknown::TooMuchHeld);
+        }
         let is_verified = passing.verifier.is_verified();
         self.state = State::Passing(passing);
         Effect::Pass {
             replacement: self.enforces().then_some(output),
             verdict: (is_verified && !was_verified).then_some(Verdict::Allowed),
         }
+    }
+
+    /// The rest of the body cannot be verified. In shadow mode it follows as it is.
+    fn stop(&mut self, cause: Unknown) -> Effect {
+        if self.enforces() {
+            return self.unknown(cause, A_MOMENT);
+        }
+        self.state = State::Decided { is_open: true, takes_trailers: true };
+        Effect::Pass { replacement: None, verdict: Some(Verdict::Unavailable(cause)) }
     }
 
     /// Trailers after a head that was let through: no signature covers them, and with them a body

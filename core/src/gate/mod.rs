@@ -20,6 +20,7 @@
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies.
 
 mod body;
+mod budget;
 mod signature;
 mod token;
 
@@ -40,6 +41,7 @@ use crate::refusal::{Rejection, Reply, SignatureFault, Unknown, keystone};
 use crate::sigv4::{Credential, Form};
 use crate::time::UnixTime;
 use body::Passing;
+pub use budget::Budget;
 use signature::Signed;
 use token::AwaitKeys;
 
@@ -50,6 +52,8 @@ pub struct Gate {
     state: State,
     /// How a signed request wants to be answered; any other is answered as Keystone does.
     manner: Option<Box<Manner>>,
+    /// What of bodies may be held back, of all requests together.
+    budget: Rc<Budget>,
 }
 
 #[derive(Debug)]
@@ -187,10 +191,10 @@ impl Verdict {
 }
 
 impl Gate {
-    /// A request that has told nothing yet.
+    /// A request that has told nothing yet, one of those that share this budget.
     #[must_use]
-    pub fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::New, manner: None }
+    pub fn new(config: Rc<Config>, budget: Rc<Budget>) -> Self {
+        Self { config, state: State::New, manner: None, budget }
     }
 
     /// Whether the request was let through, so that its body and trailers may follow.

@@ -172,7 +172,7 @@ impl Gate {
             return self.refuse_signature(&refusal);
         }
         let verdict = body.is_verified().then_some(Verdict::Allowed);
-        self.state = State::Passing(Box::new(Passing::new(body, shown)));
+        self.state = State::Passing(Box::new(Passing::new(body, shown, &self.budget)));
         Effect::Forward(edits, verdict)
     }
 

@@ -94,6 +94,8 @@ pub enum Unknown {
     HostFailure,
     /// There are no keys that may still be used, or none recent enough to refuse by.
     KeysUnavailable,
+    /// As much of bodies is held back as the configuration allows.
+    TooMuchHeld,
     /// As many keys are asked for as the configuration allows.
     TooManyCalls,
     /// Too many requests wait for keys already.
@@ -256,8 +258,13 @@ impl From<&BodyError> for SignatureFault {
 
 impl Unknown {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::HostFailure, Self::KeysUnavailable, Self::TooManyCalls, Self::TooManyWaiting];
+    pub const ALL: [Self; 5] = [
+        Self::HostFailure,
+        Self::KeysUnavailable,
+        Self::TooManyCalls,
+        Self::TooManyWaiting,
+        Self::TooMuchHeld,
+    ];
 
     /// The machine-readable reason, in metrics, logs and the reason header.
     #[must_use]
@@ -267,6 +274,7 @@ impl Unknown {
             Self::KeysUnavailable => "keys_unavailable",
             Self::TooManyCalls => "too_many_calls",
             Self::TooManyWaiting => "too_many_waiting",
+            Self::TooMuchHeld => "too_much_held",
         }
     }
 }

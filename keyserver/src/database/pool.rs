@@ -1,5 +1,8 @@
 //! The connections to one database, and the statements that go over them.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnection, MySqlPool, MySqlPoolOptions};
@@ -45,6 +48,9 @@ impl Database {
                 Self::Postgres(pool.connect_lazy_with(options.disable_statement_logging()))
             }
             Options::Sqlite(options) => {
+                if !is_read {
+                    make_private(options.get_filename());
+                }
                 let options = options
                     .read_only(is_read)
                     .create_if_missing(!is_read)
@@ -266,6 +272,14 @@ const MARIADB_STATEMENT_LIMIT: &str = "SET SESSION max_statement_time = 4";
 const MYSQL_STATEMENT_LIMIT: &str = "SET SESSION max_execution_time = 4000";
 const POSTGRES_SESSION: &str = "SET statement_timeout = 4000";
 const POSTGRES_READ_ONLY: &str = "SET default_transaction_read_only = on";
+
+/// Makes the file of a database that is to be made, for its owner alone: SQLite would leave that to
+/// the umask. What stands beside it later (its journal) gets the same mode from SQLite.
+///
+/// If it cannot be made, opening it will say why.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+}
 
 #[cfg(test)]
 mod tests {

@@ -31,6 +31,8 @@ pub(super) enum Error {
     NoTokenKeys,
     /// The client may not have keys.
     Refused(Refusal),
+    /// There is such an access key, and its secret cannot be opened.
+    Sealed,
     /// What has changed cannot be found out now.
     Silent,
     /// Whether there is such an access key cannot be found out now.
@@ -49,6 +51,8 @@ impl Error {
             Self::Denied(_) | Self::NoSigningKeys | Self::NoTokenKeys | Self::NotFound => {
                 StatusCode::NOT_FOUND
             }
+            // About this access key alone: an edge must not think the whole server down.
+            Self::Sealed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotReady | Self::Silent | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(Refusal::NoCertificate) => StatusCode::FORBIDDEN,
@@ -79,6 +83,9 @@ impl Error {
             }
             Self::NotFound => "There is nothing at this path.",
             Self::NotReady => "What this key server reads its keys from was not complete yet.",
+            Self::Sealed => {
+                "No key opens the seal of this access key's secret: is it still in the repository?"
+            }
             Self::Silent => "What has changed cannot be found out now.",
             Self::Unavailable => "The access key cannot be looked up now.",
             Self::UnsupportedMediaType => "The body must be application/json.",
@@ -101,6 +108,7 @@ impl Error {
             | Self::NoTokenKeys
             | Self::NotFound
             | Self::Refused(Refusal::NoCertificate)
+            | Self::Sealed
             | Self::UnsupportedMediaType => None,
             Self::NotReady | Self::Silent | Self::Unavailable => Some((RETRY_AFTER, "1")),
             // RFC 6750, section 3: no error code when no token was presented.
@@ -116,7 +124,7 @@ impl Error {
         match self {
             Self::Denied(fault) => fault.reason(),
             Self::NoSigningKeys => "not_configured",
-            Self::NotReady | Self::Silent | Self::Unavailable => "unavailable",
+            Self::NotReady | Self::Sealed | Self::Silent | Self::Unavailable => "unavailable",
             Self::BadRequest(_)
             | Self::ContentTooLarge
             | Self::Gone

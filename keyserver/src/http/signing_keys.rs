@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use super::error::Error;
-use crate::access_keys::{AccessKey, LookupError};
+use crate::access_keys::{AccessKey, LookupError, Unavailable};
 use crate::clock;
 
 /// Answers with a signing key, or why there is none.
@@ -62,6 +62,7 @@ async fn answer(
     let AccessKey { secret, record } =
         context.sources.look_up(&access_key, now).await.map_err(|why| match why {
             LookupError::Denied(fault) => Error::Denied(fault),
+            LookupError::Unavailable(Unavailable::NoSealKey) => Error::Sealed,
             LookupError::Unavailable(_) => Error::Unavailable,
         })?;
     let signing_key = SigningKey::derive(secret.expose(), &scope);

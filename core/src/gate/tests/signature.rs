@@ -13,7 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::access_keys::AccessKey;
 use crate::config::{Config, example};
-use crate::gate::{Effect, Gate, Input, Verdict};
+use crate::gate::{Budget, Effect, Gate, Input, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::record::{AccessKeyFault, CredentialRecord};
@@ -138,7 +138,10 @@ fn access_key_for(service: &str, changes: &Value) -> Rc<AccessKey> {
 fn gate(changes: &Value) -> Gate {
     let mut all = json!({"sigv4": {}});
     all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    Gate::new(Rc::new(Config::parse(example::with(&all).as_bytes()).unwrap()))
+    Gate::new(
+        Rc::new(Config::parse(example::with(&all).as_bytes()).unwrap()),
+        Rc::new(Budget::new(1 << 20)),
+    )
 }
 
 /// A request's head at a gate, with the key it asks for.
@@ -612,4 +615,30 @@ fn without_credentials_each_is_answered_in_the_manner_of_its_proxy() {
         assert_eq!(reply.status, status);
         assert!(reply.body.contains(text), "{}", reply.body);
     }
+}
+
+#[test]
+fn what_all_hold_together_is_bounded() {
+    let config = Config::parse(example::with(&json!({"sigv4": {}})).as_bytes()).unwrap();
+    let (config, budget) = (Rc::new(config), Rc::new(Budget::new(100_000)));
+    let request = Request::put("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", 70_000)
+        .with("x-amz-decoded-content-length", "65536")
+        .signed(None);
+    let begun = || {
+        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget));
+        let _ = forwarded(run(&mut gate, &request));
+        let piece = format!("10000;chunk-signature={}\r\n{}", "0".repeat(64), "x".repeat(60_000));
+        let effect = body(&mut gate, piece.as_bytes(), false);
+        (gate, effect)
+    };
+    let (first, effect) = begun();
+    let _ = passed(effect);
+    let (_, effect) = begun();
+    let Effect::Refuse(reply, verdict) = effect else { panic!("{effect:?}") };
+    assert_eq!(verdict, Verdict::Unavailable(Unknown::TooMuchHeld));
+    assert!(reply.body.contains("<Code>SlowDown</Code>"));
+    // Who goes gives back what it held.
+    drop(first);
+    let (_, effect) = begun();
+    let _ = passed(effect);
 }

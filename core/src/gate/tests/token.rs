@@ -13,7 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::config::{Config, example};
 use crate::fernet::{Key, KeyRing};
-use crate::gate::{Effect, Gate, Input, Verdict};
+use crate::gate::{Budget, Effect, Gate, Input, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::keys::Keys;
@@ -55,7 +55,7 @@ fn token(payload: &Payload) -> String {
 
 fn gate(changes: &Value) -> Gate {
     let json = example::with(changes);
-    Gate::new(Rc::new(Config::parse(json.as_bytes()).unwrap()))
+    Gate::new(Rc::new(Config::parse(json.as_bytes()).unwrap()), Rc::new(Budget::new(1 << 20)))
 }
 
 /// Hands in a head of these headers, and keys as often as they are asked for.

@@ -1,0 +1,71 @@
+//! How much of all bodies together one worker may hold back.
+//!
+//! A chunk is held until its signature is verified, and a client may take its time with it. The limit
+//! of one request times many requests would be more than the memory that an instance can have.
+
+use alloc::rc::Rc;
+use core::cell::Cell;
+
+/// What all requests of one worker share.
+#[derive(Debug)]
+pub struct Budget {
+    held: Cell<usize>,
+    most: usize,
+}
+
+/// One request's part of it, given back when the request ends.
+#[derive(Debug)]
+pub(super) struct Share {
+    budget: Rc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Of so many bytes.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { held: Cell::new(0), most }
+    }
+}
+
+impl Share {
+    pub(super) fn of(budget: &Rc<Budget>) -> Self {
+        Self { budget: Rc::clone(budget), bytes: 0 }
+    }
+
+    /// The request holds so many bytes now: whether that is within the budget.
+    pub(super) fn resize(&mut self, bytes: usize) -> bool {
+        let held = self.budget.held.get().saturating_sub(self.bytes).saturating_add(bytes);
+        self.budget.held.set(held);
+        self.bytes = bytes;
+        held <= self.budget.most
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.resize(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn what_one_gives_back_another_may_take() {
+        let budget = Rc::new(Budget::new(100));
+        let (mut a, mut b) = (Share::of(&budget), Share::of(&budget));
+        assert!(a.resize(60));
+        assert!(b.resize(40));
+        assert!(!b.resize(41));
+        assert!(b.resize(10));
+        drop(a);
+        assert!(b.resize(100));
+        drop(b);
+        assert_eq!(budget.held.get(), 0);
+    }
+}
