@@ -57,7 +57,10 @@ fuzz_target!(|request: Request<'_>| {
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },
     );
-    let mut gate = Gate::new(Rc::new(Config::parse(config.as_bytes()).expect("it is valid")), Rc::new(Budget::new(1 << 20)));
+    let mut gate = Gate::new(
+        Rc::new(Config::parse(config.as_bytes()).expect("it is valid")),
+        Rc::new(Budget::new(1 << 20)),
+    );
     let key = |n| Key::new(&[n; 16], &[n; 16]);
     let token = request.payload.map(|payload| key(1).seal_text(0, &[0; 16], payload));
     let mut headers = request.headers.clone();
