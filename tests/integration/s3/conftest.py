@@ -1,8 +1,8 @@
 """What the tests of S3 share: someone with an EC2 credential of a real Keystone, a key server that
 reads that Keystone's database, and an Envoy before several stores.
 
-And for what neither Keystone nor a store has a say in: someone with an access key of the key server's
-own, and an Envoy that is less patient and better at echoing.
+And for what neither Keystone nor a store has a say in: someone with an access key of the key
+server's own, and an Envoy before an echo.
 """
 
 import pytest
@@ -116,7 +116,7 @@ def bob(access_keys):
 
 @pytest.fixture(scope="session")
 def store_keyserver(keyserver_program, vector_keys, access_keys, bob, tmp_path_factory):
-    """A key server of that store, which Bob's key has brought into being, and of the vectors' keys."""
+    """A key server of that store, which Bob's key has brought into being."""
     directory = tmp_path_factory.mktemp("keyserver")
     with KeyServer(keyserver_program, vector_keys, directory, *access_keys.flags) as keyserver:
         yield keyserver
@@ -138,9 +138,6 @@ def edge(start_envoy, store_relay):
         "sqs": echo(SQS | EARLY, allow_on_headers_stop_iteration=True),
         "sqs_not_held": echo(SQS),
         "both": Listener(plugin(sigv4={})),
-        "fresh_for_1s": echo({}, cache={"fresh": "1s"}),
-        "waits_300ms": echo({}, keyserver={"timeout": "300ms"}),
-        "waits_20s": echo({}, keyserver={"timeout": "20s"}),
         **{name: echo({}, manager=settings) for name, settings in NORMALIZING.items()},
         "sqs_normalize": echo(SQS, manager=NORMALIZING["normalize"]),
     }
@@ -148,17 +145,11 @@ def edge(start_envoy, store_relay):
         yield envoy
 
 
-def echo(sigv4, *, keyserver=None, cache=None, **options):
+def echo(sigv4, **options):
     """A listener that knows signatures and no tokens, before the upstream that echoes."""
-    config = plugin(
-        token=None,
-        sigv4=sigv4,
-        keyserver=keyserver or {},
-        cache=cache,
-        # A test has regions of its own, to have keys of its own.
-        limits={"scopes_per_access_key": 10_000},
-    )
-    return Listener(config, **options)
+    # A test has regions of its own, to have keys of its own.
+    limits = {"scopes_per_access_key": 10_000}
+    return Listener(plugin(token=None, sigv4=sigv4, limits=limits), **options)
 
 
 def listener(upstream, sigv4, **options):

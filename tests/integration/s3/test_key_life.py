@@ -22,6 +22,23 @@ CONNECTIONS = 16
 _regions = (f"life-{number}" for number in itertools.count(1))
 
 
+@pytest.fixture(scope="module")
+def edge(start_envoy, store_relay):
+    """An Envoy that hears of no changes while these tests run: test_s3_changes.py is about those."""
+    listeners = {
+        "held": {},
+        "fresh_for_1s": {"cache": {"fresh": "1s"}},
+        "waits_300ms": {"keyserver": {"timeout": "300ms"}},
+        "waits_20s": {"keyserver": {"timeout": "20s"}},
+    }
+    config = plugin(token=None, sigv4={}, keyserver={"poll": "60s"})
+    for name, changes in listeners.items():
+        keyserver = config["keyserver"] | changes.get("keyserver", {})
+        listeners[name] = Listener(config | changes | {"keyserver": keyserver})
+    with start_envoy(listeners, store_relay.port) as envoy:
+        yield envoy
+
+
 def get(port, account, path, **options):
     signed = signing.sign(account, "GET", path, **options)
     return http1.get(port, path, signed.headers, host=DOMAIN)
@@ -39,6 +56,7 @@ def assert_slow_down(response):
 
 
 def test_case_25_a_disabled_key_is_good_as_long_as_it_is_remembered(edge, access_keys, path):
+    """Where nobody tells the proxy."""
     account = access_keys.create()
     for name in ("held", "fresh_for_1s"):
         assert get(edge.ports[name], account, path).status == 200
@@ -90,7 +108,8 @@ def truth(account, secret=None, **changes):
 
 
 def document(content):
-    return json.dumps({name: value for name, value in content.items() if value is not None}).encode()
+    fields = {name: value for name, value in content.items() if value is not None}
+    return json.dumps(fields).encode()
 
 
 def denial(reason):
