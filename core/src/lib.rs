@@ -18,9 +18,9 @@
 //! [`access_keys::AccessKeyStore`] and [`feed::ChangeFeed`] are drained until they have no more
 //! actions.
 //!
-//! Read [`gate`] first, then [`keys`] and [`access_keys`], then [`feed`], by which every worker learns
-//! what has changed; [`fernet`], [`token`] and [`sigv4`] are books of their own, and the rest are
-//! leaves.
+//! Read [`gate`] first, then [`keys`] and [`access_keys`], then [`feed`], by which every worker
+//! learns what has changed; [`fernet`], [`token`] and [`sigv4`] are books of their own, and the rest
+//! are leaves.
 
 #![no_std]
 

@@ -173,7 +173,8 @@ impl ChangeFeed {
     /// How long it has been since all was known that had changed; at first, since the feed began.
     #[must_use]
     pub fn lag(&self, now: UnixTime) -> Duration {
-        self.clock.map_or(Duration::ZERO, |_| now.since(self.heard_at))
+        // A clock that went back since the last event shows too early a time.
+        self.clock.map_or(Duration::ZERO, |clock| now.max(clock).since(self.heard_at))
     }
 
     /// Whether nothing was heard for so long that what is held should be trusted for a shorter
@@ -278,9 +279,9 @@ impl ChangeFeed {
         self.version = Some(version);
         // A time from before the clock went back would make what was heard young again.
         if !self.must_mend && heard_at <= now {
-            // That this worker itself began is no news of the key server.
-            let is_first = self.log.is_none();
-            self.heard_at = if is_first { heard_at } else { self.heard_at.max(heard_at) };
+            // What was heard last belongs to what is known by it: another log may know less.
+            let is_same = self.base() == Some((log.cursor.clone(), log.ring.last()));
+            self.heard_at = if is_same { self.heard_at.max(heard_at) } else { heard_at };
         }
         self.must_mend |= log.ring.complete_since() < self.furthest;
         log.ring.distrust(self.furthest);

@@ -98,7 +98,9 @@ impl Ring {
     /// history.
     pub(super) fn after(&self, position: Position) -> Option<Vec<Change>> {
         let Some(index) = position.number.checked_sub(self.first) else {
-            let is_since_all = self.changes.front()?.change == Change::All;
+            // Of another history, this might be older than that place.
+            let Noted { at, change } = self.changes.front()?;
+            let is_since_all = *change == Change::All && *at >= position.at;
             return is_since_all.then(|| vec![Change::All]);
         };
         let index = usize::try_from(index).ok()?;

@@ -211,6 +211,13 @@ fn a_clock_that_goes_back_does_not_make_what_was_heard_young() {
                 // Each time up to what passes between two looks at the clock goes unnoticed.
                 assert!(seconds < 16, "{workers} workers, {back} s back each {each} s");
             }
+            // Nor does it for who comes later.
+            world.jump(world.now() - Duration::from_secs(8));
+            world.pass(2 * SECOND);
+            world.start_worker();
+            world.pass(SECOND);
+            let now = world.now();
+            assert!(world.worker(workers).feed.is_silent(now), "{back} s back each {each} s");
         }
     }
 }
@@ -332,6 +339,47 @@ fn a_record_that_was_read_while_the_change_came_in_is_older_than_it() {
     assert!(!feed.changed_since(came + second / 4, is));
     assert!(!feed.changed_since(began + second / 4, |change| change.id() == Some("v")));
     assert_eq!(feed.lag(came), second / 2, "counted from where the call began");
+}
+
+#[test]
+fn while_there_is_more_to_tell_nothing_counts_as_heard() {
+    let start = UnixTime::from_secs(1_800_000_000);
+    let mut feed = alone();
+    feed.handle(start, Event::Tick);
+    let (call, _) = next_call(&mut feed, start).unwrap();
+    answer(&mut feed, start, call, b"200", r#"{"cursor":"1","more":false,"changes":[]}"#);
+    assert!(next_call(&mut feed, start).is_none());
+    let later = start + Duration::from_secs(3);
+    feed.handle(later, Event::Tick);
+    let (call, _) = next_call(&mut feed, later).unwrap();
+    answer(&mut feed, later, call, b"200", r#"{"cursor":"2","more":true,"changes":[]}"#);
+    let (call, after) = next_call(&mut feed, later).unwrap();
+    assert_eq!(after, Cursor::new("2"));
+    assert_eq!(feed.lag(later), Duration::from_secs(3));
+    answer(&mut feed, later, call, b"200", r#"{"cursor":"3","more":false,"changes":[]}"#);
+    assert!(next_call(&mut feed, later).is_none());
+    assert_eq!(feed.lag(later), Duration::ZERO);
+}
+
+#[test]
+fn an_answer_is_written_only_over_what_it_was_read_with() {
+    let now = UnixTime::from_secs(1_800_000_000);
+    let mut feed = alone();
+    feed.handle(now, Event::Tick);
+    let (call, _) = next_call(&mut feed, now).unwrap();
+    answer(&mut feed, now, call, b"200", r#"{"cursor":"1","more":false,"changes":[]}"#);
+    for (version, outcome) in [(7, Written::Conflict), (8, Written::Done)] {
+        assert!(matches!(feed.next_action(), Some(Action::Read(Slot::Changes))));
+        feed.handle(now, Event::Slot { slot: Slot::Changes, value: None, version });
+        let write = feed.next_action();
+        let Some(Action::Write { slot: Slot::Changes, version: named, .. }) = write else {
+            panic!("{write:?}")
+        };
+        assert_eq!(named, Some(version));
+        feed.handle(now, Event::Written { slot: Slot::Changes, outcome });
+        assert_eq!(feed.cursor().is_some(), outcome == Written::Done);
+        feed.handle(now, Event::Tick);
+    }
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) struct Worker {
     born: u64,
     /// Up to where in history its stores have been told.
     pub(super) told: Option<usize>,
+    /// The most of it that they ever have been told.
+    most: usize,
     /// What they have been told since.
     changed: Vec<Change>,
     is_drained: bool,
@@ -100,6 +102,10 @@ pub(super) struct World {
     under_way: Vec<UnderWay>,
     /// When it was last other than a quiet day: in true time.
     pub(super) disturbed_at: u64,
+    /// When the clock went elsewhere, in true time.
+    jumps: Vec<u64>,
+    /// Where the clock goes in the middle of what comes next.
+    jump_soon: Option<UnixTime>,
     records: Vec<Record>,
     pub(super) calls: usize,
     pub(super) reports: Vec<Report>,
@@ -134,6 +140,8 @@ impl World {
             page: 1000,
             under_way: vec![],
             disturbed_at: 0,
+            jumps: vec![],
+            jump_soon: None,
             records: vec![],
             calls: 0,
             reports: vec![],
@@ -170,6 +178,7 @@ impl World {
             tick_at: self.real,
             born: self.real,
             told: None,
+            most: 0,
             changed: vec![],
             is_drained: true,
         }));
@@ -220,6 +229,11 @@ impl World {
             }
             let index = busy[self.index(busy.len())];
             self.real += 1 + self.random(30);
+            if self.one_in(10)
+                && let Some(to) = self.jump_soon.take()
+            {
+                self.jump(to);
+            }
             match self.worker(index).feed.next_action() {
                 Some(action) => self.perform(index, action),
                 None => self.on_drained(index),
@@ -293,6 +307,7 @@ impl World {
             (_, None) => assert!(changed.is_empty()),
         }
         worker.told = now_told;
+        worker.most = worker.most.max(now_told.unwrap_or(0));
         let next = worker.feed.next_tick();
         assert!(next >= Duration::from_millis(1) && next <= poll / 2, "{next:?}");
         // Timers are late, never early.
@@ -395,6 +410,26 @@ impl World {
         self.real - self.disturbed_at > UNTIL_CALM
     }
 
+    /// What was heard is as old as it is: what has not been told came later.
+    fn check_age(&self) {
+        let now = self.now();
+        for worker in self.workers.iter().flatten() {
+            let untold = worker.told.and_then(|_| self.history.get(worker.most));
+            let Some((_, since)) = untold else { continue };
+            // It takes a look until one is noticed.
+            let jumps = || self.jumps.iter().filter(|at| **at + 2 * SECOND > *since);
+            if jumps().any(|at| worker.born + 2 * SECOND > *at && *at + 2 * SECOND > worker.born) {
+                // It may not have seen the clock go back, and come before those that did.
+                continue;
+            }
+            // Of each time the clock goes back, what passed since the last look goes unnoticed.
+            let unnoticed = u64::try_from(jumps().count()).unwrap() * 2 * SECOND;
+            let age = Duration::from_micros((self.real - since).saturating_sub(unnoticed));
+            let lag = worker.feed.lag(now);
+            assert!(lag >= age, "{lag:?}, and a change is {age:?} old");
+        }
+    }
+
     fn check(&mut self) {
         assert!(self.under_way.len() <= self.workers.len());
         if !self.has_shared_data || !self.is_calm() {
@@ -425,6 +460,7 @@ impl World {
     /// The clock goes elsewhere. Who was confirming a record gives up.
     pub(super) fn jump(&mut self, to: UnixTime) {
         self.clock = to.as_micros().saturating_sub(self.real);
+        self.jumps.push(self.real);
         self.disturbed_at = self.real;
     }
 
@@ -457,10 +493,10 @@ impl World {
     fn believe(&mut self) {
         let now = self.now();
         for worker in self.workers.iter().flatten() {
-            let Some(told) = worker.told else {
+            if worker.told.is_none() {
                 assert!(!self.records.iter().any(|record| worker.feed.covers(record.since)));
                 continue;
-            };
+            }
             for Record { user, since, seen } in &self.records {
                 let is = |change: &Change| *change == self::user(*user);
                 if *since > now {
@@ -471,7 +507,7 @@ impl World {
                     continue;
                 }
                 self.believed += 1;
-                let lacks = self.history.get(*seen..told).unwrap_or_default();
+                let lacks = self.history.get(*seen..worker.most).unwrap_or_default();
                 let lacks = lacks.iter().find(|(change, _)| is(change) || *change == Change::All);
                 assert!(lacks.is_none(), "believed, although {lacks:?}");
             }
@@ -562,7 +598,14 @@ fn live(workers: usize, seed: u64, weather: Weather) -> World {
                     // cannot be noticed by anybody.
                     let by = Duration::from_micros(3 * SECOND + world.random(600 * SECOND));
                     let (now, ahead) = (world.now(), world.one_in(2));
-                    world.jump(if ahead { now + by } else { now - by });
+                    let to = if ahead { now + by } else { now - by };
+                    if world.one_in(2) {
+                        world.jump(to);
+                    } else {
+                        world.jump_soon = Some(to);
+                        world.step(SECOND / 5);
+                        world.jump_soon = None;
+                    }
                     if weather.meddling {
                         // Where the clock had been stands in the slot only, if all who saw it go
                         // back are gone.
@@ -571,6 +614,9 @@ fn live(workers: usize, seed: u64, weather: Weather) -> World {
                 }
                 68 if weather.meddling => world.meddle(&mut before),
                 _ => {}
+            }
+            if !(weather.jumps && weather.meddling) {
+                world.check_age();
             }
             if world.server != Server::Up || world.page < 600 {
                 world.disturbed_at = world.real;
@@ -604,7 +650,7 @@ fn live(workers: usize, seed: u64, weather: Weather) -> World {
     world
 }
 
-const RUNS: u64 = if cfg!(target_arch = "wasm32") { 2 } else { 6 };
+const RUNS: u64 = if cfg!(target_arch = "wasm32") { 2 } else { 8 };
 
 fn live_often(workers: &[usize], weather: Weather) {
     let (mut believed, mut doubted) = (0, 0);
