@@ -171,7 +171,7 @@ class Sample:
                 value = value.decode()
             headers.append((name.lower(), value))
         body = base64.b64encode(self.body).decode()
-        now = self.time + self.random.randrange(800)
+        now = self.time + self.random.randrange(290)
         return json.dumps({"now": now, "headers": headers, "body": body}, ensure_ascii=False)
 
 

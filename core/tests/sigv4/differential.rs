@@ -45,7 +45,7 @@ fn run(service: Service, location: SignatureLocation) {
         let mut random = Random(seed);
         let sample = Sample::new(&mut random, service);
         let signed = sample.sign(location);
-        let now = UnixTime::from_secs(sample.time + seed % 800);
+        let now = UnixTime::from_secs(sample.time + seed % 290);
         if let Err(error) = signed.verify(now) {
             panic!("seed {seed}: {error:?}\n{signed:?}");
         }
