@@ -383,6 +383,22 @@ fn an_answer_is_written_only_over_what_it_was_read_with() {
 }
 
 #[test]
+fn a_clock_that_goes_back_while_an_answer_is_written_does_not_make_it_young() {
+    let now = UnixTime::from_secs(1_800_000_000);
+    let mut feed = alone();
+    feed.handle(now, Event::Tick);
+    let (call, _) = next_call(&mut feed, now).unwrap();
+    answer(&mut feed, now, call, b"200", r#"{"cursor":"1","more":false,"changes":[]}"#);
+    assert!(matches!(feed.next_action(), Some(Action::Read(Slot::Changes))));
+    feed.handle(now, Event::Slot { slot: Slot::Changes, value: None, version: 0 });
+    let earlier = now - Duration::from_hours(1);
+    feed.handle(earlier, Event::Written { slot: Slot::Changes, outcome: Written::Done });
+    let minute = Duration::from_mins(1);
+    assert_eq!(feed.lag(earlier + minute), minute);
+    assert!(!feed.covers(earlier + minute) && !feed.covers(now) && feed.covers(now + minute));
+}
+
+#[test]
 fn says_what_is_wrong_with_an_answer() {
     let now = UnixTime::from_secs(1_800_000_000);
     for (status, body, expected) in [
