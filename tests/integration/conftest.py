@@ -13,12 +13,12 @@ ENVOY say so.
 import itertools
 import json
 import os
-import pathlib
 import subprocess
 
 import pytest
 
 from parts.access_keys import World
+from parts.built import built
 from parts.databases import ENGINES
 from parts.envoy import Envoy
 from parts.envoy_config import DEFAULT_KINDS, OPTIONAL_KINDS, Listener, bootstrap, plugin
@@ -26,18 +26,10 @@ from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.minting import write_repository
 from parts.process import Process
-from parts.programs import ROOT, target
+from parts.programs import ROOT
 from parts.relay import Relay
 from parts.s3_store import S3sFs, SeaweedFs
 from parts.upstream import Upstream
-
-
-def built(variable, path, how):
-    """A file that a build makes: where the variable says, or under cargo's target directory."""
-    file = pathlib.Path(os.environ.get(variable) or target() / path).resolve()
-    if not file.exists():
-        pytest.fail(f"{file} is not there: run `{how}`, or set {variable}", pytrace=False)
-    return file
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from conftest import built
 from parts import http1
+from parts.built import built
 from parts.deadline import wait_until
 from parts.envoy import Envoy
 from parts.envoy_config import Listener, plugin

@@ -141,7 +141,7 @@ macro_rules! effective_roles {
     };
 }
 
-/// What the tables of [`user_names`] call the user `u`: the same each time, also if several
+/// What the tables of `user_names!` call the user `u`: the same each time, also if several
 /// identity providers know it.
 macro_rules! user_name {
     () => {
