@@ -37,8 +37,16 @@ impl Answer {
     }
 }
 
-/// A source that says one thing.
-struct Says(Option<AccessKeyFault>);
+/// A source that says one thing: that there is no such key, or (with no fault) that it does not
+/// know; or that it cannot open this one.
+struct Says(Option<AccessKeyFault>, Sealed);
+
+/// Whether the key that is asked for is sealed with one that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sealed {
+    Yes,
+    No,
+}
 
 impl AccessKeys for Says {
     fn name(&self) -> &'static str {
@@ -53,6 +61,7 @@ impl AccessKeys for Says {
         Box::pin(async {
             Err(match self.0 {
                 Some(fault) => LookupError::Denied(fault),
+                None if self.1 == Sealed::Yes => LookupError::Unavailable(Unavailable::NoSealKey),
                 None => LookupError::Unavailable(Unavailable::Schema),
             })
         })
@@ -124,11 +133,16 @@ impl World {
     }
 
     /// With a source of access keys that says one thing.
-    fn saying(says: Option<AccessKeyFault>) -> Self {
+    fn saying(fault: Option<AccessKeyFault>) -> Self {
+        Self::with_source(Says(fault, Sealed::No))
+    }
+
+    /// With a source of access keys.
+    fn with_source(says: Says) -> Self {
         let mut world = Self::new();
         let context = Arc::get_mut(&mut world.context).unwrap();
         let ended = watch::Sender::new(false).subscribe();
-        let sources: Vec<Arc<dyn AccessKeys>> = vec![Arc::new(Says(says))];
+        let sources: Vec<Arc<dyn AccessKeys>> = vec![Arc::new(says)];
         context.sources = Sources::new(sources, Arc::clone(&context.metrics), &ended);
         world
     }
@@ -397,6 +411,11 @@ async fn the_openapi_file_agrees_with_the_router() {
         }
     }
     given.push((SIGNING_KEYS_PATH.into(), 200));
+    let sealed = World::with_source(Says(None, Sealed::Yes));
+    given.push((
+        SIGNING_KEYS_PATH.into(),
+        sealed.asked("application/json", &question()).await.status,
+    ));
     for world in [&ready, &unready, &World::saying(None)] {
         let unasked = world.answers("POST", SIGNING_KEYS_PATH, &[]).await;
         given.push((SIGNING_KEYS_PATH.into(), unasked.status));
