@@ -84,13 +84,13 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_feed_lag_milliseconds",
         "voussoir_listener_checks_total",
     }
-    outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests" in name}
+    outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests_t" in name}
     assert outcomes == OUTCOMES
     results = {dict(found)["result"] for name, found in series(front) if "signing_key_f" in name}
     assert results == {"fetched", "denied", "failed"}
     results = {dict(found)["result"] for name, found in series(front) if "listener" in name}
     assert results == {"sound", "changed", "not_reached"}
-    reasons = {dict(found)["reason"] for name, found in series(front) if "requests" in name}
+    reasons = {dict(found)["reason"] for name, found in series(front) if "requests_t" in name}
     assert reasons >= {v["expect"] for v in vectors["negative"] + vectors["envelope_negative"]}
 
 
