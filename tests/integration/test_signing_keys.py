@@ -146,7 +146,7 @@ def test_rotated_credential_keys_are_followed(world):
     assert world.compare(before)
     for _ in range(2):
         world.keystone.rotate_credential_keys()
-        # 503 until the new keys were read twice, in half a second.
+        # 500 until the new keys were read twice, in half a second.
         wait_until(lambda: world.ask(before)[0] == 200, "the rotation", 5)
         assert world.compare(before)
         assert world.compare(world.credential(user, project))
