@@ -10,7 +10,9 @@ from parts.process import Process
 
 
 class Envoy(Process):
-    """An Envoy with two workers; `ports` has the port of each listener by name."""
+    """An Envoy; `ports` has the port of each listener by name."""
+
+    workers = 2
 
     def __init__(self, program, configuration, directory):
         super().__init__("envoy", directory)
@@ -18,8 +20,8 @@ class Envoy(Process):
         self.access_log_path.touch()
         path = write(configuration, directory)
         admin = directory / "admin-address"
-        options = ["--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning"]
-        options += ["--component-log-level", "wasm:info"]
+        options = ["--use-dynamic-base-id", "--concurrency", str(self.workers)]
+        options += ["--log-level", "warning", "--component-log-level", "wasm:info"]
         # By default access logs are written every ten seconds.
         options += ["--file-flush-interval-msec", "10"]
         self.spawn([program, "-c", path, *options, "--admin-address-path", admin])
