@@ -7,20 +7,18 @@
 //! ```text
 //!             Input + now                       Want, Event + now
 //!   request ─────────────▶ gate::Gate ◀─ Keys ─ keys::KeyStore ◀───────────── shared data,
-//!           ◀─────────────     │      ◀─ a key  access_keys::   ─────────────▶ key server
-//!               Effect         │             ─ AccessKeyStore       Action
+//!           ◀─────────────     │      ◀─ records ─ cache::Cache ──────────────▶ key server
+//!               Effect         │                                     Action
 //!                              ▼                      ▼
 //!               fernet, token, sigv4, identity   record, fetch
 //! ```
 //!
 //! **The contract of all machines: hand in one input, carry out what comes back, then wait.**
-//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`],
-//! [`access_keys::AccessKeyStore`] and [`feed::ChangeFeed`] are drained until they have no more
-//! actions.
+//! [`gate::Gate`] answers each input with one effect; [`keys::KeyStore`], [`cache::Cache`] and
+//! [`feed::ChangeFeed`] are drained until they have no more actions.
 //!
-//! Read [`gate`] first, then [`keys`] and [`access_keys`], then [`feed`], by which every worker
-//! learns what has changed; [`fernet`], [`token`] and [`sigv4`] are books of their own, and the rest
-//! are leaves.
+//! Read [`gate`] first, then [`keys`] and [`cache`], then [`feed`], by which every worker learns what
+//! has changed; [`fernet`], [`token`] and [`sigv4`] are books of their own, and the rest are leaves.
 
 #![no_std]
 
@@ -28,6 +26,7 @@ extern crate alloc;
 
 pub mod access_keys;
 pub mod bypass;
+pub mod cache;
 pub mod config;
 pub mod feed;
 pub mod fernet;

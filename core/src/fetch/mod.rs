@@ -3,6 +3,7 @@
 mod pause;
 
 use core::fmt;
+use core::time::Duration;
 
 pub(crate) use pause::{LONGEST, Pause};
 
@@ -44,6 +45,13 @@ pub enum FetchFailure {
     SigningKey(InvalidSigningKey),
 }
 
+impl FetchFailure {
+    /// Whether it says something about this one question only, and nothing about the key server.
+    pub(crate) fn is_about_the_question(self) -> bool {
+        matches!(self, Self::Status(400 | 413 | 500) | Self::SigningKey(_))
+    }
+}
+
 impl Answer<'_> {
     /// The status, of an answer that comes from a key server of our protocol.
     pub(crate) fn status(self) -> Result<u16, FetchFailure> {
@@ -79,3 +87,10 @@ impl fmt::Display for FetchFailure {
 }
 
 impl core::error::Error for FetchFailure {}
+
+/// How often a store wants to look at the clock when nothing is under way.
+pub(crate) const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// How often it wants to while somebody waits, perhaps for another worker's call, of which only
+/// shared data tells.
+pub(crate) const BUSY_TICK: Duration = Duration::from_millis(50);

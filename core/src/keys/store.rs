@@ -14,7 +14,7 @@ use super::outcome::{Fetched, Outcome};
 use super::waiting::{Waiter, Waiting};
 use super::{Action, Event, Keys, Report, Slot, Want, Written};
 use crate::config::{Config, Freshness};
-use crate::fetch::{Answer, FetchFailure, LONGEST, Pause};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
 use crate::shared::{Lease, Seal, SlotKeys};
@@ -148,7 +148,6 @@ impl KeyStore {
     /// When the next tick is wanted at the latest.
     #[must_use]
     pub fn next_tick(&self) -> Duration {
-        // Somebody waits, perhaps for another worker's call, of which only shared data tells.
         let is_idle = self.waiting.is_empty() && self.actions.is_empty();
         if is_idle { IDLE_TICK } else { BUSY_TICK }
     }
@@ -435,9 +434,3 @@ fn unavailable(retry_after: Duration) -> Want {
 /// How recently keys must have been confirmed for a token that none of them opens to be refused
 /// without asking again. It is also what bounds the calls that a flood of forged tokens costs.
 pub(super) const ENOUGH: Duration = Duration::from_secs(5);
-
-/// How often to look whether anything is due.
-const IDLE_TICK: Duration = Duration::from_secs(1);
-
-/// How often to look while requests wait.
-const BUSY_TICK: Duration = Duration::from_millis(50);

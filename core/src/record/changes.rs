@@ -68,6 +68,23 @@ pub enum Change {
     User(String),
 }
 
+/// What a change is about, where it is about one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thing<'a> {
+    /// An access key.
+    AccessKey(&'a str),
+    /// An application credential, by its id.
+    ApplicationCredential(&'a str),
+    /// A domain, by its id.
+    Domain(&'a str),
+    /// A project, by its id.
+    Project(&'a str),
+    /// A trust, by its id.
+    Trust(&'a str),
+    /// A user, by its id.
+    User(&'a str),
+}
+
 /// A place in the order of changes: 1 to [`MAX_CURSOR`] of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`. What
 /// it means is the key server's own affair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,18 +146,24 @@ impl Changes {
 }
 
 impl Change {
+    /// What it is about, where that is one thing.
+    #[must_use]
+    pub fn thing(&self) -> Option<Thing<'_>> {
+        Some(match self {
+            Self::AccessKey(id) => Thing::AccessKey(id),
+            Self::ApplicationCredential(id) => Thing::ApplicationCredential(id),
+            Self::Domain(id) => Thing::Domain(id),
+            Self::Project(id) => Thing::Project(id),
+            Self::Trust(id) => Thing::Trust(id),
+            Self::User(id) => Thing::User(id),
+            Self::All | Self::TokenKeys => return None,
+        })
+    }
+
     /// The id of what has changed, where only one of its kind has.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        match self {
-            Self::AccessKey(id)
-            | Self::ApplicationCredential(id)
-            | Self::Domain(id)
-            | Self::Project(id)
-            | Self::Trust(id)
-            | Self::User(id) => Some(id),
-            Self::All | Self::TokenKeys => None,
-        }
+        self.thing().map(Thing::id)
     }
 
     /// The change itself; [`Change::All`] in place of one that no edge would know, since its id is
@@ -151,6 +174,21 @@ impl Change {
             (1..=MAX_CHANGE_ID).contains(&id.len()) && !id.chars().any(char::is_control)
         });
         if is_sound { self } else { Self::All }
+    }
+}
+
+impl<'a> Thing<'a> {
+    /// Its id.
+    #[must_use]
+    pub fn id(self) -> &'a str {
+        match self {
+            Self::AccessKey(id)
+            | Self::ApplicationCredential(id)
+            | Self::Domain(id)
+            | Self::Project(id)
+            | Self::Trust(id)
+            | Self::User(id) => id,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod signing_key;
 
 pub use changes::{
     CHANGES_PATH, Change, Changes, Cursor, InvalidChanges, MAX_CHANGE_ID, MAX_CHANGES,
-    MAX_CHANGES_BYTES, MAX_CURSOR,
+    MAX_CHANGES_BYTES, MAX_CURSOR, Thing,
 };
 pub use credential::{
     CredentialRecord, Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role,

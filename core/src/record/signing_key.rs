@@ -151,6 +151,10 @@ impl Denial {
 }
 
 impl AccessKeyFault {
+    /// All there are.
+    pub const ALL: [Self; 3] =
+        [Self::AccessKeyDisabled, Self::AccessKeyExpired, Self::AccessKeyUnknown];
+
     /// The word for it, in the key server's answer and in metrics and logs.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -267,11 +271,7 @@ mod tests {
     #[test]
     fn a_denial_says_why() {
         let denial = |json: &str| Denial::from_json(json.as_bytes()).map(|denial| denial.reason);
-        for fault in [
-            AccessKeyFault::AccessKeyDisabled,
-            AccessKeyFault::AccessKeyExpired,
-            AccessKeyFault::AccessKeyUnknown,
-        ] {
+        for fault in AccessKeyFault::ALL {
             let json = format!(r#"{{"error":{{"code":404,"reason":"{}"}}}}"#, fault.reason());
             assert_eq!(denial(&json), Some(fault));
         }

@@ -27,6 +27,11 @@ impl Allowance {
         Ok(())
     }
 
+    /// Puts one back that was not used.
+    pub(super) fn put_back(&mut self) {
+        self.empty_at = self.empty_at - self.period / self.capacity.max(1);
+    }
+
     /// Whether there is one; if there is none, how long until there will be.
     pub(super) fn check(&self, now: UnixTime) -> Result<(), Duration> {
         self.after_one(now).map(|_| ())
@@ -65,6 +70,19 @@ mod tests {
         assert_eq!(taken(&mut allowance, start + Duration::from_secs(1)), 1);
         assert_eq!(taken(&mut allowance, start + Duration::from_secs(4)), 3);
         assert_eq!(taken(&mut allowance, start + Duration::from_hours(1)), 10);
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again_and_nothing_beyond() {
+        let start = UnixTime::from_secs(1_000_000);
+        let mut allowance = Allowance::full(10, Duration::from_secs(10));
+        assert_eq!(taken(&mut allowance, start), 10);
+        allowance.put_back();
+        allowance.put_back();
+        assert_eq!(taken(&mut allowance, start), 2);
+        let mut allowance = Allowance::full(10, Duration::from_secs(10));
+        allowance.put_back();
+        assert_eq!(taken(&mut allowance, start), 10);
     }
 
     #[test]

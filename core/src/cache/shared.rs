@@ -1,11 +1,11 @@
 //! The level that all workers of a proxy share: slots of shared data, fixed in number.
 //!
 //! Nothing in shared data is ever removed by the host, so the slots bound what it takes. Each
-//! credential has two slots that it may stand in, chosen by a keyed hash: who sends requests cannot
-//! choose them. What is in a slot is sealed, and names whose it is.
+//! question has two slots that its answer may stand in, chosen by a keyed hash: who sends requests
+//! cannot choose them. What is in a slot is sealed, and names whose it is.
 //!
 //! ```text
-//!   kind: u8 | keyed hash of the credential: 32 | time: u64 | for a key: JSON; for a denial: u8
+//!   kind: u8 | keyed hash of the question: 32 | time: u64 | of a record: JSON; of a denial: the reason
 //! ```
 
 use alloc::string::String;
@@ -13,9 +13,8 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::record::{AccessKeyFault, SigningKeyRequest};
+use super::Record;
 use crate::shared::SlotKeys;
-use crate::sigv4::Credential;
 use crate::time::UnixTime;
 
 /// The slots.
@@ -24,7 +23,7 @@ pub(super) struct Shared {
     count: usize,
 }
 
-/// Where a credential may stand.
+/// Where the answer to a question may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     hash: [u8; 32],
@@ -33,30 +32,30 @@ pub(super) struct Place {
 
 /// What stands in a slot.
 #[derive(Debug)]
-pub(super) enum Entry {
-    /// A key, as the key server sent it.
-    Key {
+pub(super) enum Entry<F> {
+    /// A record, as the key server sent it.
+    Record {
         /// When the call that brought it was made.
         confirmed_at: UnixTime,
         /// The answer.
         json: Zeroizing<Vec<u8>>,
     },
-    /// The access key opens nothing, until then.
-    Denied { fault: AccessKeyFault, until: UnixTime },
+    /// There is none, until then.
+    Denied { fault: F, until: UnixTime },
     /// A worker fetches it, at most until then.
     Lease { until: UnixTime },
 }
 
-/// What a slot holds, to one who looks for a credential.
+/// What a slot holds, to one who looks for an answer.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Found<F> {
     /// What was looked for.
-    Ours(Entry),
+    Ours(Entry<F>),
     /// Nothing that is of use to anybody.
     Free,
-    /// Something that may make room for a key, but not for less: since when it is there.
+    /// Something that may make room for a record, but not for less: since when it is there.
     Others(UnixTime),
-    /// A key in use by others, or a call of theirs.
+    /// A record in use by others, or a call of theirs.
     Taken(UnixTime),
 }
 
@@ -66,9 +65,9 @@ impl Shared {
         Self { keys, count }
     }
 
-    /// Where a credential may stand, if there are any slots.
-    pub(super) fn place(&self, credential: &Credential) -> Option<Place> {
-        let hash = self.keys.mac(SigningKeyRequest::new(credential).to_json().as_bytes());
+    /// Where the answer to a question may stand, if there are any slots.
+    pub(super) fn place<R: Record>(&self, question: &R::Question) -> Option<Place> {
+        let hash = self.keys.mac(R::json(question).as_bytes());
         let slot = |bytes: &[u8; 32], from: usize| {
             let bytes = bytes.get(from..)?.first_chunk::<4>()?;
             let number = usize::try_from(u32::from_le_bytes(*bytes)).ok()?;
@@ -83,34 +82,43 @@ impl Shared {
         self.keys.indexed_name(slot)
     }
 
-    /// What of a credential is in a slot with these bytes.
-    pub(super) fn read(&self, place: &Place, bytes: Option<&[u8]>, now: UnixTime) -> Found {
+    /// What there is for a place in a slot with these bytes.
+    pub(super) fn read<R: Record>(
+        &self,
+        place: &Place,
+        bytes: Option<&[u8]>,
+        now: UnixTime,
+    ) -> Found<R::Fault> {
         let opened = bytes.and_then(|bytes| self.keys.open(bytes));
-        let Some((hash, entry)) = opened.as_deref().and_then(|bytes| decode(bytes)) else {
+        let Some((hash, entry)) = opened.as_deref().and_then(|bytes| decode::<R>(bytes)) else {
             return Found::Free;
         };
         match entry {
             Entry::Lease { until } | Entry::Denied { until, .. } if until <= now => Found::Free,
             // From the future: another clock wrote it, or ours went back.
-            Entry::Key { confirmed_at, .. } if confirmed_at > now => Found::Free,
+            Entry::Record { confirmed_at, .. } if confirmed_at > now => Found::Free,
             entry if hash == place.hash => Found::Ours(entry),
             Entry::Lease { until } => Found::Taken(until),
-            Entry::Key { confirmed_at, .. } => Found::Taken(confirmed_at),
+            Entry::Record { confirmed_at, .. } => Found::Taken(confirmed_at),
             Entry::Denied { until, .. } => Found::Others(until),
         }
     }
 
-    /// What to write for a credential; nothing of what is too long to be shared.
-    pub(super) fn seal(&self, place: &Place, entry: &Entry) -> Option<Vec<u8>> {
-        let bytes = encode(&place.hash, entry);
+    /// What to write for a place; nothing of what is too long to be shared.
+    pub(super) fn seal<R: Record>(
+        &self,
+        place: &Place,
+        entry: &Entry<R::Fault>,
+    ) -> Option<Vec<u8>> {
+        let bytes = encode::<R>(&place.hash, entry);
         (bytes.len() <= MAX_ENTRY).then(|| self.keys.seal(&bytes))
     }
 }
 
-fn encode(hash: &[u8; 32], entry: &Entry) -> Zeroizing<Vec<u8>> {
+fn encode<R: Record>(hash: &[u8; 32], entry: &Entry<R::Fault>) -> Zeroizing<Vec<u8>> {
     let (kind, time, rest) = match entry {
-        Entry::Key { confirmed_at, json } => (KEY, confirmed_at, json.as_slice()),
-        Entry::Denied { fault, until } => (DENIED, until, code(*fault)),
+        Entry::Record { confirmed_at, json } => (RECORD, confirmed_at, json.as_slice()),
+        Entry::Denied { fault, until } => (DENIED, until, R::reason(*fault).as_bytes()),
         Entry::Lease { until } => (LEASE, until, &[][..]),
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(41 + rest.len()));
@@ -121,16 +129,16 @@ fn encode(hash: &[u8; 32], entry: &Entry) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<([u8; 32], Entry)> {
+fn decode<R: Record>(bytes: &[u8]) -> Option<([u8; 32], Entry<R::Fault>)> {
     let (kind, rest) = bytes.split_first()?;
     let (hash, rest) = rest.split_first_chunk()?;
     let (time, rest) = rest.split_first_chunk()?;
     let time = UnixTime::from_micros(u64::from_be_bytes(*time));
     let entry = match *kind {
-        KEY => Entry::Key { confirmed_at: time, json: Zeroizing::new(rest.to_vec()) },
+        RECORD => Entry::Record { confirmed_at: time, json: Zeroizing::new(rest.to_vec()) },
         DENIED => {
-            let fault = FAULTS.into_iter().find(|fault| code(*fault) == rest)?;
-            Entry::Denied { fault, until: time }
+            let is_it = |fault: &&R::Fault| R::reason(**fault).as_bytes() == rest;
+            Entry::Denied { fault: *R::FAULTS.iter().find(is_it)?, until: time }
         }
         LEASE if rest.is_empty() => Entry::Lease { until: time },
         _ => return None,
@@ -138,20 +146,7 @@ fn decode(bytes: &[u8]) -> Option<([u8; 32], Entry)> {
     Some((*hash, entry))
 }
 
-fn code(fault: AccessKeyFault) -> &'static [u8] {
-    match fault {
-        AccessKeyFault::AccessKeyDisabled => &[1],
-        AccessKeyFault::AccessKeyExpired => &[2],
-        AccessKeyFault::AccessKeyUnknown => &[3],
-    }
-}
-
-const FAULTS: [AccessKeyFault; 3] = [
-    AccessKeyFault::AccessKeyDisabled,
-    AccessKeyFault::AccessKeyExpired,
-    AccessKeyFault::AccessKeyUnknown,
-];
-const KEY: u8 = 1;
+const RECORD: u8 = 1;
 const DENIED: u8 = 2;
 const LEASE: u8 = 3;
 
@@ -164,8 +159,10 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::access_keys::AccessKey;
     use crate::config::KeyServer;
     use crate::shared::Seal;
+    use crate::sigv4::Credential;
     use alloc::collections::BTreeSet;
     use alloc::format;
     use core::time::Duration;
@@ -195,47 +192,55 @@ mod tests {
     fn an_entry_is_found_by_whom_it_is_for_and_by_nobody_else() {
         let shared = shared(64);
         let (a, b) = (credential("A"), credential("B"));
-        let (a, b) = (shared.place(&a).unwrap(), shared.place(&b).unwrap());
+        let (a, b) =
+            (shared.place::<AccessKey>(&a).unwrap(), shared.place::<AccessKey>(&b).unwrap());
         let json = Zeroizing::new(b"{}".to_vec());
-        let key = Entry::Key { confirmed_at: secs(5), json };
-        let sealed = shared.seal(&a, &key).unwrap();
-        let Found::Ours(Entry::Key { confirmed_at, json }) =
-            shared.read(&a, Some(&sealed), secs(6))
+        let key = Entry::Record { confirmed_at: secs(5), json };
+        let sealed = shared.seal::<AccessKey>(&a, &key).unwrap();
+        let Found::Ours(Entry::Record { confirmed_at, json }) =
+            shared.read::<AccessKey>(&a, Some(&sealed), secs(6))
         else {
             panic!("not found");
         };
         assert_eq!((confirmed_at, json.as_slice()), (secs(5), &b"{}"[..]));
-        assert!(matches!(shared.read(&b, Some(&sealed), secs(6)), Found::Taken(_)));
-        assert!(matches!(shared.read(&a, Some(&sealed), secs(4)), Found::Free));
-        for fault in FAULTS {
-            let sealed = shared.seal(&a, &Entry::Denied { fault, until: secs(9) }).unwrap();
+        assert!(matches!(shared.read::<AccessKey>(&b, Some(&sealed), secs(6)), Found::Taken(_)));
+        assert!(matches!(shared.read::<AccessKey>(&a, Some(&sealed), secs(4)), Found::Free));
+        for fault in AccessKey::FAULTS.iter().copied() {
+            let sealed =
+                shared.seal::<AccessKey>(&a, &Entry::Denied { fault, until: secs(9) }).unwrap();
             let Found::Ours(Entry::Denied { fault: found, .. }) =
-                shared.read(&a, Some(&sealed), secs(8))
+                shared.read::<AccessKey>(&a, Some(&sealed), secs(8))
             else {
                 panic!("not found");
             };
             assert_eq!(found, fault);
-            assert!(matches!(shared.read(&b, Some(&sealed), secs(8)), Found::Others(_)));
-            assert!(matches!(shared.read(&a, Some(&sealed), secs(9)), Found::Free));
+            assert!(matches!(
+                shared.read::<AccessKey>(&b, Some(&sealed), secs(8)),
+                Found::Others(_)
+            ));
+            assert!(matches!(shared.read::<AccessKey>(&a, Some(&sealed), secs(9)), Found::Free));
         }
     }
 
     #[test]
     fn what_is_torn_or_foreign_is_nothing() {
         let shared = shared(64);
-        let place = shared.place(&credential("A")).unwrap();
-        let sealed = shared.seal(&place, &Entry::Lease { until: NOW }).unwrap();
+        let place = shared.place::<AccessKey>(&credential("A")).unwrap();
+        let sealed = shared.seal::<AccessKey>(&place, &Entry::Lease { until: NOW }).unwrap();
         for length in 0..sealed.len() {
-            assert!(matches!(shared.read(&place, Some(&sealed[..length]), secs(0)), Found::Free));
+            assert!(matches!(
+                shared.read::<AccessKey>(&place, Some(&sealed[..length]), secs(0)),
+                Found::Free
+            ));
         }
         for byte in 0..sealed.len() {
             let mut torn = sealed.clone();
             torn[byte] ^= 1;
-            assert!(matches!(shared.read(&place, Some(&torn), secs(0)), Found::Free));
+            assert!(matches!(shared.read::<AccessKey>(&place, Some(&torn), secs(0)), Found::Free));
         }
-        assert!(matches!(shared.read(&place, None, secs(0)), Found::Free));
+        assert!(matches!(shared.read::<AccessKey>(&place, None, secs(0)), Found::Free));
         for bytes in [&[][..], &[1; 40], &[9; 60], &[DENIED; 43], &[LEASE; 42]] {
-            assert!(decode(bytes).is_none(), "{bytes:?}");
+            assert!(decode::<AccessKey>(bytes).is_none(), "{bytes:?}");
         }
     }
 
@@ -243,17 +248,19 @@ mod tests {
     fn places_are_spread_and_within_bounds() {
         let shared = shared(64);
         let places: BTreeSet<_> = (0..1000)
-            .flat_map(|n| shared.place(&credential(&format!("K{n}"))).unwrap().slots)
+            .flat_map(|n| shared.place::<AccessKey>(&credential(&format!("K{n}"))).unwrap().slots)
             .collect();
         assert_eq!(places.into_iter().collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
-        assert!(self::shared(0).place(&credential("A")).is_none());
+        assert!(self::shared(0).place::<AccessKey>(&credential("A")).is_none());
     }
 
     #[test]
     fn what_is_too_long_is_not_shared() {
         let shared = shared(64);
-        let place = shared.place(&credential("A")).unwrap();
+        let place = shared.place::<AccessKey>(&credential("A")).unwrap();
         let json = Zeroizing::new(alloc::vec![b' '; MAX_ENTRY]);
-        assert!(shared.seal(&place, &Entry::Key { confirmed_at: NOW, json }).is_none());
+        assert!(
+            shared.seal::<AccessKey>(&place, &Entry::Record { confirmed_at: NOW, json }).is_none()
+        );
     }
 }

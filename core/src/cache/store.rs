@@ -1,4 +1,5 @@
-//! The store itself: what becomes of a request that wants a key, and of what the key server answers.
+//! The cache itself: what becomes of a request that wants a record, and of what the key server
+//! answers.
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -14,51 +15,51 @@ use super::circuit::Circuit;
 use super::flights::{Flight, Flights};
 use super::local::{Held, Local, Nothing, Seeded, bounded};
 use super::shared::{Entry, Place, Shared};
-use super::{AccessKey, Action, Call, Event, Report, Stats, Want};
+use super::{Action, Call, Event, Record, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits};
 use crate::feed::ChangeFeed;
-use crate::fetch::{Answer, FetchFailure, Pause};
-use crate::record::{AccessKeyFault, Change, Denial, SigningKeyAnswer, SigningKeyRequest};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
+use crate::record::Change;
 use crate::refusal::Unknown;
 use crate::shared::Seal;
-use crate::sigv4::Credential;
 use crate::time::UnixTime;
 
-/// One worker's signing keys. The module says how to drive it.
-pub struct AccessKeyStore {
+/// One worker's records of one kind. The module says how to drive it.
+pub struct Cache<R: Record> {
     pub(super) freshness: Freshness,
     limits: Limits,
     pub(super) timeout: Duration,
-    pub(super) local: Local,
-    /// For how many more scopes a key of this access key may be fetched.
-    scopes: LruCache<String, Allowance, Seeded>,
+    pub(super) local: Local<R>,
+    /// How many more questions about this subject may be asked of which it is not known whether they
+    /// will come to anything.
+    questions: LruCache<R::Subject, Allowance, Seeded>,
     calls: Allowance,
     circuit: Circuit,
     jitter: Pause,
     is_feed_silent: bool,
     pub(super) shared: Shared,
-    pub(super) flights: Flights,
+    pub(super) flights: Flights<R::Question>,
     pub(super) stats: Stats,
     /// The clock at the last event, to notice when it goes back.
     clock: UnixTime,
     /// By how much the clock has gone back in all, and the latest time it had shown: what stands in
     /// shared data and was not written later may be older by that than it looks.
     back: (Duration, UnixTime),
-    pub(super) actions: VecDeque<Action>,
+    pub(super) actions: VecDeque<Action<R>>,
 }
 
-impl AccessKeyStore {
-    /// A store without keys. `seed` makes this worker's hashes and jitter differ from others'.
+impl<R: Record> Cache<R> {
+    /// A cache without records. `seed` makes this worker's hashes and jitter differ from others'.
     #[must_use]
     pub fn new(config: &Config, seed: u64) -> Self {
         let limits = config.limits;
-        let slots = Seal::new(&config.keyserver).slot("signing-keys");
+        let slots = Seal::new(&config.keyserver).slot(R::SLOTS);
         Self {
             freshness: config.freshness,
             limits,
             timeout: config.keyserver.timeout,
             local: Local::new(limits.entries, seed),
-            scopes: bounded(limits.entries, seed),
+            questions: bounded(limits.entries, seed),
             calls: Allowance::full(limits.calls_per_second, Duration::from_secs(1)),
             circuit: Circuit::new(seed),
             jitter: Pause::new(seed),
@@ -78,60 +79,58 @@ impl AccessKeyStore {
         (0..self.limits.shared_entries).map(|slot| self.shared.name(slot))
     }
 
-    /// A request wants the key of a credential.
-    pub fn want(&mut self, now: UnixTime, request: u32, credential: &Credential) -> Want {
+    /// A request wants the answer to a question.
+    pub fn want(&mut self, now: UnixTime, request: u32, question: &R::Question) -> Want<R> {
         self.observe(now);
-        if let Some(&Nothing { verdict, until }) = self.local.nothing(&credential.access_key, now) {
-            return match verdict {
-                Ok(fault) => {
+        if let Some(Nothing { fault, until }) = self.local.nothing(R::subject(question), now) {
+            return match fault {
+                Some(fault) => {
                     self.stats.denied += 1;
                     Want::Denied(fault)
                 }
-                // What no sense was made of may have been asked by anybody: a key that is held
+                // What no sense was made of may have been asked by anybody: a record that is held
                 // serves on.
-                Err(_) => self.fallen_back(now, credential, until.since(now)),
+                None => self.fallen_back(now, question, until.since(now)),
             };
         }
         let fresh = self.fresh();
-        if let Some(held) = self.local.held(credential)
+        if let Some(held) = self.local.held(question)
             && !held.is_suspect
             && now.since(held.confirmed_at) < fresh * 2
         {
             let is_due = now >= held.refresh_at || now.since(held.confirmed_at) >= fresh;
-            let key = Rc::clone(&held.key);
+            let record = Rc::clone(&held.record);
             if is_due {
                 self.stats.stale += 1;
-                self.refresh(now, credential);
+                self.refresh(now, question);
             } else {
                 self.stats.fresh += 1;
             }
-            return ready(key, now);
+            return ready(record, now);
         }
         if let Some(retry_after) = self.circuit.is_open(now) {
-            return self.fallen_back(now, credential, retry_after);
+            return self.fallen_back(now, question, retry_after);
         }
         if self.flights.waiting() >= self.limits.parked {
             self.stats.refused += 1;
             return Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout };
         }
-        if self.flights.has(credential) {
+        if self.flights.has(question) {
             self.stats.joined += 1;
         } else {
             self.stats.searched += 1;
         }
-        let place = self.place_of_new(credential);
-        self.flights.join(credential, place, request, now);
+        let place = self.place_of_new(question);
+        self.flights.join(question, place, request, now);
         Want::Parked
     }
 
     /// The change feed tells what has changed.
     pub fn changed(&mut self, changes: &[Change]) {
-        for change in changes {
-            self.local.changed(change);
-        }
+        self.local.changed(changes);
     }
 
-    /// How long a key is fresh: while the change feed is silent, not for long.
+    /// How long a record is fresh: while the change feed is silent, not for long.
     pub(super) fn fresh(&self) -> Duration {
         let fresh = self.freshness.fresh;
         if self.is_feed_silent { fresh.min(FRESH_IN_SILENCE) } else { fresh }
@@ -157,14 +156,15 @@ impl AccessKeyStore {
     }
 
     /// What to do next; `None` until another event.
-    pub fn next_action(&mut self) -> Option<Action> {
+    pub fn next_action(&mut self) -> Option<Action<R>> {
         self.actions.pop_front()
     }
 
-    /// Whether ticks are wanted often: somebody waits, or a call is under way.
+    /// When the next tick is wanted at the latest: soon, while somebody waits or a call is under way.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
-        !self.flights.is_empty() || !self.actions.is_empty()
+    pub fn next_tick(&self) -> Duration {
+        let is_idle = self.flights.is_empty() && self.actions.is_empty();
+        if is_idle { IDLE_TICK } else { BUSY_TICK }
     }
 
     /// What was counted since this was last asked.
@@ -172,10 +172,10 @@ impl AccessKeyStore {
         core::mem::take(&mut self.stats)
     }
 
-    /// How many keys are held.
+    /// How many records are held.
     #[must_use]
-    pub fn key_count(&self) -> usize {
-        self.local.key_count()
+    pub fn record_count(&self) -> usize {
+        self.local.record_count()
     }
 
     /// How many requests wait.
@@ -191,7 +191,7 @@ impl AccessKeyStore {
             let back = self.clock.since(now);
             self.back = (self.back.0.saturating_add(back), self.back.1.max(self.clock));
             self.local.clock_went_back(back);
-            for (_, allowance) in &mut self.scopes {
+            for (_, allowance) in &mut self.questions {
                 allowance.move_back(back);
             }
             self.calls.move_back(back);
@@ -217,8 +217,8 @@ impl AccessKeyStore {
             None => (self.timeout * 4, self.timeout),
         };
         for call in self.flights.stuck(now, patience) {
-            self.give_up(now, call, |store, credential| {
-                store.fallen_back(now, credential, retry_after)
+            self.give_up(now, call, |cache, question| {
+                cache.fallen_back(now, question, retry_after)
             });
         }
         for call in self.flights.take_looking() {
@@ -232,14 +232,14 @@ impl AccessKeyStore {
         &mut self,
         now: UnixTime,
         call: Call,
-        answer: impl Fn(&mut Self, &Credential) -> Want,
+        answer: impl Fn(&mut Self, &R::Question) -> Want<R>,
     ) {
         let Some((flight, requests)) = self.flights.land(call) else { return };
-        if let Some(held) = self.local.held_mut(&flight.credential) {
+        if let Some(held) = self.local.held_mut(&flight.question) {
             held.refresh_at = now + A_WHILE;
         }
         for request in requests {
-            let answer = answer(self, &flight.credential);
+            let answer = answer(self, &flight.question);
             self.resume(request, answer);
         }
     }
@@ -250,36 +250,35 @@ impl AccessKeyStore {
             && self.flights.has_next()
             && self.circuit.admit(now)
         {
-            let Some((call, credential)) = self.flights.send(now) else { break };
-            let question = SigningKeyRequest::new(&credential);
+            let Some((call, question)) = self.flights.send(now) else { break };
             let on_behalf_of = self.flights.get(call).and_then(Flight::first_request);
             self.actions.push_back(Action::Fetch { call, question, on_behalf_of });
         }
     }
 
-    fn refresh(&mut self, now: UnixTime, credential: &Credential) {
+    fn refresh(&mut self, now: UnixTime, question: &R::Question) {
         let is_idle = self.flights.calls() < self.limits.calls;
-        if is_idle && !self.flights.has(credential) && self.circuit.is_open(now).is_none() {
+        if is_idle && !self.flights.has(question) && self.circuit.is_open(now).is_none() {
             self.stats.searched += 1;
-            let place = self.place_of_new(credential);
-            self.flights.refresh(credential, place, now);
+            let place = self.place_of_new(question);
+            self.flights.refresh(question, place, now);
         }
     }
 
-    /// Where to look for a key that nobody looks for yet.
-    fn place_of_new(&self, credential: &Credential) -> Option<Place> {
-        let is_new = !self.flights.has(credential);
-        is_new.then(|| self.shared.place(credential)).flatten()
+    /// Where to look for an answer that nobody looks for yet.
+    fn place_of_new(&self, question: &R::Question) -> Option<Place> {
+        let is_new = !self.flights.has(question);
+        is_new.then(|| self.shared.place::<R>(question)).flatten()
     }
 
     /// One more call, of which it is not known whether it will come to anything.
-    pub(super) fn spend(&mut self, now: UnixTime, access_key: &str) -> Result<(), Duration> {
-        // An access key that has had its share takes none of the others', and one that comes too
-        // late leaves no trace.
-        self.scopes.peek(access_key).map_or(Ok(()), |allowance| allowance.check(now))?;
+    pub(super) fn spend(&mut self, now: UnixTime, subject: &R::Subject) -> Result<(), Duration> {
+        // A subject that has had its share takes none of the others', and one that comes too late
+        // leaves no trace.
+        self.questions.peek(subject).map_or(Ok(()), |allowance| allowance.check(now))?;
         self.calls.take(now)?;
         let full = Allowance::full(self.limits.scopes_per_access_key, self.freshness.fresh);
-        let allowance = self.scopes.get_or_insert_mut_ref(access_key, || full);
+        let allowance = self.questions.get_or_insert_mut_ref(subject, || full);
         allowance.take(now)
     }
 
@@ -292,141 +291,157 @@ impl AccessKeyStore {
     ) {
         let body = answer.map(|answer| answer.body);
         let Some((flight, requests)) = self.flights.land(call) else { return };
-        let (credential, began) = (&flight.credential, flight.since);
-        let outcome = answer.and_then(|answer| outcome(answer, credential));
+        let (question, began) = (&flight.question, flight.since);
+        let outcome = answer.and_then(|answer| outcome::<R>(answer, question));
         let report = match outcome {
-            Ok(Outcome::Key(key)) => {
+            Ok(Outcome::Record(record)) => {
                 self.circuit.succeeded();
                 let json = Zeroizing::new(body.unwrap_or_default().to_vec());
-                self.share(&flight, call, &Entry::Key { confirmed_at: began, json });
+                self.share(&flight, call, &Entry::Record { confirmed_at: began, json });
                 // It may have been under way when something changed.
-                let is_suspect = has_changed(feed, now, began, &key);
-                self.hold(key, began, is_suspect);
+                let is_suspect = has_changed(feed, now, began, &record);
+                self.hold(Rc::new(record), began, is_suspect);
                 Report::Fetched
             }
             Ok(Outcome::Denied(fault)) => {
                 self.circuit.succeeded();
                 let until = now + self.freshness.negative;
                 self.share(&flight, call, &Entry::Denied { fault, until });
-                self.local.forget(&credential.access_key, Nothing { verdict: Ok(fault), until });
+                self.local.forget(R::subject(question), Nothing { fault: Some(fault), until });
                 Report::Denied
             }
             Err(failure) => {
-                self.share(&flight, call, &Entry::Lease { until: now });
-                if is_about_the_question(failure) {
+                // A lease that has run out may be another worker's by now.
+                if flight.leased_until.is_some_and(|until| now < until) {
+                    self.share(&flight, call, &Entry::Lease { until: now });
+                }
+                if failure.is_about_the_question() {
                     self.circuit.succeeded();
-                    let verdict = Err(Unknown::KeysUnavailable);
-                    self.local
-                        .forget(&credential.access_key, Nothing { verdict, until: now + A_WHILE });
+                    let until = now + A_WHILE;
+                    self.local.forget(R::subject(question), Nothing { fault: None, until });
                 } else {
                     self.circuit.failed(now);
+                    // It says nothing of the subject, which shall not suffer when all is well again.
+                    if flight.is_paid
+                        && let Some(share) = self.questions.peek_mut(R::subject(question))
+                    {
+                        share.put_back();
+                    }
                 }
-                if let Some(held) = self.local.held_mut(credential) {
+                if let Some(held) = self.local.held_mut(question) {
                     held.refresh_at = now + A_WHILE;
                 }
                 Report::Failed(failure)
             }
         };
+        let has_failed = matches!(report, Report::Failed(_));
         self.actions.push_back(Action::Report(report));
         for request in requests {
-            let answer = self.known(now, credential);
+            let answer = self.known(now, question, has_failed);
             self.resume(request, answer);
         }
         self.send(now);
     }
 
-    /// Keeps a key for this worker.
-    pub(super) fn hold(&mut self, key: Rc<AccessKey>, confirmed_at: UnixTime, is_suspect: bool) {
+    /// Keeps a record for this worker.
+    pub(super) fn hold(&mut self, record: Rc<R>, confirmed_at: UnixTime, is_suspect: bool) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
-        let is_evicted = self.local.hold(Held { key, confirmed_at, refresh_at, is_suspect });
+        let is_evicted = self.local.hold(Held { record, confirmed_at, refresh_at, is_suspect });
         self.stats.evicted += u64::from(is_evicted);
     }
 
-    /// What a request that has waited is told.
-    pub(super) fn known(&mut self, now: UnixTime, credential: &Credential) -> Want {
-        let nothing = self.local.nothing(&credential.access_key, now);
-        if let Some(Nothing { verdict: Ok(fault), .. }) = nothing {
-            return Want::Denied(*fault);
+    /// What a request is told that has waited for a call.
+    fn known(&mut self, now: UnixTime, question: &R::Question, has_failed: bool) -> Want<R> {
+        let nothing = self.local.nothing(R::subject(question), now);
+        if let Some(Nothing { fault: Some(fault), .. }) = nothing {
+            return Want::Denied(fault);
         }
-        self.fallen_back(now, credential, self.circuit.is_open(now).unwrap_or(A_MOMENT))
+        let retry_after = self.circuit.is_open(now).unwrap_or(A_MOMENT);
+        if has_failed {
+            self.fallen_back(now, question, retry_after)
+        } else {
+            self.held_or_refused(now, question, retry_after)
+        }
     }
 
-    /// What is held, if it is not too old; the key server cannot be asked.
-    fn fallen_back(&self, now: UnixTime, credential: &Credential, retry_after: Duration) -> Want {
+    /// What is held, if it is not too old, since the key server cannot be asked.
+    fn fallen_back(&mut self, now: UnixTime, question: &R::Question, wait: Duration) -> Want<R> {
+        let answer = self.held_or_refused(now, question, wait);
+        match answer {
+            Want::Ready(_) | Want::Denied(_) => self.stats.stale += 1,
+            Want::Refused { .. } | Want::Parked => self.stats.refused += 1,
+        }
+        answer
+    }
+
+    fn held_or_refused(
+        &self,
+        now: UnixTime,
+        question: &R::Question,
+        retry_after: Duration,
+    ) -> Want<R> {
         let stale = self.freshness.stale;
-        let held = self.local.peek(credential);
+        let held = self.local.peek(question);
         held.filter(|held| now.since(held.confirmed_at) < stale)
-            .map_or(Want::Refused { cause: Unknown::KeysUnavailable, retry_after }, |held| {
-                ready(Rc::clone(&held.key), now)
+            .map_or(Want::Refused { cause: R::UNAVAILABLE, retry_after }, |held| {
+                ready(Rc::clone(&held.record), now)
             })
     }
 
-    pub(super) fn resume(&mut self, request: u32, answer: Want) {
+    pub(super) fn resume(&mut self, request: u32, answer: Want<R>) {
         self.actions.push_back(Action::Resume { request, answer });
     }
 }
 
-/// Shows no key.
-impl fmt::Debug for AccessKeyStore {
+/// Shows no record.
+impl<R: Record> fmt::Debug for Cache<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKeyStore")
-            .field("keys", &self.local.key_count())
+        f.debug_struct("Cache")
+            .field("records", &self.local.record_count())
             .field("flights", &self.flights)
             .finish_non_exhaustive()
     }
 }
 
 /// What a believable answer says.
-enum Outcome {
-    Key(Rc<AccessKey>),
-    Denied(AccessKeyFault),
+enum Outcome<R: Record> {
+    Record(R),
+    Denied(R::Fault),
 }
 
-fn outcome(answer: Answer<'_>, credential: &Credential) -> Result<Outcome, FetchFailure> {
+fn outcome<R: Record>(
+    answer: Answer<'_>,
+    question: &R::Question,
+) -> Result<Outcome<R>, FetchFailure> {
     match answer.status()? {
-        200 => {
-            let request = SigningKeyRequest::new(credential);
-            let answer = SigningKeyAnswer::from_json(answer.body, &request)
-                .map_err(FetchFailure::SigningKey)?;
-            Ok(Outcome::Key(Rc::new(AccessKey::new(credential, answer))))
-        }
-        404 => {
-            let denial = Denial::from_json(answer.body).ok_or(FetchFailure::Status(404))?;
-            Ok(Outcome::Denied(denial.reason))
-        }
+        200 => R::from_json(question, answer.body).map(Outcome::Record),
+        404 => R::denial(answer.body).map(Outcome::Denied).ok_or(FetchFailure::Status(404)),
         status => Err(FetchFailure::Status(status)),
     }
 }
 
-/// Whether a failure says something about this one question only, and nothing about the key server.
-fn is_about_the_question(failure: FetchFailure) -> bool {
-    matches!(failure, FetchFailure::Status(400 | 413 | 500) | FetchFailure::SigningKey(_))
-}
-
-/// Whether a key may have become another since a time. A feed that has not begun knows nothing.
-pub(super) fn has_changed(
+/// Whether a record may have become another since a time. A feed that has not begun knows nothing.
+pub(super) fn has_changed<R: Record>(
     feed: Option<&ChangeFeed>,
     now: UnixTime,
     since: UnixTime,
-    key: &AccessKey,
+    record: &R,
 ) -> bool {
     feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
-        feed.changed_since(since, |change| *change == Change::All || key.is_concerned_by(change))
+        feed.changed_since(since, |change| {
+            record.is_concerned(|thing| change.thing() == Some(thing))
+        })
     })
 }
 
-pub(super) fn ready(key: Rc<AccessKey>, now: UnixTime) -> Want {
-    if key.record.is_expired(now) {
-        Want::Denied(AccessKeyFault::AccessKeyExpired)
-    } else {
-        Want::Ready(key)
-    }
+pub(super) fn ready<R: Record>(record: Rc<R>, now: UnixTime) -> Want<R> {
+    record.fault(now).map_or(Want::Ready(record), Want::Denied)
 }
 
-/// How long a key is fresh while the change feed is silent.
+/// How long a record is fresh while the change feed is silent.
 const FRESH_IN_SILENCE: Duration = Duration::from_secs(10);
 
-/// How long an access key is let be, of which the key server's answer makes no sense.
+/// How long a question is let be, of which the key server's answer makes no sense.
 const A_WHILE: Duration = Duration::from_secs(5);
 
 /// How long a client should wait after a call that failed.

@@ -5,9 +5,9 @@
 pub struct Stats {
     /// Requests served at once by what this worker held, no older than `cache.fresh`.
     pub fresh: u64,
-    /// Requests served at once by what this worker held, older than that.
+    /// Requests served by what this worker held, older than that or not to be confirmed.
     pub stale: u64,
-    /// Requests refused at once because the access key was known to open nothing.
+    /// Requests refused at once because it was known that there is no such record.
     pub denied: u64,
     /// Requests that waited for a search that was under way already.
     pub joined: u64,
@@ -17,7 +17,7 @@ pub struct Stats {
     pub shared: u64,
     /// Requests for which it could not be known.
     pub refused: u64,
-    /// Keys that had to make room for others.
+    /// Records that had to make room for others.
     pub evicted: u64,
 }
 

@@ -1,6 +1,6 @@
-//! The search in shared data: for a key that another worker has fetched, or a sign that one does.
+//! The search in shared data: for a record that another worker has fetched, or a sign that one does.
 //!
-//! Of the two slots that a credential may stand in, the first is read, then the second. If neither
+//! Of the two slots that a record may stand in, the first is read, then the second. If neither
 //! has it, one of them is leased, by a write that fails if another worker was quicker; then the
 //! holder of the lease calls.
 
@@ -8,19 +8,16 @@ use alloc::rc::Rc;
 use core::time::Duration;
 
 use super::flights::{Flight, Stage, Target, Tenant};
+use super::local::Nothing;
 use super::shared::{Entry, Found, Place};
-use super::store::{AccessKeyStore, has_changed, ready};
-use super::{AccessKey, Action, Call, Want};
+use super::store::{Cache, has_changed, ready};
+use super::{Action, Call, Record, Want};
 use crate::feed::ChangeFeed;
-use crate::keys::Written;
-use crate::record::{Change, SigningKeyAnswer, SigningKeyRequest};
 use crate::refusal::Unknown;
-use crate::sigv4::Credential;
+use crate::shared::Written;
 use crate::time::UnixTime;
 
-use super::local::Nothing;
-
-impl AccessKeyStore {
+impl<R: Record> Cache<R> {
     /// Begins a search, or begins it again.
     pub(super) fn look(&mut self, now: UnixTime, call: Call) {
         let Some(flight) = self.flights.get(call) else { return };
@@ -47,30 +44,30 @@ impl AccessKeyStore {
     ) {
         let Some(flight) = self.flights.get(call) else { return };
         let (Some(place), Stage::Looking) = (flight.place, flight.stage) else { return };
-        let tenant = match self.shared.read(&place, value, now) {
+        let tenant = match self.shared.read::<R>(&place, value, now) {
             Found::Ours(Entry::Lease { until }) => return self.wait_for(now, call, until),
-            // It is one of the things that end when an access key changes.
+            // It is one of the things that end when something changes.
             Found::Ours(Entry::Denied { until, .. })
-                if self.was_made_since(feed, now, &flight.credential, until) =>
+                if self.was_made_since(feed, now, R::subject(&flight.question), until) =>
             {
                 Tenant::Nobody
             }
             Found::Ours(Entry::Denied { fault, until }) => {
-                let nothing = Nothing { verdict: Ok(fault), until };
-                let credential = flight.credential.clone();
-                self.local.forget(&credential.access_key, nothing);
+                let nothing = Nothing { fault: Some(fault), until };
+                let subject = R::subject(&flight.question).clone();
+                self.local.forget(&subject, nothing);
                 return self.give_up(now, call, |_, _| Want::Denied(fault));
             }
-            Found::Ours(Entry::Key { confirmed_at, json }) => {
-                let credential = flight.credential.clone();
-                if self.adopt(now, &credential, confirmed_at, &json, feed) {
+            Found::Ours(Entry::Record { confirmed_at, json }) => {
+                let question = flight.question.clone();
+                if self.adopt(now, &question, confirmed_at, &json, feed) {
                     return self.found(now, call);
                 }
                 Tenant::Nobody
             }
             Found::Free => Tenant::Nobody,
             Found::Others(until) => Tenant::Denial(until),
-            Found::Taken(time) => Tenant::Key(time),
+            Found::Taken(time) => Tenant::Record(time),
         };
         let Some(flight) = self.flights.get_mut(call) else { return };
         let target = Target { slot, version, tenant };
@@ -89,46 +86,42 @@ impl AccessKeyStore {
     fn adopt(
         &mut self,
         now: UnixTime,
-        credential: &Credential,
+        question: &R::Question,
         confirmed_at: UnixTime,
         json: &[u8],
         feed: Option<&ChangeFeed>,
     ) -> bool {
         let confirmed_at = self.really(confirmed_at);
         let age = now.since(confirmed_at);
-        let held = self.local.peek(credential);
+        let held = self.local.peek(question);
         // A denial that came meanwhile is newer than what stands there.
-        if self.local.nothing(&credential.access_key, now).is_some() {
+        if self.local.nothing(R::subject(question), now).is_some() {
             return false;
         }
         if age >= self.freshness.stale || held.is_some_and(|held| held.confirmed_at >= confirmed_at)
         {
             return false;
         }
-        let request = SigningKeyRequest::new(credential);
-        let Ok(answer) = SigningKeyAnswer::from_json(json, &request) else { return false };
-        let key = AccessKey::new(credential, answer);
-        if has_changed(feed, now, confirmed_at, &key) {
+        let Ok(record) = R::from_json(question, json) else { return false };
+        if has_changed(feed, now, confirmed_at, &record) {
             return false;
         }
-        self.hold(Rc::new(key), confirmed_at, false);
+        self.hold(Rc::new(record), confirmed_at, false);
         age < self.fresh()
     }
 
-    /// Whether an access key that was denied may be one since.
+    /// Whether there may be a record now that was denied.
     fn was_made_since(
         &self,
         feed: Option<&ChangeFeed>,
         now: UnixTime,
-        credential: &Credential,
+        subject: &R::Subject,
         until: UnixTime,
     ) -> bool {
         let since = self.really(until - self.freshness.negative);
         feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
-            feed.changed_since(since, |change| match change {
-                Change::All => true,
-                Change::AccessKey(id) => *id == credential.access_key,
-                _ => false,
+            feed.changed_since(since, |change| {
+                R::may_be_made(subject, |thing| change.thing() == Some(thing))
             })
         })
     }
@@ -138,12 +131,9 @@ impl AccessKeyStore {
         self.stats.shared += 1;
         let Some((flight, requests)) = self.flights.land(call) else { return };
         for request in requests {
-            let answer = self.local.peek(&flight.credential).map_or(
-                Want::Refused {
-                    cause: Unknown::KeysUnavailable,
-                    retry_after: Duration::from_secs(1),
-                },
-                |held| ready(Rc::clone(&held.key), now),
+            let answer = self.local.peek(&flight.question).map_or(
+                Want::Refused { cause: R::UNAVAILABLE, retry_after: Duration::from_secs(1) },
+                |held| ready(Rc::clone(&held.record), now),
             );
             self.resume(request, answer);
         }
@@ -164,18 +154,20 @@ impl AccessKeyStore {
     fn lease(&mut self, now: UnixTime, call: Call) {
         let Some(flight) = self.flights.get(call) else { return };
         let (place, target) = (flight.place, flight.target);
-        // Keys in use make room for a key that is there, not for one that may not be.
-        let leasable = target.filter(|target| !matches!(target.tenant, Tenant::Key(_)));
+        // Records in use make room for a record that is there, not for one that may not be.
+        let leasable = target.filter(|target| !matches!(target.tenant, Tenant::Record(_)));
         let (Some(place), Some(target)) = (place, leasable) else {
             return self.call_for(now, call);
         };
         if !self.is_paid(now, call) {
             return;
         }
-        let lease = Entry::Lease { until: now + self.timeout * 2 };
-        let Some(value) = self.shared.seal(&place, &lease) else { return };
+        let until = now + self.timeout * 2;
+        let lease = Entry::Lease { until };
+        let Some(value) = self.shared.seal::<R>(&place, &lease) else { return };
         if let Some(flight) = self.flights.get_mut(call) {
             flight.stage = Stage::Leasing;
+            flight.leased_until = Some(until);
         }
         let (slot, version) = (target.slot, target.version);
         let name = self.shared.name(slot);
@@ -195,7 +187,7 @@ impl AccessKeyStore {
                 flight.target = None;
                 self.flights.enqueue(call);
             }
-            // Another worker was quicker, or another key came to stand there.
+            // Another worker was quicker, or another record came to stand there.
             Written::Conflict => self.flights.look_again(call),
         }
     }
@@ -211,12 +203,12 @@ impl AccessKeyStore {
     fn is_paid(&mut self, now: UnixTime, call: Call) -> bool {
         let Some(flight) = self.flights.get(call) else { return false };
         // What is held was paid for when it was fetched first.
-        let is_held = self.local.peek(&flight.credential).is_some();
+        let is_held = self.local.peek(&flight.question).is_some();
         if flight.is_paid || is_held {
             return true;
         }
-        let access_key = flight.credential.access_key.clone();
-        match self.spend(now, &access_key) {
+        let subject = R::subject(&flight.question).clone();
+        match self.spend(now, &subject) {
             Ok(()) => {
                 if let Some(flight) = self.flights.get_mut(call) {
                     flight.is_paid = true;
@@ -225,8 +217,8 @@ impl AccessKeyStore {
             }
             Err(retry_after) => {
                 let cause = Unknown::TooManyCalls;
-                self.give_up(now, call, |store, _| {
-                    store.stats.refused += 1;
+                self.give_up(now, call, |cache, _| {
+                    cache.stats.refused += 1;
                     Want::Refused { cause, retry_after }
                 });
                 false
@@ -235,14 +227,19 @@ impl AccessKeyStore {
     }
 
     /// Puts what came of a call into shared data, or ends the lease.
-    pub(super) fn share(&mut self, flight: &Flight, call: Call, entry: &Entry) {
+    pub(super) fn share(
+        &mut self,
+        flight: &Flight<R::Question>,
+        call: Call,
+        entry: &Entry<R::Fault>,
+    ) {
         let (Some(place), Some(target)) = (flight.place, flight.target) else { return };
-        // Keys in use make room for a key, and for nothing less.
-        let is_key = matches!(entry, Entry::Key { .. });
-        if matches!(target.tenant, Tenant::Key(_)) && !is_key {
+        // Records in use make room for a record, and for nothing less.
+        let is_record = matches!(entry, Entry::Record { .. });
+        if matches!(target.tenant, Tenant::Record(_)) && !is_record {
             return;
         }
-        if let Some(value) = self.shared.seal(&place, entry) {
+        if let Some(value) = self.shared.seal::<R>(&place, entry) {
             let name = self.shared.name(target.slot);
             self.actions.push_back(Action::Write { call, name, value, version: None });
         }

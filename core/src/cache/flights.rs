@@ -1,5 +1,5 @@
-//! The keys that are being looked for, and who waits for which: one search serves all who want the
-//! same key.
+//! The records that are being looked for, and who waits for which: one search serves all who want
+//! the same one.
 //!
 //! ```text
 //!   Looking ──▶ Leasing ──▶ Queued ──▶ Sent
@@ -14,14 +14,13 @@ use core::time::Duration;
 
 use super::Call;
 use super::shared::Place;
-use crate::sigv4::Credential;
 use crate::time::UnixTime;
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Flights {
-    all: BTreeMap<Call, Flight>,
-    by_credential: BTreeMap<Credential, Call>,
+pub(super) struct Flights<Q> {
+    all: BTreeMap<Call, Flight<Q>>,
+    by_question: BTreeMap<Q, Call>,
     /// Those that are at their beginning.
     looking: VecDeque<Call>,
     /// Those that wait their turn to call, in order.
@@ -33,15 +32,17 @@ pub(super) struct Flights {
     next_call: u64,
 }
 
-/// One key that is being looked for.
+/// One record that is being looked for.
 #[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) credential: Credential,
+pub(super) struct Flight<Q> {
+    pub(super) question: Q,
     /// Where it may stand in shared data.
     pub(super) place: Option<Place>,
     pub(super) stage: Stage,
     /// Where to write what comes of it, if anywhere.
     pub(super) target: Option<Target>,
+    /// Until when nobody else calls, by what was written there.
+    pub(super) leased_until: Option<UnixTime>,
     /// Whether a call for it was paid for.
     pub(super) is_paid: bool,
     /// The requests that wait for it. Some may be gone.
@@ -83,22 +84,22 @@ pub(super) enum Tenant {
     Nobody,
     /// A denial, until then.
     Denial(UnixTime),
-    /// A key or a call of others, since or until then. It makes room for a key only.
-    Key(UnixTime),
+    /// A record or a call of others, since or until then. It makes room for a record only.
+    Record(UnixTime),
 }
 
-impl Flight {
+impl<Q> Flight<Q> {
     /// The request that has waited longest, of those that may still wait.
     pub(super) fn first_request(&self) -> Option<u32> {
         self.requests.first().copied()
     }
 }
 
-impl Flights {
+impl<Q: Clone + Ord> Flights<Q> {
     pub(super) fn new() -> Self {
         Self {
             all: BTreeMap::new(),
-            by_credential: BTreeMap::new(),
+            by_question: BTreeMap::new(),
             looking: VecDeque::new(),
             queue: VecDeque::new(),
             sent: 0,
@@ -121,58 +122,53 @@ impl Flights {
         self.sent
     }
 
-    /// Whether this key is being looked for already.
-    pub(super) fn has(&self, credential: &Credential) -> bool {
-        self.by_credential.contains_key(credential)
+    /// Whether this one is being looked for already.
+    pub(super) fn has(&self, question: &Q) -> bool {
+        self.by_question.contains_key(question)
     }
 
-    pub(super) fn get_mut(&mut self, call: Call) -> Option<&mut Flight> {
+    pub(super) fn get_mut(&mut self, call: Call) -> Option<&mut Flight<Q>> {
         self.all.get_mut(&call)
     }
 
-    pub(super) fn get(&self, call: Call) -> Option<&Flight> {
+    pub(super) fn get(&self, call: Call) -> Option<&Flight<Q>> {
         self.all.get(&call)
     }
 
-    /// A request waits for a key.
-    pub(super) fn join(
-        &mut self,
-        credential: &Credential,
-        place: Option<Place>,
-        request: u32,
-        now: UnixTime,
-    ) {
-        let call = self.start(credential, place, false, now);
+    /// A request waits for a record.
+    pub(super) fn join(&mut self, question: &Q, place: Option<Place>, request: u32, now: UnixTime) {
+        let call = self.start(question, place, false, now);
         if let Some(flight) = self.all.get_mut(&call) {
             flight.requests.push(request);
             self.waiting.insert(request, call);
         }
     }
 
-    /// A key is to be fetched anew, and nobody waits.
-    pub(super) fn refresh(&mut self, credential: &Credential, place: Option<Place>, now: UnixTime) {
-        self.start(credential, place, true, now);
+    /// A record is to be fetched anew, and nobody waits.
+    pub(super) fn refresh(&mut self, question: &Q, place: Option<Place>, now: UnixTime) {
+        self.start(question, place, true, now);
     }
 
     fn start(
         &mut self,
-        credential: &Credential,
+        question: &Q,
         place: Option<Place>,
         is_refresh: bool,
         now: UnixTime,
     ) -> Call {
-        if let Some(call) = self.by_credential.get(credential) {
+        if let Some(call) = self.by_question.get(question) {
             return *call;
         }
         let call = Call(self.next_call);
         self.next_call += 1;
-        self.by_credential.insert(credential.clone(), call);
+        self.by_question.insert(question.clone(), call);
         self.looking.push_back(call);
         let flight = Flight {
-            credential: credential.clone(),
+            question: question.clone(),
             place,
             stage: Stage::Looking,
             target: None,
+            leased_until: None,
             is_paid: is_refresh,
             requests: Vec::new(),
             since: now,
@@ -232,7 +228,7 @@ impl Flights {
     }
 
     /// The next one whose turn it is, as a call under way.
-    pub(super) fn send(&mut self, now: UnixTime) -> Option<(Call, Credential)> {
+    pub(super) fn send(&mut self, now: UnixTime) -> Option<(Call, Q)> {
         if !self.has_next() {
             return None;
         }
@@ -241,7 +237,7 @@ impl Flights {
         flight.since = now;
         flight.stage = Stage::Sent;
         self.sent += 1;
-        Some((call, flight.credential.clone()))
+        Some((call, flight.question.clone()))
     }
 
     /// Whether anybody wants it; if not, it is over.
@@ -256,9 +252,9 @@ impl Flights {
     }
 
     /// A search is over: what it was, and the requests that still wait for it.
-    pub(super) fn land(&mut self, call: Call) -> Option<(Flight, Vec<u32>)> {
+    pub(super) fn land(&mut self, call: Call) -> Option<(Flight<Q>, Vec<u32>)> {
         let mut flight = self.all.remove(&call)?;
-        self.by_credential.remove(&flight.credential);
+        self.by_question.remove(&flight.question);
         self.sent -= usize::from(flight.stage == Stage::Sent);
         let mut requests = core::mem::take(&mut flight.requests);
         requests.retain(|request| self.waiting.remove(request).is_some());
@@ -268,14 +264,14 @@ impl Flights {
     /// The calls that have been under way for longer than this.
     pub(super) fn lost(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
         let is_lost =
-            |flight: &Flight| flight.stage == Stage::Sent && now.since(flight.since) >= longest;
+            |flight: &Flight<Q>| flight.stage == Stage::Sent && now.since(flight.since) >= longest;
         self.all.iter().filter(|(_, flight)| is_lost(flight)).map(|(call, _)| *call).collect()
     }
 
     /// The searches that have taken longer than this without coming to a call.
     pub(super) fn stuck(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
         let is_stuck =
-            |flight: &Flight| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
+            |flight: &Flight<Q>| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
         self.all.iter().filter(|(_, flight)| is_stuck(flight)).map(|(call, _)| *call).collect()
     }
 
@@ -283,6 +279,7 @@ impl Flights {
     pub(super) fn move_back(&mut self, back: Duration) {
         for flight in self.all.values_mut() {
             flight.since = flight.since - back;
+            flight.leased_until = flight.leased_until.map(|until| until - back);
             if let Stage::Elsewhere { until } = &mut flight.stage {
                 *until = *until - back;
             }

@@ -1,0 +1,94 @@
+//! Signing keys, and whom they sign for: what [`crate::cache`] keeps for signed requests.
+
+use alloc::string::String;
+
+use crate::cache::{Cache, Record};
+use crate::fetch::FetchFailure;
+use crate::record::{
+    AccessKeyFault, CredentialRecord, Delegation, Denial, Domain, SigningKeyAnswer,
+    SigningKeyRequest, Thing,
+};
+use crate::refusal::Unknown;
+use crate::sigv4::{Credential, SigningKey};
+use crate::time::UnixTime;
+
+/// The signing keys of one worker.
+pub type AccessKeys = Cache<AccessKey>;
+
+/// A signing key and whom it signs for.
+#[derive(Debug)]
+pub struct AccessKey {
+    /// The access key, and what the signing key is good for.
+    pub credential: Credential,
+    /// The key.
+    pub signing_key: SigningKey,
+    /// Whom it signs for.
+    pub record: CredentialRecord,
+}
+
+/// A denial is about an access key, for whatever day, region and service.
+impl Record for AccessKey {
+    type Question = Credential;
+    type Subject = String;
+    type Fault = AccessKeyFault;
+
+    const SLOTS: &'static str = "signing-keys";
+    const FAULTS: &'static [AccessKeyFault] = &AccessKeyFault::ALL;
+    const UNAVAILABLE: Unknown = Unknown::KeysUnavailable;
+
+    fn question(&self) -> &Credential {
+        &self.credential
+    }
+
+    fn subject(credential: &Credential) -> &String {
+        &credential.access_key
+    }
+
+    fn json(credential: &Credential) -> String {
+        SigningKeyRequest::new(credential).to_json()
+    }
+
+    fn from_json(credential: &Credential, json: &[u8]) -> Result<Self, FetchFailure> {
+        let request = SigningKeyRequest::new(credential);
+        let answer =
+            SigningKeyAnswer::from_json(json, &request).map_err(FetchFailure::SigningKey)?;
+        let SigningKeyAnswer { signing_key, credential: record, .. } = answer;
+        Ok(Self { credential: credential.clone(), signing_key, record })
+    }
+
+    fn denial(json: &[u8]) -> Option<AccessKeyFault> {
+        Denial::from_json(json).map(|denial| denial.reason)
+    }
+
+    fn reason(fault: AccessKeyFault) -> &'static str {
+        fault.reason()
+    }
+
+    fn fault(&self, now: UnixTime) -> Option<AccessKeyFault> {
+        self.record.is_expired(now).then_some(AccessKeyFault::AccessKeyExpired)
+    }
+
+    fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+        let CredentialRecord { user, project, delegation, .. } = &self.record;
+        let of_domain = |domain: &Option<Domain>| {
+            domain.as_ref().is_some_and(|domain| has_changed(Thing::Domain(&domain.id)))
+        };
+        has_changed(Thing::AccessKey(&self.credential.access_key))
+            || has_changed(Thing::User(&user.id))
+            || of_domain(&user.domain)
+            || project.as_ref().is_some_and(|project| {
+                has_changed(Thing::Project(&project.id)) || of_domain(&project.domain)
+            })
+            || match delegation {
+                Some(Delegation::ApplicationCredential(id)) => {
+                    has_changed(Thing::ApplicationCredential(id))
+                }
+                Some(Delegation::Trust(id)) => has_changed(Thing::Trust(id)),
+                Some(Delegation::AccessToken(_)) | None => false,
+            }
+    }
+
+    fn may_be_made(access_key: &String, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+        has_changed(Thing::AccessKey(access_key))
+    }
+}

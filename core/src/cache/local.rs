@@ -1,0 +1,259 @@
+//! The level that is one worker's own: no call of the host on a hit.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hash};
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+use lru::LruCache;
+use siphasher::sip::SipHasher13;
+
+use super::Record;
+use crate::record::{Change, Thing};
+use crate::time::UnixTime;
+
+/// What this worker knows; the least recently used goes first.
+pub(super) struct Local<R: Record> {
+    records: LruCache<R::Question, Held<R>, Seeded>,
+    /// How many records there are of each subject.
+    counts: BTreeMap<R::Subject, usize>,
+    /// The subjects of which there are none, or of which nothing can be known for a moment.
+    nothing: LruCache<R::Subject, Nothing<R::Fault>, Seeded>,
+}
+
+/// A record.
+pub(super) struct Held<R> {
+    pub(super) record: Rc<R>,
+    /// When the call that brought it was made.
+    pub(super) confirmed_at: UnixTime,
+    /// When to fetch it anew behind a request that it serves.
+    pub(super) refresh_at: UnixTime,
+    /// Whether something may have changed since, so that it serves nobody before it was confirmed;
+    /// unless that cannot be had.
+    pub(super) is_suspect: bool,
+}
+
+/// That there is no record of a subject.
+#[derive(Clone, Copy)]
+pub(super) struct Nothing<F> {
+    /// Why not; `None` when no sense was made of the answer.
+    pub(super) fault: Option<F>,
+    pub(super) until: UnixTime,
+}
+
+/// Hashes with a key of this worker's own: who chooses what is hashed cannot choose where it goes.
+#[derive(Clone)]
+pub(super) struct Seeded(u64);
+
+impl<R: Record> Local<R> {
+    /// With room for so many records, and for so many subjects without one.
+    pub(super) fn new(entries: usize, seed: u64) -> Self {
+        Self {
+            records: bounded(entries, seed),
+            counts: BTreeMap::new(),
+            nothing: bounded(entries, seed),
+        }
+    }
+
+    pub(super) fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The record, however old; it counts as used.
+    pub(super) fn held(&mut self, question: &R::Question) -> Option<&Held<R>> {
+        self.records.get(question)
+    }
+
+    /// The same, and it does not count.
+    pub(super) fn peek(&self, question: &R::Question) -> Option<&Held<R>> {
+        self.records.peek(question)
+    }
+
+    pub(super) fn held_mut(&mut self, question: &R::Question) -> Option<&mut Held<R>> {
+        self.records.peek_mut(question)
+    }
+
+    /// What is known now of a subject without a record.
+    pub(super) fn nothing(&self, subject: &R::Subject, now: UnixTime) -> Option<Nothing<R::Fault>> {
+        self.nothing.peek(subject).filter(|nothing| now < nothing.until).copied()
+    }
+
+    /// Keeps a record: whether another had to make room for it.
+    pub(super) fn hold(&mut self, held: Held<R>) -> bool {
+        let question = held.record.question().clone();
+        let subject = R::subject(&question);
+        self.nothing.pop(subject);
+        *self.counts.entry(subject.clone()).or_default() += 1;
+        // What comes back was there under the same name, or had to make room.
+        let Some((gone, _)) = self.records.push(question.clone(), held) else { return false };
+        self.count_down(R::subject(&gone));
+        gone != question
+    }
+
+    /// There is no record of a subject, or nothing can be known of it; in the first case none of its
+    /// records is held any more, whatever the question.
+    pub(super) fn forget(&mut self, subject: &R::Subject, nothing: Nothing<R::Fault>) {
+        if nothing.fault.is_some() && self.counts.remove(subject).is_some() {
+            let all = self.records.iter().map(|(question, _)| question);
+            let gone: Vec<_> = all.filter(|it| R::subject(it) == subject).cloned().collect();
+            for question in gone {
+                self.records.pop(&question);
+            }
+        }
+        self.nothing.put(subject.clone(), nothing);
+    }
+
+    /// Lets go of all that changes are about.
+    pub(super) fn changed(&mut self, changes: &[Change]) {
+        if changes.contains(&Change::All) {
+            self.records.iter_mut().for_each(|(_, held)| held.is_suspect = true);
+            self.nothing.clear();
+        }
+        // Looked up for each entry: many entries and many changes may meet.
+        let things: BTreeSet<Thing<'_>> = changes.iter().filter_map(Change::thing).collect();
+        if things.is_empty() {
+            return;
+        }
+        let has_changed = |thing: Thing<'_>| things.contains(&thing);
+        let denied = self.nothing.iter().map(|(subject, _)| subject);
+        let made: Vec<_> = denied.filter(|it| R::may_be_made(it, has_changed)).cloned().collect();
+        for subject in made {
+            self.nothing.pop(&subject);
+        }
+        let held = self.records.iter();
+        let concerned = held.filter(|(_, held)| held.record.is_concerned(has_changed));
+        let gone: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
+        for question in gone {
+            self.records.pop(&question);
+            self.count_down(R::subject(&question));
+        }
+    }
+
+    fn count_down(&mut self, subject: &R::Subject) {
+        if let Some(count) = self.counts.get_mut(subject) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(subject);
+            }
+        }
+    }
+
+    /// Nothing gets younger, and nothing stays for longer.
+    pub(super) fn clock_went_back(&mut self, back: Duration) {
+        for (_, held) in &mut self.records {
+            held.confirmed_at = held.confirmed_at - back;
+            held.refresh_at = held.refresh_at - back;
+        }
+        self.nothing.clear();
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0, !self.0)
+    }
+}
+
+/// Takes no memory for entries that are not there.
+pub(super) fn bounded<K: Hash + Eq, V>(entries: usize, seed: u64) -> LruCache<K, V, Seeded> {
+    let mut cache = LruCache::unbounded_with_hasher(Seeded(seed));
+    cache.resize(NonZeroUsize::new(entries).unwrap_or(NonZeroUsize::MIN));
+    cache
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::access_keys::AccessKey;
+    use crate::record::AccessKeyFault;
+    use crate::sigv4::{Credential, SigningKey};
+    use alloc::format;
+    use alloc::string::{String, ToString as _};
+
+    fn credential(access_key: &str, region: u32) -> Credential {
+        let region = format!("r{region}");
+        Credential::from_parts(access_key, b"20270115", &region, "s3").unwrap()
+    }
+
+    fn held(access_key: &str, region: u32) -> Held<AccessKey> {
+        let record = serde_json::from_str(r#"{"user":{"id":"u"}}"#).unwrap();
+        let credential = credential(access_key, region);
+        let key = AccessKey { credential, signing_key: SigningKey::new([0; 32]), record };
+        let time = UnixTime::from_secs(0);
+        Held { record: Rc::new(key), confirmed_at: time, refresh_at: time, is_suspect: false }
+    }
+
+    fn subject(access_key: &str) -> String {
+        access_key.to_string()
+    }
+
+    fn denied() -> Nothing<AccessKeyFault> {
+        let until = UnixTime::from_secs(5);
+        Nothing { fault: Some(AccessKeyFault::AccessKeyDisabled), until }
+    }
+
+    #[test]
+    fn a_denial_takes_all_keys_of_an_access_key() {
+        let mut local = Local::new(10, 1);
+        for region in 0..4 {
+            local.hold(held("A", region));
+            local.hold(held("B", region));
+            local.hold(held("B", region));
+        }
+        local.forget(&subject("A"), denied());
+        assert_eq!(local.record_count(), 4);
+        assert!((0..4).all(|region| local.peek(&credential("A", region)).is_none()));
+        assert!((0..4).all(|region| local.peek(&credential("B", region)).is_some()));
+        assert_eq!(local.counts, BTreeMap::from([("B".into(), 4)]));
+        let unknown = Nothing { fault: None, ..denied() };
+        local.forget(&subject("B"), unknown);
+        assert_eq!(local.record_count(), 4);
+    }
+
+    #[test]
+    fn a_change_takes_what_it_is_about_and_nothing_else() {
+        let all = || {
+            let mut local = Local::new(10, 1);
+            local.hold(held("A", 1));
+            local.hold(held("A", 2));
+            local.hold(held("B", 1));
+            local.forget(&subject("C"), denied());
+            local
+        };
+        let now = UnixTime::from_secs(1);
+        for (change, keys, has_denial) in [
+            (Change::AccessKey("A".into()), 1, true),
+            (Change::AccessKey("C".into()), 3, false),
+            (Change::User("u".into()), 0, true),
+            (Change::User("v".into()), 3, true),
+            (Change::Domain("u".into()), 3, true),
+            (Change::TokenKeys, 3, true),
+            (Change::All, 3, false),
+        ] {
+            let mut local = all();
+            local.changed(core::slice::from_ref(&change));
+            assert_eq!(local.record_count(), keys, "{change:?}");
+            assert_eq!(local.counts.values().sum::<usize>(), keys, "{change:?}");
+            assert_eq!(local.nothing(&subject("C"), now).is_some(), has_denial, "{change:?}");
+            let is_suspect = local.records.iter().all(|(_, held)| held.is_suspect);
+            assert_eq!(is_suspect, change == Change::All || keys == 0, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_make_room_is_counted_no_more() {
+        let mut local = Local::new(3, 1);
+        for region in 0..20 {
+            local.hold(held(&format!("K{}", region % 7), region));
+        }
+        assert_eq!(local.record_count(), 3);
+        assert_eq!(local.counts.values().sum::<usize>(), 3);
+    }
+}

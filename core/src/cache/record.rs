@@ -1,0 +1,56 @@
+//! What a cache has to know of the records that it keeps.
+
+use alloc::string::String;
+use core::fmt::Debug;
+use core::hash::Hash;
+
+use crate::fetch::FetchFailure;
+use crate::record::Thing;
+use crate::refusal::Unknown;
+use crate::time::UnixTime;
+
+/// A kind of record: how it is asked for, read, and seen to be no longer true.
+pub trait Record: Debug + Sized {
+    /// Which one is wanted.
+    type Question: Clone + Debug + Hash + Ord;
+    /// Whom the question is about. A denial is about all questions with the same subject, and so is
+    /// the limit to the questions that may be asked in vain.
+    type Subject: Clone + Debug + Hash + Ord;
+    /// Why there is none.
+    type Fault: Copy + Debug + Eq + 'static;
+
+    /// What slots of shared data are called that hold this kind.
+    const SLOTS: &'static str;
+    /// All faults there are.
+    const FAULTS: &'static [Self::Fault];
+    /// Why a request is refused while no record can be had.
+    const UNAVAILABLE: Unknown;
+
+    /// The question that this is the answer to.
+    fn question(&self) -> &Self::Question;
+
+    /// Whom a question is about.
+    fn subject(question: &Self::Question) -> &Self::Subject;
+
+    /// The question as it is sent: JSON, the same each time.
+    fn json(question: &Self::Question) -> String;
+
+    /// Reads the answer to a question from JSON.
+    fn from_json(question: &Self::Question, json: &[u8]) -> Result<Self, FetchFailure>;
+
+    /// Reads an answer 404, unless it says something else than that there is no such record.
+    fn denial(json: &[u8]) -> Option<Self::Fault>;
+
+    /// The name of a fault: what keys and metrics call it, and how it is written down.
+    fn reason(fault: Self::Fault) -> &'static str;
+
+    /// Why the record is good no more at a time, if it is not.
+    fn fault(&self, now: UnixTime) -> Option<Self::Fault>;
+
+    /// Whether it rests on one of the things for which `has_changed` holds.
+    fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool;
+
+    /// Whether there may be a record now for a subject that was denied one, when those things have
+    /// changed for which `has_changed` holds.
+    fn may_be_made(subject: &Self::Subject, has_changed: impl Fn(Thing<'_>) -> bool) -> bool;
+}
