@@ -2,7 +2,6 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -11,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::party::{Delegation, InvalidRecord, Project, Role, User, check_roles};
 use crate::sigv4::{Hex, hex_bytes};
 use crate::time::UnixTime;
 
@@ -40,105 +40,18 @@ pub struct CredentialRecord {
     pub session_token_sha256: Option<SessionTokenHash>,
 }
 
-/// A user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// Its id.
-    pub id: String,
-    /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The domain that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain: Option<Domain>,
-}
-
-/// A project: an organisation, an account, a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Project {
-    /// Its id.
-    pub id: String,
-    /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The domain that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain: Option<Domain>,
-}
-
-/// A domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Domain {
-    /// Its id.
-    pub id: String,
-    /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// A role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Role {
-    /// Its id, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
-/// Through what a user's rights came to an access key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Delegation {
-    /// An OAuth 1 access token, by its id.
-    AccessToken(String),
-    /// An application credential, by its id.
-    ApplicationCredential(String),
-    /// A trust, by its id.
-    Trust(String),
-}
-
 /// The SHA-256 of a session token: enough to know it by, and not the token.
 #[derive(Clone, Copy)]
 pub struct SessionTokenHash([u8; 32]);
 
-/// Why a record cannot be made an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidRecord {
-    /// A text that no header can carry, or one longer than [`MAX_TEXT`]; this is its field.
-    Text(&'static str),
-    /// More than [`MAX_ROLES`].
-    RoleCount,
-}
-
 impl CredentialRecord {
     /// Whether all of it can be told to a service in headers.
-    ///
-    /// A control character ends a header, and a comma in a role's name would make two roles of one;
-    /// spaces around it would be trimmed by whoever reads the list, which makes another role of it.
     pub fn check(&self) -> Result<(), InvalidRecord> {
-        check_party("user", &self.user.id, self.user.name.as_deref(), self.user.domain.as_ref())?;
-        if let Some(Project { id, name, domain }) = &self.project {
-            check_party("project", id, name.as_deref(), domain.as_ref())?;
-        }
-        if self.roles.len() > MAX_ROLES {
-            return Err(InvalidRecord::RoleCount);
-        }
-        let is_role =
-            |Role { name, .. }: &Role| is_text(name) && !name.contains(',') && name.trim() == name;
-        if !self.roles.iter().all(is_role) {
-            return Err(InvalidRecord::Text("roles"));
-        }
-        match &self.delegation {
-            Some(
-                Delegation::AccessToken(id)
-                | Delegation::ApplicationCredential(id)
-                | Delegation::Trust(id),
-            ) if !is_text(id) => Err(InvalidRecord::Text("delegation")),
-            _ => Ok(()),
-        }
+        let Self { user, project, roles, delegation, .. } = self;
+        user.check()?;
+        project.as_ref().map_or(Ok(()), Project::check)?;
+        check_roles(roles)?;
+        delegation.as_ref().map_or(Ok(()), Delegation::check)
     }
 
     /// Whether the key is good at a time.
@@ -191,48 +104,13 @@ impl<'de> Deserialize<'de> for SessionTokenHash {
     }
 }
 
-impl fmt::Display for InvalidRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(field) => write!(
-                f,
-                "{field}: empty, longer than {MAX_TEXT} bytes, or with a character that no header can carry"
-            ),
-            Self::RoleCount => write!(f, "roles: more than {MAX_ROLES}"),
-        }
-    }
-}
-
-impl core::error::Error for InvalidRecord {}
-
-fn check_party(
-    field: &'static str,
-    id: &str,
-    name: Option<&str>,
-    domain: Option<&Domain>,
-) -> Result<(), InvalidRecord> {
-    let domain_texts = domain.map(|domain| (Some(domain.id.as_str()), domain.name.as_deref()));
-    let (domain_id, domain_name) = domain_texts.unwrap_or_default();
-    let mut texts = [Some(id), name, domain_id, domain_name].into_iter().flatten();
-    if texts.all(is_text) { Ok(()) } else { Err(InvalidRecord::Text(field)) }
-}
-
-fn is_text(text: &str) -> bool {
-    (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
-/// The longest id or name, in bytes: Keystone's columns hold 255 characters.
-pub const MAX_TEXT: usize = 1020;
-
-/// The most roles of one user in one project.
-pub const MAX_ROLES: usize = 256;
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::record::{MAX_ROLES, MAX_TEXT};
     use serde_json::{from_value, json, to_value};
 
     fn whole() -> serde_json::Value {

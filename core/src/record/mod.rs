@@ -4,21 +4,28 @@
 
 mod changes;
 mod credential;
+mod denial;
+mod identity;
 mod key_set;
+mod party;
 mod signing_key;
 
 pub use changes::{
     CHANGES_PATH, Change, Changes, Cursor, InvalidChanges, MAX_CHANGE_ID, MAX_CHANGES,
     MAX_CHANGES_BYTES, MAX_CURSOR, Thing,
 };
-pub use credential::{
-    CredentialRecord, Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role,
-    SessionTokenHash, User,
+pub use credential::{CredentialRecord, SessionTokenHash};
+pub use denial::{Denial, MAX_DENIAL_BYTES};
+pub use identity::{
+    AccessRule, ApplicationCredential, Federation, IDENTITIES_PATH, IdentityAnswer, IdentityFault,
+    IdentityRecord, IdentityRequest, IdentityScope, InvalidIdentity, MAX_ACCESS_RULES,
+    MAX_IDENTITY_BYTES, MAX_IDENTITY_REQUEST_BYTES, Oauth1, Trust,
 };
 pub use key_set::{FernetKey, InvalidKeySet, KeySet, MAX_KEY_SET_BYTES, TOKEN_KEYS_PATH};
+pub use party::{Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role, User};
 pub use signing_key::{
-    AccessKeyFault, Denial, InvalidSigningKey, MAX_SIGNING_KEY_BYTES,
-    MAX_SIGNING_KEY_REQUEST_BYTES, SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,
+    AccessKeyFault, InvalidSigningKey, MAX_SIGNING_KEY_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
+    SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,
 };
 
 /// The header that carries [`PROTOCOL_VERSION`] on every answer of a key server. An answer without

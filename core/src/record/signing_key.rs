@@ -50,15 +50,7 @@ pub struct SigningKeyAnswer {
     pub credential: CredentialRecord,
 }
 
-/// There is no key to be had, and that is all there is to know: the answer 404 with
-/// `{"error": {"reason": ...}}`. Unlike any other error it may be remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Denial {
-    /// Why.
-    pub reason: AccessKeyFault,
-}
-
-/// Why an access key opens nothing.
+/// Why an access key opens nothing: the reason of a [`Denial`](super::Denial).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -135,21 +127,6 @@ impl SigningKeyAnswer {
     }
 }
 
-impl Denial {
-    /// Reads the body of an answer 404. One that does not say why is none: a key server that does
-    /// not know the path answers 404 as well.
-    #[must_use]
-    pub fn from_json(json: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Body {
-            error: Denial,
-        }
-        let is_short = json.len() <= MAX_SIGNING_KEY_BYTES;
-        let body = is_short.then(|| serde_json::from_slice(json).ok()).flatten();
-        body.map(|Body { error }| error)
-    }
-}
-
 impl AccessKeyFault {
     /// All there are.
     pub const ALL: [Self; 3] =
@@ -199,6 +176,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::record::Denial;
     use serde_json::json;
 
     const KEY: &str = "dbb893acc010964918f1fd433add87c70e8b0db6be30c1fbeafefa5ec6ba8378";
