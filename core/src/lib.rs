@@ -39,6 +39,7 @@ pub mod listener_check;
 mod mac;
 pub mod record;
 pub mod refusal;
+pub mod revocation;
 pub mod secret;
 mod shared;
 pub mod sigv4;

@@ -1,5 +1,6 @@
 //! What stands in the slot of the feed, before it is sealed.
 
+use alloc::borrow::Cow;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,7 +26,8 @@ pub(super) struct Log {
 
 impl Entry {
     /// `heard at: u64 | complete since: u64 | cursor: text | number of the first change: u64`, then
-    /// the changes, each `at: u64 | kind: u8 | id: text`. A text is `length: u16 | bytes`.
+    /// the changes, each `at: u64 | kind: u8 | id: text`. A text is `length: u16 | bytes`. In place of
+    /// an id, a revocation has the JSON of its event.
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self { heard_at, log: Log { cursor, ring } } = self;
         let mut bytes = Vec::new();
@@ -36,7 +38,7 @@ impl Entry {
         for Noted { at, change } in ring.changes() {
             bytes.extend_from_slice(&at.as_micros().to_be_bytes());
             bytes.push(kind(change));
-            write_text(&mut bytes, change.id().unwrap_or_default());
+            write_text(&mut bytes, &text(change));
         }
         bytes
     }
@@ -69,11 +71,20 @@ fn kind(change: &Change) -> u8 {
         Change::TokenKeys => 5,
         Change::Trust(_) => 6,
         Change::User(_) => 7,
+        Change::Revocation(_) => 8,
     }
 }
 
-fn change(kind: u8, id: &str) -> Change {
-    let id = String::from(id);
+fn text(change: &Change) -> Cow<'_, str> {
+    match change {
+        // Texts and numbers: there is nothing in them that could not be written.
+        Change::Revocation(event) => serde_json::to_string(event).unwrap_or_default().into(),
+        _ => change.id().unwrap_or_default().into(),
+    }
+}
+
+fn change(kind: u8, text: &str) -> Change {
+    let id = String::from(text);
     let change = match kind {
         1 => Change::AccessKey(id),
         2 => Change::ApplicationCredential(id),
@@ -82,6 +93,7 @@ fn change(kind: u8, id: &str) -> Change {
         5 => Change::TokenKeys,
         6 => Change::Trust(id),
         7 => Change::User(id),
+        8 => serde_json::from_str(text).map_or(Change::All, Change::Revocation),
         _ => Change::All,
     };
     change.or_all()
@@ -109,7 +121,17 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::record::MAX_CHANGE_ID;
+    use crate::record::{MAX_CHANGE_ID, MAX_REVOCATION_ID, RevocationEvent};
+    use alloc::boxed::Box;
+
+    fn revocation() -> Change {
+        Change::Revocation(Box::new(RevocationEvent {
+            issued_before: 7,
+            user_id: Some("Ω".into()),
+            audit_chain_id: Some("\"".repeat(MAX_REVOCATION_ID)),
+            ..RevocationEvent::default()
+        }))
+    }
 
     fn entry() -> Entry {
         let mut ring = Ring::begun(UnixTime::from_secs(7));
@@ -121,6 +143,7 @@ mod tests {
             Change::Project(id("Ω")),
             Change::TokenKeys,
             Change::Trust(id("t")),
+            revocation(),
             Change::User("u".repeat(MAX_CHANGE_ID)),
         ] {
             ring.note(UnixTime::from_micros(8_000_001), change);
@@ -165,12 +188,14 @@ mod tests {
 
         let config = Config::parse(example::with(&serde_json::json!({})).as_bytes()).unwrap();
         let slot = Seal::new(&config.keyserver).slot("changes");
-        let mut entry = entry();
-        for _ in 0..300 {
-            entry.log.ring.note(UnixTime::from_secs(9), Change::User("u".repeat(256)));
+        for (change, count) in [(Change::User("u".repeat(256)), MAX_NOTED), (revocation(), 97)] {
+            let mut entry = entry();
+            for _ in 0..300 {
+                entry.log.ring.note(UnixTime::from_secs(9), change.clone());
+            }
+            assert_eq!(entry.log.ring.changes().len(), count);
+            let opened = slot.open(&slot.seal(&entry.encode())).unwrap();
+            assert_eq!(Entry::decode(&opened), Some(entry));
         }
-        assert_eq!(entry.log.ring.changes().len(), MAX_NOTED);
-        let opened = slot.open(&slot.seal(&entry.encode())).unwrap();
-        assert_eq!(Entry::decode(&opened), Some(entry));
     }
 }

@@ -132,7 +132,10 @@ impl Ring {
 }
 
 fn id_length(change: &Change) -> usize {
-    change.id().map_or(0, str::len)
+    match change {
+        Change::Revocation(_) => change.most_bytes(),
+        _ => change.id().map_or(0, str::len),
+    }
 }
 
 fn length(length: usize) -> u64 {
@@ -142,7 +145,7 @@ fn length(length: usize) -> u64 {
 /// The most changes that are kept.
 pub(super) const MAX_NOTED: usize = 256;
 
-/// The most bytes that their ids take together. Keystone's have 32 or 64.
+/// The most bytes that their ids and events take together. Keystone's ids have 32 or 64.
 pub(super) const MAX_IDS: usize = 64 * 1024;
 
 #[cfg(test)]

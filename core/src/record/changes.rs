@@ -5,15 +5,17 @@
 //! before has to be confirmed again. So it does when the answer is 410: then the key server does not
 //! know the cursor, or no longer all that has changed since.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::MAX_TEXT;
+use super::{MAX_TEXT, RevocationEvent};
 
 /// Where changes are asked for.
 pub const CHANGES_PATH: &str = "/v1/changes";
@@ -43,10 +45,9 @@ pub struct Changes {
 
 /// One thing that has changed. Whatever was made of it has to be confirmed again.
 ///
-/// Reading one never fails: a kind that is not known, or an id that is none, counts as
+/// Reading one never fails: a kind that is not known, or an id or an event that is none, counts as
 /// [`Change::All`], since whoever does not know what has changed can rely on nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "Value")]
 #[non_exhaustive]
 pub enum Change {
@@ -60,6 +61,8 @@ pub enum Change {
     Domain(String),
     /// A project, and the roles in it.
     Project(String),
+    /// Tokens were revoked. It says nothing of access keys: of these, the other kinds tell.
+    Revocation(Box<RevocationEvent>),
     /// The keys that open Keystone's tokens.
     TokenKeys,
     /// A trust, and the access keys that came from it.
@@ -134,9 +137,7 @@ impl Changes {
     pub fn how_many_fit<'a>(changes: impl IntoIterator<Item = &'a Change>) -> usize {
         let mut left = MAX_CHANGES_BYTES - MOST_AROUND_CHANGES;
         let fits = |change: &&Change| {
-            // At worst each character of an id is written with a backslash.
-            let bytes = MOST_AROUND_ID + 2 * change.id().map_or(0, str::len);
-            left.checked_sub(bytes).is_some_and(|less| {
+            left.checked_sub(change.most_bytes()).is_some_and(|less| {
                 left = less;
                 true
             })
@@ -146,6 +147,22 @@ impl Changes {
 }
 
 impl Change {
+    /// What JSON calls its kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AccessKey(_) => "access_key",
+            Self::All => "all",
+            Self::ApplicationCredential(_) => "application_credential",
+            Self::Domain(_) => "domain",
+            Self::Project(_) => "project",
+            Self::Revocation(_) => "revocation",
+            Self::TokenKeys => "token_keys",
+            Self::Trust(_) => "trust",
+            Self::User(_) => "user",
+        }
+    }
+
     /// What it is about, where that is one thing.
     #[must_use]
     pub fn thing(&self) -> Option<Thing<'_>> {
@@ -156,7 +173,7 @@ impl Change {
             Self::Project(id) => Thing::Project(id),
             Self::Trust(id) => Thing::Trust(id),
             Self::User(id) => Thing::User(id),
-            Self::All | Self::TokenKeys => return None,
+            Self::All | Self::Revocation(_) | Self::TokenKeys => return None,
         })
     }
 
@@ -167,13 +184,42 @@ impl Change {
     }
 
     /// The change itself; [`Change::All`] in place of one that no edge would know, since its id is
-    /// empty, longer than [`MAX_CHANGE_ID`], or has a control character in it.
+    /// empty, longer than [`MAX_CHANGE_ID`], or has a control character in it, or since its event
+    /// [is not sound](RevocationEvent::is_sound).
     #[must_use]
     pub fn or_all(self) -> Self {
-        let is_sound = self.id().is_none_or(|id| {
-            (1..=MAX_CHANGE_ID).contains(&id.len()) && !id.chars().any(char::is_control)
-        });
+        let is_sound = match &self {
+            Self::Revocation(event) => event.is_sound(),
+            _ => self.id().is_none_or(|id| {
+                (1..=MAX_CHANGE_ID).contains(&id.len()) && !id.chars().any(char::is_control)
+            }),
+        };
         if is_sound { self } else { Self::All }
+    }
+
+    /// The most bytes that it takes as JSON, with a comma.
+    pub(crate) fn most_bytes(&self) -> usize {
+        MOST_AROUND_ID
+            + match self {
+                Self::Revocation(event) => event.most_bytes(),
+                // At worst each character of an id is written with a backslash.
+                _ => 2 * self.id().map_or(0, str::len),
+            }
+    }
+}
+
+/// `{"kind":"user","id":"..."}`, `{"kind":"revocation","event":{...}}`, `{"kind":"all"}`.
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", self.kind())?;
+        if let Self::Revocation(event) = self {
+            map.serialize_entry("event", event)?;
+        }
+        if let Some(id) = self.id() {
+            map.serialize_entry("id", id)?;
+        }
+        map.end()
     }
 }
 
@@ -199,12 +245,16 @@ impl From<Value> for Change {
             Some(Value::String(id)) => Some(id),
             _ => None,
         };
+        let event = fields.remove("event");
         let kind = fields.get("kind").and_then(Value::as_str);
         let change = match (kind, id) {
             (Some("access_key"), Some(id)) => Self::AccessKey(id),
             (Some("application_credential"), Some(id)) => Self::ApplicationCredential(id),
             (Some("domain"), Some(id)) => Self::Domain(id),
             (Some("project"), Some(id)) => Self::Project(id),
+            (Some("revocation"), None) => event
+                .and_then(|event| serde_json::from_value(event).ok())
+                .map_or(Self::All, Self::Revocation),
             (Some("token_keys"), None) => Self::TokenKeys,
             (Some("trust"), Some(id)) => Self::Trust(id),
             (Some("user"), Some(id)) => Self::User(id),
@@ -294,6 +344,7 @@ mod tests {
                 {"kind": "access_key", "id": "AKID"}, {"kind": "user", "id": "u"},
                 {"kind": "project", "id": "p"}, {"kind": "domain", "id": "d"},
                 {"kind": "application_credential", "id": "a"}, {"kind": "trust", "id": "t"},
+                {"kind": "revocation", "event": {"issued_before": 7, "audit_id": "a"}},
                 {"kind": "token_keys"}, {"kind": "all"},
             ],
         });
@@ -308,6 +359,11 @@ mod tests {
                 Change::Domain(id("d")),
                 Change::ApplicationCredential(id("a")),
                 Change::Trust(id("t")),
+                Change::Revocation(Box::new(RevocationEvent {
+                    issued_before: 7,
+                    audit_id: Some(id("a")),
+                    ..RevocationEvent::default()
+                })),
                 Change::TokenKeys,
                 Change::All,
             ]
@@ -332,6 +388,12 @@ mod tests {
             json!({"kind": "user", "id": "a".repeat(MAX_CHANGE_ID + 1)}),
             json!({"kind": "User", "id": "a"}),
             json!({"kind": "token_keys", "id": "a"}),
+            json!({"kind": "revocation"}),
+            json!({"kind": "revocation", "id": "a", "event": {"issued_before": 7}}),
+            json!({"kind": "revocation", "event": {"audit_id": "a"}}),
+            json!({"kind": "revocation", "event": {"issued_before": -7}}),
+            json!({"kind": "revocation", "event": {"issued_before": 7, "user_id": "a\nb"}}),
+            json!({"kind": "revocation", "event": "all"}),
             json!({"kind": 7}),
             json!({}),
             json!(null),
@@ -384,13 +446,18 @@ mod tests {
     #[test]
     fn what_fits_makes_an_answer_that_is_read() {
         for id in ["a".into(), "a".repeat(250), "\"".repeat(MAX_CHANGE_ID), "Ω".repeat(500)] {
-            let mut changes = vec![Change::ApplicationCredential(id); MAX_CHANGES + 1];
-            changes.truncate(Changes::how_many_fit(&changes));
-            assert!(changes.len() >= 125, "{}", changes.len());
-            let cursor = Cursor::new(&"c".repeat(MAX_CURSOR)).unwrap();
-            let answer = Changes { cursor, more: true, changes };
-            let read = Changes::from_json(answer.to_json().as_bytes(), None);
-            assert_eq!(read, Ok(answer));
+            let event = RevocationEvent { user_id: Some(id.clone()), ..RevocationEvent::default() };
+            for change in
+                [Change::Revocation(Box::new(event)).or_all(), Change::ApplicationCredential(id)]
+            {
+                let mut changes = vec![change; MAX_CHANGES + 1];
+                changes.truncate(Changes::how_many_fit(&changes));
+                assert!(changes.len() >= 125, "{}", changes.len());
+                let cursor = Cursor::new(&"c".repeat(MAX_CURSOR)).unwrap();
+                let answer = Changes { cursor, more: true, changes };
+                let read = Changes::from_json(answer.to_json().as_bytes(), None);
+                assert_eq!(read, Ok(answer));
+            }
         }
         assert_eq!(Changes::how_many_fit(&vec![Change::All; 2000]), MAX_CHANGES);
         assert_eq!(Changes::how_many_fit([]), 0);

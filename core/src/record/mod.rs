@@ -8,6 +8,7 @@ mod denial;
 mod identity;
 mod key_set;
 mod party;
+mod revocation;
 mod signing_key;
 
 pub use changes::{
@@ -23,6 +24,10 @@ pub use identity::{
 };
 pub use key_set::{FernetKey, InvalidKeySet, KeySet, MAX_KEY_SET_BYTES, TOKEN_KEYS_PATH};
 pub use party::{Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role, User};
+pub use revocation::{
+    InvalidRevocations, MAX_REVOCATION_ID, MAX_REVOCATIONS, MAX_REVOCATIONS_BYTES,
+    REVOCATIONS_PATH, RevocationEvent, Revocations,
+};
 pub use signing_key::{
     AccessKeyFault, InvalidSigningKey, MAX_SIGNING_KEY_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
     SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,

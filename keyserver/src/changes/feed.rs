@@ -85,7 +85,7 @@ impl Feed {
         let change = change.or_all();
         // Texts only: there is nothing in them that could not be written.
         let json = serde_json::to_string(&change).unwrap_or_default();
-        self.metrics.changes.told(kind(&change));
+        self.metrics.changes.told(change.kind());
         let mut state = self.lock();
         // A clock that was set back must not disturb the order.
         state.last = state.last.max(now);
@@ -199,20 +199,6 @@ impl State {
             self.since = self.since.map(|since| since.max(at));
             self.changes.pop_front();
         }
-    }
-}
-
-/// What a change is called in metrics.
-fn kind(change: &Change) -> &'static str {
-    match change {
-        Change::AccessKey(_) => "access_key",
-        Change::ApplicationCredential(_) => "application_credential",
-        Change::Domain(_) => "domain",
-        Change::Project(_) => "project",
-        Change::TokenKeys => "token_keys",
-        Change::Trust(_) => "trust",
-        Change::User(_) => "user",
-        _ => "all",
     }
 }
 
