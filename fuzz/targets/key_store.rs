@@ -134,7 +134,7 @@ impl World {
                 self.slots[usize::from(slot == Slot::Lease)] = Some(value);
                 self.store.handle(self.now, Event::Written { slot, outcome: Written::Done });
             }
-            Action::Fetch { etag } => {
+            Action::Fetch { etag, .. } => {
                 // A call that was given up may still be under way when the next one starts.
                 self.is_called = true;
                 assert!(etag.is_none_or(|etag| etag.bytes().all(|byte| byte.is_ascii_graphic())));

@@ -48,7 +48,9 @@ impl Worker {
         match action {
             Action::Read(slot) => self.read(now, slot),
             Action::Write { slot, value, version } => self.write(now, slot, &value, version),
-            Action::Fetch { etag } => self.fetch_keys(now, etag.as_deref()),
+            Action::Fetch { etag, on_behalf_of } => {
+                self.fetch_keys(now, etag.as_deref(), on_behalf_of);
+            }
             Action::Resume { request, answer } => {
                 if let Some(told) = told(answer) {
                     self.resume(request, told);
@@ -79,9 +81,9 @@ impl Worker {
         self.keys.as_ref().map(|store| store.borrow().slot_name(slot))
     }
 
-    fn fetch_keys(&self, now: UnixTime, etag: Option<&str>) {
-        let question =
-            Question { method: "GET", path: TOKEN_KEYS_PATH, etag, body: None, trace: &[] };
+    fn fetch_keys(&self, now: UnixTime, etag: Option<&str>, on_behalf_of: Option<u32>) {
+        let trace = &self.trace_of(on_behalf_of);
+        let question = Question { method: "GET", path: TOKEN_KEYS_PATH, etag, body: None, trace };
         let sent = self.calls.dispatch(&self.config.keyserver, &question, Purpose::KeySet);
         if let Err(failure) = sent {
             self.handle_keys(now, Event::Fetched(Err(failure)));

@@ -112,6 +112,9 @@ pub enum Action {
     Fetch {
         /// The entity tag of the set at hand, for `If-None-Match`.
         etag: Option<String>,
+        /// The first of the requests that wait for it, if any does: its trace is to go with the
+        /// call.
+        on_behalf_of: Option<u32>,
     },
     /// Hand a parked request its keys, or the reason that there are none.
     Resume {

@@ -300,7 +300,8 @@ impl KeyStore {
 
     fn fetch(&mut self, now: UnixTime, etag: Option<String>) {
         self.call = Call::Sent { since: now, is_conditional: etag.is_some() };
-        self.actions.push_back(Action::Fetch { etag });
+        let on_behalf_of = self.waiting.first();
+        self.actions.push_back(Action::Fetch { etag, on_behalf_of });
     }
 
     fn on_success(&mut self, now: UnixTime) {

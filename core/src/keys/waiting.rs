@@ -32,6 +32,11 @@ impl Waiting {
         self.waiters.is_empty()
     }
 
+    /// The request that came first: hosts number them in their order.
+    pub(super) fn first(&self) -> Option<u32> {
+        self.waiters.keys().next().copied()
+    }
+
     /// Whether there was room for it.
     pub(super) fn add(&mut self, waiter: Waiter) -> bool {
         let has_room = self.waiters.len() < self.most;

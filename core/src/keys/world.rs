@@ -51,6 +51,8 @@ struct World {
     primary: u32,
     /// Calls that reached the key server, with the answer's etag.
     calls: Vec<Option<String>>,
+    /// The request whose trace each call carries.
+    traced: Vec<Option<u32>>,
     /// Calls under way: the worker, and the etag it sent.
     under_way: VecDeque<(usize, Option<String>)>,
     parked: BTreeSet<u32>,
@@ -81,6 +83,7 @@ impl World {
             server: KeyServer::Up,
             primary: 1,
             calls: vec![],
+            traced: vec![],
             under_way: VecDeque::new(),
             parked: BTreeSet::new(),
             outcomes: BTreeMap::new(),
@@ -136,8 +139,9 @@ impl World {
                 let failed = Event::Fetched(Err(FetchFailure::NotSent));
                 self.workers[worker].handle(self.now, failed);
             }
-            Action::Fetch { etag } => {
+            Action::Fetch { etag, on_behalf_of } => {
                 self.calls.push(etag.clone());
+                self.traced.push(on_behalf_of);
                 self.under_way.push_back((worker, etag));
             }
             Action::Resume { request, answer } => {
@@ -250,6 +254,25 @@ fn all_that_wait_are_served_by_one_call() {
     world.answer();
     assert_eq!(world.calls.len(), 1);
     assert!(requests.iter().all(|request| world.outcome(*request) == Some(&Outcome::Keys(1))));
+}
+
+#[test]
+fn a_call_is_made_on_behalf_of_the_first_that_waits_or_of_nobody() {
+    let mut world = World::new(1);
+    world.pass(ENOUGH + SECOND);
+    assert_eq!(world.traced, [None], "the keys are fetched before anybody asks");
+    let generation = world.generation(0);
+    for request in [11, 12, 13] {
+        let answer = world.workers[0].want(world.now, request, Some(generation));
+        assert!(matches!(answer, Want::Parked));
+        world.parked.insert(request);
+    }
+    world.handle(0, Event::Gone(11));
+    world.handle(0, Event::Tick);
+    assert_eq!(world.traced, [None, Some(12)]);
+    world.pass(2 * MINUTE);
+    assert!(world.traced.len() > 2);
+    assert!(world.traced[2..].iter().all(Option::is_none), "nobody waits: {:?}", world.traced);
 }
 
 #[test]

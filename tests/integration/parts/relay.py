@@ -59,6 +59,9 @@ class Relay:
     def release(self):
         self.open.set()
 
+    def carried(self, source, data):
+        """A piece of what is asked, for those who want to know."""
+
     def _run(self, function, *arguments):
         thread = threading.Thread(target=function, args=arguments, name="relay", daemon=True)
         self.threads.append(thread)
@@ -94,6 +97,8 @@ class Relay:
             while data := source.recv(65536):
                 if is_answer:
                     self.open.wait()
+                else:
+                    self.carried(source, data)
                 if self.listener is None:
                     break
                 sink.sendall(data)
