@@ -3,6 +3,7 @@
 //! Labels stand in the name as `;key=value`, which the `stats_tags` of `envoy.yaml` turn into
 //! Prometheus labels. Their values come from closed sets, so the number of series is fixed.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use voussoir_core::access_keys;
@@ -20,13 +21,13 @@ pub(crate) struct Metrics {
     fetches_updated: Option<u32>,
     fetches_unchanged: Option<u32>,
     fetches_failed: Option<u32>,
-    keys: Option<u32>,
+    keys: Share,
     signing_keys_fetched: Option<u32>,
     signing_keys_denied: Option<u32>,
     signing_keys_failed: Option<u32>,
-    signing_keys: Option<u32>,
+    signing_keys: Share,
     lookups: Vec<(&'static str, u32)>,
-    waiting: Option<u32>,
+    waiting: Share,
     polls_heard: Option<u32>,
     polls_begun: Option<u32>,
     polls_failed: Option<u32>,
@@ -36,6 +37,36 @@ pub(crate) struct Metrics {
     listener_sound: Option<u32>,
     listener_changed: Option<u32>,
     listener_not_reached: Option<u32>,
+}
+
+/// One worker's part of a gauge that shows the sum of all workers.
+///
+/// Gauges are the whole proxy's: a worker that set one would only show until the next one does. So
+/// each adds by how much its own number has changed.
+struct Share {
+    id: Option<u32>,
+    /// What this worker has added so far.
+    told: Cell<usize>,
+}
+
+impl Share {
+    fn define(name: &str) -> Self {
+        let id = host::define_metric(MetricType::Gauge, name).ok();
+        Self { id, told: Cell::new(0) }
+    }
+
+    fn record(&self, number: usize) {
+        if let Some(id) = self.id {
+            host::change_metric(id, self.told.replace(number), number);
+        }
+    }
+}
+
+/// A worker that ends in order, as for a new configuration, takes its part away again.
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.record(0);
+    }
 }
 
 impl Metrics {
@@ -56,11 +87,11 @@ impl Metrics {
             fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
             fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
             fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
-            keys: host::define_metric(MetricType::Gauge, "voussoir_keys").ok(),
+            keys: Share::define("voussoir_keys"),
             signing_keys_fetched: counter("voussoir_signing_key_fetches_total;result=fetched"),
             signing_keys_denied: counter("voussoir_signing_key_fetches_total;result=denied"),
             signing_keys_failed: counter("voussoir_signing_key_fetches_total;result=failed"),
-            signing_keys: host::define_metric(MetricType::Gauge, "voussoir_signing_keys").ok(),
+            signing_keys: Share::define("voussoir_signing_keys"),
             lookups: access_keys::Stats::default()
                 .iter()
                 .filter_map(|(result, _)| {
@@ -68,7 +99,7 @@ impl Metrics {
                     counter(&name).map(|id| (result, id))
                 })
                 .collect(),
-            waiting: host::define_metric(MetricType::Gauge, "voussoir_waiting_requests").ok(),
+            waiting: Share::define("voussoir_waiting_requests"),
             polls_heard: counter("voussoir_feed_polls_total;result=heard"),
             polls_begun: counter("voussoir_feed_polls_total;result=begun"),
             polls_failed: counter("voussoir_feed_polls_total;result=failed"),
@@ -100,9 +131,7 @@ impl Metrics {
     }
 
     pub(crate) fn record_keys(&self, count: usize) {
-        if let Some(id) = self.keys {
-            host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
-        }
+        self.keys.record(count);
     }
 
     pub(crate) fn count_signing_key(&self, report: access_keys::Report) {
@@ -124,17 +153,12 @@ impl Metrics {
         }
     }
 
-    /// The gauge is the sum over all workers, so each adds by how much its own number has changed.
-    pub(crate) fn change_waiting(&self, before: usize, after: usize) {
-        if let Some(id) = self.waiting {
-            host::change_metric(id, before, after);
-        }
+    pub(crate) fn record_waiting(&self, count: usize) {
+        self.waiting.record(count);
     }
 
     pub(crate) fn record_signing_keys(&self, count: usize) {
-        if let Some(id) = self.signing_keys {
-            host::record_metric(id, u64::try_from(count).unwrap_or(u64::MAX));
-        }
+        self.signing_keys.record(count);
     }
 
     pub(crate) fn count_poll(&self, report: &feed::Report) {

@@ -92,9 +92,6 @@ impl Worker {
 
     fn report_keys(&self, report: &Report) {
         self.metrics.count_report(report);
-        if let Some(store) = &self.keys {
-            self.metrics.record_keys(store.borrow().key_count());
-        }
         match report {
             Report::Updated { keys, primary } => {
                 let primary = primary.unwrap_or_default();

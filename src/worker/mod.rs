@@ -50,8 +50,6 @@ pub(crate) struct Worker {
     tick: Cell<Duration>,
     /// Whether the root context was woken and has not come yet.
     is_woken: Cell<bool>,
-    /// How many requests waited at the last tick.
-    waiting: Cell<usize>,
     /// When a failure to fetch a signing key was last told.
     told_at: Cell<Option<UnixTime>>,
 }
@@ -77,7 +75,6 @@ impl Worker {
             queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
             tick: Cell::new(Duration::ZERO),
             is_woken: Cell::new(false),
-            waiting: Cell::new(0),
             told_at: Cell::new(None),
             config: Rc::new(config),
         };
@@ -167,8 +164,18 @@ impl Worker {
         self.probe_listener();
         self.carry_out();
         self.count_access_keys();
-        let waiting = self.parked.borrow().len();
-        self.metrics.change_waiting(self.waiting.replace(waiting), waiting);
+        self.record_gauges();
+    }
+
+    /// What this worker has at a tick; what has not changed costs no call of the host.
+    fn record_gauges(&self) {
+        self.metrics.record_waiting(self.parked.borrow().len());
+        if let Some(store) = &self.keys {
+            self.metrics.record_keys(store.borrow().key_count());
+        }
+        if let Some(store) = &self.access_keys {
+            self.metrics.record_signing_keys(store.borrow().key_count());
+        }
     }
 
     /// Carries out what the stores ask for.
