@@ -25,6 +25,7 @@
 extern crate alloc;
 
 pub mod access_keys;
+pub mod access_rules;
 pub mod bypass;
 pub mod cache;
 pub mod config;
