@@ -6,8 +6,8 @@
 //! ```text
 //!   http.rs ──┐                        ┌── gate::Gate, one per request
 //!             ├── worker/ ◀────────────┤
-//!   root.rs ──┘       │                └── keys::KeyStore, access_keys::AccessKeyStore,
-//!                     │                    one of each per worker
+//!   root.rs ──┘       │                └── keys::KeyStore, cache::Cache,
+//!                     │                    RevocationList, ChangeFeed: per worker
 //!                  host/ ── the ABI, the one place with `unsafe`
 //! ```
 

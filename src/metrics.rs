@@ -6,12 +6,13 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use voussoir_core::access_keys;
+use voussoir_core::cache::{self, Stats};
 use voussoir_core::config::Mode;
 use voussoir_core::feed;
 use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
+use voussoir_core::revocation::list;
 
 use crate::host::{self, MetricType};
 
@@ -22,11 +23,9 @@ pub(crate) struct Metrics {
     fetches_unchanged: Option<u32>,
     fetches_failed: Option<u32>,
     keys: Share,
-    signing_keys_fetched: Option<u32>,
-    signing_keys_denied: Option<u32>,
-    signing_keys_failed: Option<u32>,
-    signing_keys: Share,
-    lookups: Vec<(&'static str, u32)>,
+    revocations_loaded: Option<u32>,
+    revocations_failed: Option<u32>,
+    revocations: Share,
     waiting: Share,
     polls_heard: Option<u32>,
     polls_begun: Option<u32>,
@@ -75,7 +74,6 @@ impl Metrics {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
         };
-        let counter = |name: &str| host::define_metric(MetricType::Counter, name).ok();
         let requests = Verdict::all().filter_map(|verdict| {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
             let name =
@@ -88,17 +86,9 @@ impl Metrics {
             fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
             fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
             keys: Share::define("voussoir_keys"),
-            signing_keys_fetched: counter("voussoir_signing_key_fetches_total;result=fetched"),
-            signing_keys_denied: counter("voussoir_signing_key_fetches_total;result=denied"),
-            signing_keys_failed: counter("voussoir_signing_key_fetches_total;result=failed"),
-            signing_keys: Share::define("voussoir_signing_keys"),
-            lookups: access_keys::Stats::default()
-                .iter()
-                .filter_map(|(result, _)| {
-                    let name = format!("voussoir_signing_key_lookups_total;result={result}");
-                    counter(&name).map(|id| (result, id))
-                })
-                .collect(),
+            revocations_loaded: counter("voussoir_revocation_loads_total;result=loaded"),
+            revocations_failed: counter("voussoir_revocation_loads_total;result=failed"),
+            revocations: Share::define("voussoir_revocations"),
             waiting: Share::define("voussoir_waiting_requests"),
             polls_heard: counter("voussoir_feed_polls_total;result=heard"),
             polls_begun: counter("voussoir_feed_polls_total;result=begun"),
@@ -134,31 +124,22 @@ impl Metrics {
         self.keys.record(count);
     }
 
-    pub(crate) fn count_signing_key(&self, report: access_keys::Report) {
-        let fetches = match report {
-            access_keys::Report::Fetched => self.signing_keys_fetched,
-            access_keys::Report::Denied => self.signing_keys_denied,
-            access_keys::Report::Failed(_) => self.signing_keys_failed,
+    pub(crate) fn count_revocation_load(&self, report: list::Report) {
+        let loads = match report {
+            list::Report::Loaded { .. } => self.revocations_loaded,
+            list::Report::Failed { .. } => self.revocations_failed,
         };
-        if let Some(id) = fetches {
+        if let Some(id) = loads {
             host::increment_metric(id);
         }
     }
 
-    pub(crate) fn count_lookups(&self, stats: access_keys::Stats) {
-        for (result, count) in stats.iter().filter(|(_, count)| *count > 0) {
-            if let Some((_, id)) = self.lookups.iter().find(|(other, _)| *other == result) {
-                host::add_to_metric(*id, count);
-            }
-        }
+    pub(crate) fn record_revocations(&self, count: usize) {
+        self.revocations.record(count);
     }
 
     pub(crate) fn record_waiting(&self, count: usize) {
         self.waiting.record(count);
-    }
-
-    pub(crate) fn record_signing_keys(&self, count: usize) {
-        self.signing_keys.record(count);
     }
 
     pub(crate) fn count_poll(&self, report: &feed::Report) {
@@ -195,4 +176,59 @@ impl Metrics {
             host::increment_metric(id);
         }
     }
+}
+
+/// What is counted of one kind of record.
+pub(crate) struct RecordMetrics {
+    fetched: Option<u32>,
+    denied: Option<u32>,
+    failed: Option<u32>,
+    held: Share,
+    lookups: Vec<(&'static str, u32)>,
+}
+
+impl RecordMetrics {
+    /// Of a kind that is called `name`, and `names` where there are many.
+    pub(crate) fn define(name: &str, names: &str) -> Self {
+        let fetches = |result| counter(&format!("voussoir_{name}_fetches_total;result={result}"));
+        let stats = Stats::default();
+        let lookups = stats.iter().filter_map(|(result, _)| {
+            let name = format!("voussoir_{name}_lookups_total;result={result}");
+            counter(&name).map(|id| (result, id))
+        });
+        Self {
+            fetched: fetches("fetched"),
+            denied: fetches("denied"),
+            failed: fetches("failed"),
+            held: Share::define(&format!("voussoir_{names}")),
+            lookups: lookups.collect(),
+        }
+    }
+
+    pub(crate) fn count_fetch(&self, report: cache::Report) {
+        let fetches = match report {
+            cache::Report::Fetched => self.fetched,
+            cache::Report::Denied => self.denied,
+            cache::Report::Failed(_) => self.failed,
+        };
+        if let Some(id) = fetches {
+            host::increment_metric(id);
+        }
+    }
+
+    pub(crate) fn count_lookups(&self, stats: Stats) {
+        for (result, count) in stats.iter().filter(|(_, count)| *count > 0) {
+            if let Some((_, id)) = self.lookups.iter().find(|(other, _)| *other == result) {
+                host::add_to_metric(*id, count);
+            }
+        }
+    }
+
+    pub(crate) fn record_held(&self, count: usize) {
+        self.held.record(count);
+    }
+}
+
+fn counter(name: &str) -> Option<u32> {
+    host::define_metric(MetricType::Counter, name).ok()
 }

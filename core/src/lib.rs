@@ -34,6 +34,7 @@ pub mod fernet;
 pub mod fetch;
 pub mod gate;
 pub mod head;
+pub mod identities;
 pub mod identity;
 pub mod keys;
 pub mod listener_check;

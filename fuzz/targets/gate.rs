@@ -34,7 +34,7 @@ struct Request<'a> {
 #[derive(Arbitrary, Debug)]
 enum Step {
     Keys { right: bool, generation: u64 },
-    NoKeys,
+    Unknown,
     SigningKey,
     NoAccessKey,
     HeadAgain,
@@ -83,9 +83,9 @@ fuzz_target!(|request: Request<'_>| {
                 let ring = KeyRing::new([(1, key(if right { 1 } else { 2 }))]).expect("a ring");
                 gate.handle(now, Input::Keys(Rc::new(Keys { ring, generation })))
             }
-            Step::NoKeys => {
+            Step::Unknown => {
                 let cause = Unknown::KeysUnavailable;
-                gate.handle(now, Input::NoKeys { cause, retry_after: Duration::from_secs(1) })
+                gate.handle(now, Input::Unknown { cause, retry_after: Duration::from_secs(1) })
             }
             Step::SigningKey => gate.handle(now, Input::SigningKey(signing_key())),
             Step::NoAccessKey => {

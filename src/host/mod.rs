@@ -13,7 +13,7 @@ pub(crate) mod pairs;
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::Duration;
 
-use voussoir_core::keys::Written;
+use voussoir_core::cache::Written;
 use voussoir_core::refusal::Reply;
 use voussoir_core::time::UnixTime;
 
@@ -196,6 +196,16 @@ pub(crate) fn write_shared_data(key: &str, value: &[u8], version: Option<u32>) -
         Ok(()) => Written::Done,
         Err(HostError::CAS_MISMATCH) => Written::Conflict,
         Err(_) => Written::Unsupported,
+    }
+}
+
+/// What a slot of shared data holds, and the version that a conditional write must name.
+///
+/// Shared data that cannot be read is as good as empty; writing it will tell.
+pub(crate) fn shared_slot(name: &str) -> (Option<Vec<u8>>, u32) {
+    match shared_data(name) {
+        Ok(Some((value, version))) => (Some(value), version),
+        Ok(None) | Err(_) => (None, 0),
     }
 }
 

@@ -4,17 +4,21 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use voussoir_core::access_keys::Call;
+use voussoir_core::access_keys::AccessKey;
+use voussoir_core::cache::Call;
 use voussoir_core::config::KeyServer;
 use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
+use voussoir_core::identities::Identity;
 use voussoir_core::listener_check::Probe;
 use voussoir_core::record::{
-    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_SIGNING_KEY_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
 };
+use voussoir_core::revocation::list;
 use voussoir_core::secret::Secret;
 
 use super::Worker;
+use super::records::Kept;
 use crate::host::{self, pairs};
 
 /// The calls under way, by the host's numbers.
@@ -26,6 +30,8 @@ pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
 pub(super) enum Purpose {
     KeySet,
     SigningKey(Call),
+    Identity(Call),
+    Revocations(list::Call),
     Changes(feed::Call),
     ListenerCheck,
 }
@@ -108,7 +114,9 @@ impl Worker {
         let headers = headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
         let most = match purpose {
             Purpose::KeySet => MAX_KEY_SET_BYTES,
-            Purpose::SigningKey(_) => MAX_SIGNING_KEY_BYTES,
+            Purpose::SigningKey(_) => AccessKey::MAX_BYTES,
+            Purpose::Identity(_) => Identity::MAX_BYTES,
+            Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
         };
@@ -129,7 +137,9 @@ impl Worker {
         let answer = answer.ok_or(FetchFailure::NoAnswer);
         match purpose {
             Purpose::KeySet => self.key_set_fetched(answer),
-            Purpose::SigningKey(call) => self.signing_key_fetched(call, answer),
+            Purpose::SigningKey(call) => self.record_fetched::<AccessKey>(call, answer),
+            Purpose::Identity(call) => self.record_fetched::<Identity>(call, answer),
+            Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
             Purpose::ListenerCheck => self.probe_answered(answer),
         }

@@ -43,11 +43,8 @@ impl Worker {
 
     fn read_feed(&self, now: UnixTime, slot: Slot) {
         let Some(name) = self.feed_slot_name(slot) else { return };
-        // Shared data that cannot be read is as good as empty; writing it will tell.
-        let found = host::shared_data(&name).ok().flatten();
-        let (value, version) =
-            found.as_ref().map_or((None, 0), |(value, version)| (Some(&value[..]), *version));
-        self.handle_feed(now, Event::Slot { slot, value, version });
+        let (value, version) = host::shared_slot(&name);
+        self.handle_feed(now, Event::Slot { slot, value: value.as_deref(), version });
     }
 
     fn feed_slot_name(&self, slot: Slot) -> Option<String> {
@@ -65,8 +62,14 @@ impl Worker {
 
     fn changed(&self, now: UnixTime, changes: &[Change]) {
         self.metrics.count_changes(changes.len());
-        if let Some(store) = &self.access_keys {
-            store.borrow_mut().changed(changes);
+        if let Some(records) = &self.access_keys {
+            records.cache.borrow_mut().changed(changes);
+        }
+        if let Some(records) = &self.identities {
+            records.cache.borrow_mut().changed(changes);
+        }
+        if let Some(list) = &self.revocations {
+            list.borrow_mut().changed(now, changes);
         }
         let is_about_tokens = |change| matches!(change, &Change::All | &Change::TokenKeys);
         if let Some(store) = &self.keys

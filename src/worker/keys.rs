@@ -64,11 +64,8 @@ impl Worker {
 
     fn read(&self, now: UnixTime, slot: Slot) {
         let Some(name) = self.slot_name(slot) else { return };
-        // Shared data that cannot be read is as good as empty; writing it will tell.
-        let found = host::shared_data(&name).ok().flatten();
-        let (value, version) =
-            found.as_ref().map_or((None, 0), |(value, version)| (Some(&value[..]), *version));
-        self.handle_keys(now, Event::Slot { slot, value, version });
+        let (value, version) = host::shared_slot(&name);
+        self.handle_keys(now, Event::Slot { slot, value: value.as_deref(), version });
     }
 
     fn write(&self, now: UnixTime, slot: Slot, value: &[u8], version: Option<u32>) {
@@ -118,7 +115,7 @@ impl Worker {
 fn told(want: Want) -> Option<Input<'static>> {
     match want {
         Want::Ready(keys) => Some(Input::Keys(keys)),
-        Want::Refused { cause, retry_after } => Some(Input::NoKeys { cause, retry_after }),
+        Want::Refused { cause, retry_after } => Some(Input::Unknown { cause, retry_after }),
         Want::Parked => None,
     }
 }

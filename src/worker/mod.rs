@@ -1,10 +1,11 @@
 //! One plugin in one worker: drives the core's machines and carries out what they ask for.
 
-mod access_keys;
 mod calls;
 mod feed;
 mod keys;
 mod listener_check;
+mod records;
+mod revocations;
 mod stream;
 
 use std::cell::{Cell, RefCell};
@@ -12,20 +13,24 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use voussoir_core::access_keys::{AccessKeyStore, Event as AccessKeysEvent};
+use voussoir_core::access_keys::AccessKey;
+use voussoir_core::cache;
 use voussoir_core::config::Config;
 use voussoir_core::feed::{ChangeFeed, Event as FeedEvent};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
+use voussoir_core::identities::Identity;
 use voussoir_core::identity::{HeaderEdits, Part, claims};
 use voussoir_core::keys::{Event as KeysEvent, KeyStore};
 use voussoir_core::refusal::Reply;
+use voussoir_core::revocation::{RevocationList, list};
 use voussoir_core::time::UnixTime;
 
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
 use calls::Calls;
 use listener_check::Check;
+use records::Records;
 pub(crate) use stream::Stream;
 
 /// What the root context and the contexts of its requests share.
@@ -35,7 +40,11 @@ pub(crate) struct Worker {
     /// What opens tokens, where the configuration takes any.
     keys: Option<RefCell<KeyStore>>,
     /// What verifies signatures, where the configuration takes any.
-    access_keys: Option<RefCell<AccessKeyStore>>,
+    access_keys: Option<Records<AccessKey>>,
+    /// What Keystone knows of tokens, where the configuration wants to know it.
+    identities: Option<Records<Identity>>,
+    /// What Keystone has revoked of them.
+    revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
     feed: Option<RefCell<ChangeFeed>>,
     /// What of bodies may be held back.
@@ -50,21 +59,22 @@ pub(crate) struct Worker {
     tick: Cell<Duration>,
     /// Whether the root context was woken and has not come yet.
     is_woken: Cell<bool>,
-    /// When a failure to fetch a signing key was last told.
-    told_at: Cell<Option<UnixTime>>,
 }
 
 impl Worker {
     /// To be made in the root context's own callback, since the queue becomes that context's.
     pub(crate) fn new(root_id: u32, config: Config, seed: u64) -> Self {
         let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
-        let access_keys = config.sigv4.is_some().then(|| AccessKeyStore::new(&config, seed));
-        access_keys.iter().for_each(Self::make_slots);
-        let feed = config.sigv4.is_some().then(|| ChangeFeed::new(&config, seed));
+        let takes_signatures = config.sigv4.is_some();
+        let has_records = config.token.as_ref().is_some_and(|token| token.records.is_some());
+        let revocations = has_records.then(|| RevocationList::new(&config, seed));
+        let feed = (takes_signatures || has_records).then(|| ChangeFeed::new(&config, seed));
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),
-            access_keys: access_keys.map(RefCell::new),
+            access_keys: takes_signatures.then(|| Records::new(&config, seed)),
+            identities: has_records.then(|| Records::new(&config, seed)),
+            revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
             budget: Rc::new(Budget::new(config.limits.held_body)),
             parked: RefCell::new(HashMap::new()),
@@ -75,7 +85,6 @@ impl Worker {
             queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
             tick: Cell::new(Duration::ZERO),
             is_woken: Cell::new(false),
-            told_at: Cell::new(None),
             config: Rc::new(config),
         };
         worker.adjust_tick();
@@ -93,7 +102,11 @@ impl Worker {
         loop {
             let told = match &effect {
                 Effect::NeedKeys { newer_than } => self.want_keys(now, stream, *newer_than),
-                Effect::NeedSigningKey(credential) => self.want_access_key(now, stream, credential),
+                Effect::NeedIdentity(request) => self.want::<Identity>(now, stream, request),
+                Effect::NeedRevocations => self.want_revocations(now, stream),
+                Effect::NeedSigningKey(credential) => {
+                    self.want::<AccessKey>(now, stream, credential)
+                }
                 _ => return self.decide(now, stream, effect, phase),
             };
             let Some(told) = told else {
@@ -141,7 +154,9 @@ impl Worker {
             && let Some(now) = now()
         {
             self.handle_keys(now, KeysEvent::Gone(context_id));
-            self.handle_access_keys(now, AccessKeysEvent::Gone(context_id));
+            self.handle::<AccessKey>(now, cache::Event::Gone(context_id));
+            self.handle::<Identity>(now, cache::Event::Gone(context_id));
+            self.handle_revocations(now, list::Event::Gone(context_id));
         }
     }
 
@@ -158,12 +173,13 @@ impl Worker {
         if let Some(now) = now() {
             self.handle_feed(now, FeedEvent::Tick);
             self.handle_keys(now, KeysEvent::Tick);
-            self.handle_access_keys(now, AccessKeysEvent::Tick);
+            self.handle::<AccessKey>(now, cache::Event::Tick);
+            self.handle::<Identity>(now, cache::Event::Tick);
+            self.handle_revocations(now, list::Event::Tick);
             self.record_feed_lag(now);
         }
         self.probe_listener();
         self.carry_out();
-        self.count_access_keys();
         self.record_gauges();
     }
 
@@ -173,9 +189,9 @@ impl Worker {
         if let Some(store) = &self.keys {
             self.metrics.record_keys(store.borrow().key_count());
         }
-        if let Some(store) = &self.access_keys {
-            self.metrics.record_signing_keys(store.borrow().key_count());
-        }
+        self.access_keys.iter().for_each(Records::count);
+        self.identities.iter().for_each(Records::count);
+        self.record_revocations();
     }
 
     /// Carries out what the stores ask for.
@@ -185,7 +201,9 @@ impl Worker {
             && let Some(is_resumed) = self
                 .next_of_feed()
                 .or_else(|| self.next_of_keys())
-                .or_else(|| self.next_of_access_keys())
+                .or_else(|| self.next_of::<AccessKey>())
+                .or_else(|| self.next_of::<Identity>())
+                .or_else(|| self.next_of_revocations())
         {
             resumed += usize::from(is_resumed);
         }
@@ -210,7 +228,11 @@ impl Worker {
     /// Carries out a decision on the effective context.
     fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase) {
         match effect {
-            Effect::Nothing | Effect::NeedKeys { .. } | Effect::NeedSigningKey(_) => {}
+            Effect::Nothing
+            | Effect::NeedKeys { .. }
+            | Effect::NeedIdentity(_)
+            | Effect::NeedRevocations
+            | Effect::NeedSigningKey(_) => {}
             Effect::Forward(edits, verdict) => {
                 // What the client claims must be out and what we say must be in, all of it, or
                 // the request does not pass.
@@ -284,11 +306,14 @@ impl Worker {
     }
 
     fn adjust_tick(&self) {
-        let is_busy = self.access_keys.as_ref().is_some_and(|store| store.borrow().is_busy());
-        let of_access_keys = if is_busy { BUSY_TICK } else { IDLE_TICK };
-        let of_keys = self.keys.as_ref().map(|store| store.borrow().next_tick());
-        let of_feed = self.feed.as_ref().map(|feed| feed.borrow().next_tick());
-        let period = [of_keys, of_feed].into_iter().flatten().fold(of_access_keys, Duration::min);
+        let wanted = [
+            self.keys.as_ref().map(|store| store.borrow().next_tick()),
+            self.feed.as_ref().map(|feed| feed.borrow().next_tick()),
+            self.access_keys.as_ref().map(|records| records.cache.borrow().next_tick()),
+            self.identities.as_ref().map(|records| records.cache.borrow().next_tick()),
+            self.revocations.as_ref().map(|list| list.borrow().next_tick()),
+        ];
+        let period = wanted.into_iter().flatten().min().unwrap_or(IDLE_TICK);
         if self.tick.get() != period && host::set_tick_period(period).is_ok() {
             self.tick.set(period);
         }
@@ -326,8 +351,5 @@ fn now() -> Option<UnixTime> {
 /// (measured on Envoy 1.40). That would cost the worker its VM.
 const MAX_RESUMED: usize = 32;
 
-/// How often to look whether anything is due.
+/// How often to look when nobody says more.
 const IDLE_TICK: Duration = Duration::from_secs(1);
-
-/// How often to look while requests wait for signing keys.
-const BUSY_TICK: Duration = Duration::from_millis(50);

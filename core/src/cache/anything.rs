@@ -115,4 +115,4 @@ fn each_record_is_fetched_once_in_its_time() {
 }
 
 /// How many worlds there are of each kind.
-const RUNS: u64 = if cfg!(target_arch = "wasm32") { 200 } else { 2500 };
+const RUNS: u64 = if cfg!(target_arch = "wasm32") { 100 } else { 1500 };

@@ -7,13 +7,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_KINDS, DEFAULT_LIMITS, DEFAULT_MAX_LENGTH,
-    DEFAULT_POLL, DEFAULT_TIMEOUT, Freshness, KeyServer, Limits, Missing, Mode, TokenRules,
-    duration, raw, sigv4, size,
+    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_POLL, DEFAULT_TIMEOUT,
+    Freshness, KeyServer, Limits, Missing, Mode, duration, raw, sigv4, size, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::secret::Secret;
-use crate::token::{Kind, MethodNames};
 
 pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
     let keyserver = keyserver(raw.keyserver)?;
@@ -30,7 +28,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
             Some(raw::Mode::Shadow) => Mode::Shadow,
         },
         keyserver,
-        token: raw.token.map(token).transpose()?,
+        token: raw.token.map(token::check).transpose()?,
         sigv4: raw.sigv4.map(sigv4::check).transpose()?,
         missing: match raw.missing {
             None | Some(raw::Missing::Reject) => Missing::Reject,
@@ -96,57 +94,6 @@ fn keyserver(raw: raw::KeyServer) -> Result<KeyServer, ConfigError> {
         ));
     }
     Ok(KeyServer { cluster: raw.cluster, authority, timeout, poll, bearer_token })
-}
-
-fn token(raw: raw::Token) -> Result<TokenRules, ConfigError> {
-    let uri = raw.www_authenticate_uri;
-    let is_http = uri.starts_with("http://") || uri.starts_with("https://");
-    if !is_http || !is_visible(uri.as_bytes(), 2048) || uri.contains(['"', '\\']) {
-        return Err(ConfigError::limits(
-            "token.www_authenticate_uri",
-            "an http:// or https:// URI of at most 2048 visible ASCII characters, without quotes",
-        ));
-    }
-    Ok(TokenRules {
-        www_authenticate_uri: uri,
-        methods: raw.methods.map_or_else(|| Ok(MethodNames::default()), methods)?,
-        kinds: raw.kinds.map_or_else(|| Ok(DEFAULT_KINDS.to_vec()), |names| kinds(&names))?,
-        max_length: number(raw.max_length, DEFAULT_MAX_LENGTH, 100..=16_384)
-            .ok_or_else(|| ConfigError::limits("token.max_length", "100 to 16384"))?,
-        forward: raw.forward.unwrap_or(true),
-    })
-}
-
-fn methods(names: Vec<String>) -> Result<MethodNames, ConfigError> {
-    for (index, name) in names.iter().enumerate() {
-        let twice = names.iter().take(index).any(|other| other == name);
-        let is_plain =
-            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-        if twice || name.is_empty() || !is_plain {
-            return Err(ConfigError::limits(
-                format!("token.methods[{index}]"),
-                "a method's name, each only once, as in [auth] methods of keystone.conf",
-            ));
-        }
-    }
-    MethodNames::new(names).ok_or_else(|| ConfigError::limits("token.methods", "at most 64 names"))
-}
-
-fn kinds(names: &[String]) -> Result<Vec<Kind>, ConfigError> {
-    let kind = |(index, name): (usize, &String)| {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            ConfigError::limits(
-                format!("token.kinds[{index}]"),
-                "one of unscoped, domain, project, trust, federated_unscoped, federated_project, \
-                 federated_domain, oauth1, system, application_credential, oauth2_credential, \
-                 restricted",
-            )
-        })
-    };
-    if names.is_empty() {
-        return Err(ConfigError::limits("token.kinds", "at least one kind"));
-    }
-    names.iter().enumerate().map(kind).collect()
 }
 
 fn bypass(raw: Vec<raw::Bypass>, cors_preflight: bool) -> Result<Bypass, ConfigError> {
@@ -231,7 +178,7 @@ pub(super) fn time(
     (least..=most).contains(&duration.as_millis()).then_some(duration)
 }
 
-fn number(
+pub(super) fn number(
     number: Option<usize>,
     default: usize,
     limits: core::ops::RangeInclusive<usize>,
@@ -271,7 +218,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::config::example;
+    use crate::config::{DEFAULT_KINDS, DEFAULT_MAX_LENGTH, example};
+    use crate::token::Kind;
     use alloc::string::ToString as _;
     use serde_json::{Value, json};
 

@@ -1,15 +1,15 @@
-//! Configurations for tests: the shortest there is, and changes to it.
+//! Configurations for tests: a short one, and changes to it.
 
 use alloc::string::String;
 
 use serde_json::{Value, json};
 
-/// The shortest configuration with `changes` merged in, section by section, as JSON. Null takes a
+/// A short configuration, of tokens alone and what they say themselves, with `changes` merged in, section by section, as JSON. Null takes a
 /// section away.
 pub(crate) fn with(changes: &Value) -> String {
     let mut config = json!({
         "keyserver": {"cluster": "keyserver"},
-        "token": {"www_authenticate_uri": "http://keystone/v3"},
+        "token": {"www_authenticate_uri": "http://keystone/v3", "identity": "payload"},
     });
     for (name, value) in changes.as_object().into_iter().flatten() {
         match (config.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {

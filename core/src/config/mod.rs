@@ -11,6 +11,7 @@ mod protobuf;
 mod raw;
 mod sigv4;
 mod size;
+mod token;
 
 use alloc::format;
 use alloc::string::String;
@@ -94,6 +95,22 @@ pub struct TokenRules {
     pub max_length: usize,
     /// Whether the token travels on to the service.
     pub forward: bool,
+    /// What the identity is made of, beside the token itself; nothing else without it.
+    pub records: Option<RecordRules>,
+}
+
+/// How requests with a token are looked at where the key server tells what Keystone knows of it.
+#[derive(Clone, Debug)]
+pub struct RecordRules {
+    /// By which type the service is known to the access rules of application credentials. Without
+    /// it, none of them allows anything.
+    pub service_type: Option<String>,
+    /// The roles by which a service's token lets a user's be taken that has expired.
+    pub service_token_roles: Vec<String>,
+    /// Whether a service's token without any of them is as good as none.
+    pub service_token_roles_required: bool,
+    /// How long ago a token may have expired, if a service asks with it.
+    pub allow_expired_window: Duration,
 }
 
 /// How long keys are used after the key server last confirmed them.
@@ -185,6 +202,25 @@ pub const DEFAULT_KINDS: [Kind; 9] = [
     Kind::Oauth1,
     Kind::System,
 ];
+
+/// The kinds that are taken by default where records tell what tokens do not. Only these two remain:
+/// those bound to a client certificate, and the token restrictions of the Rust Keystone.
+pub const DEFAULT_KINDS_WITH_RECORDS: [Kind; 10] = [
+    Kind::Unscoped,
+    Kind::Domain,
+    Kind::Project,
+    Kind::Trust,
+    Kind::FederatedUnscoped,
+    Kind::FederatedProject,
+    Kind::FederatedDomain,
+    Kind::Oauth1,
+    Kind::System,
+    Kind::ApplicationCredential,
+];
+
+/// How long ago a token may have expired, if a service asks with it, by default: as long as Keystone's
+/// `[token] allow_expired_window`.
+pub const DEFAULT_ALLOW_EXPIRED_WINDOW: Duration = Duration::from_hours(48);
 
 /// The longest token by default. A project-scoped token has 183 characters, a federated one with
 /// twenty groups 738.

@@ -59,6 +59,18 @@ pub(super) struct Token {
     pub(super) kinds: Option<Vec<String>>,
     pub(super) max_length: Option<usize>,
     pub(super) forward: Option<bool>,
+    pub(super) identity: Option<Identity>,
+    pub(super) service_type: Option<String>,
+    pub(super) service_token_roles: Option<Vec<String>>,
+    pub(super) service_token_roles_required: Option<bool>,
+    pub(super) allow_expired_window: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Identity {
+    Payload,
+    Records,
 }
 
 #[derive(Deserialize)]

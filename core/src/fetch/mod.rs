@@ -7,7 +7,10 @@ use core::time::Duration;
 
 pub(crate) use pause::{LONGEST, Pause};
 
-use crate::record::{InvalidChanges, InvalidKeySet, InvalidSigningKey, PROTOCOL_VERSION};
+use crate::record::{
+    InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations, InvalidSigningKey,
+    PROTOCOL_VERSION,
+};
 
 /// An answer as it came over the wire.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +42,12 @@ pub enum FetchFailure {
     NothingToKeep,
     /// The changes are invalid.
     Changes(InvalidChanges),
+    /// The identity is invalid.
+    Identity(InvalidIdentity),
     /// The key set is invalid.
     KeySet(InvalidKeySet),
+    /// The events of revocation are invalid.
+    Revocations(InvalidRevocations),
     /// The signing key is invalid.
     SigningKey(InvalidSigningKey),
 }
@@ -48,7 +55,7 @@ pub enum FetchFailure {
 impl FetchFailure {
     /// Whether it says something about this one question only, and nothing about the key server.
     pub(crate) fn is_about_the_question(self) -> bool {
-        matches!(self, Self::Status(400 | 413 | 500) | Self::SigningKey(_))
+        matches!(self, Self::Status(400 | 413 | 500) | Self::Identity(_) | Self::SigningKey(_))
     }
 }
 
@@ -80,7 +87,9 @@ impl fmt::Display for FetchFailure {
             Self::Status(status) => write!(f, "the key server answered {status}"),
             Self::NothingToKeep => f.write_str("the key server answered 304 to the first request"),
             Self::Changes(error) => write!(f, "the changes are invalid: {error}"),
+            Self::Identity(error) => write!(f, "the identity is invalid: {error}"),
             Self::KeySet(error) => write!(f, "the key set is invalid: {error}"),
+            Self::Revocations(error) => write!(f, "the revocations are invalid: {error}"),
             Self::SigningKey(error) => write!(f, "the signing key is invalid: {error}"),
         }
     }

@@ -32,18 +32,20 @@ use core::time::Duration;
 use crate::access_keys::AccessKey;
 use crate::config::{Config, Missing, Mode};
 use crate::head::RequestHead;
+use crate::identities::Identity;
 use crate::identity::HeaderEdits;
 use crate::keys::Keys;
 use crate::listener_check;
-use crate::record::AccessKeyFault;
+use crate::record::{AccessKeyFault, IdentityFault, IdentityRequest};
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{Rejection, Reply, SignatureFault, Unknown, keystone};
+use crate::revocation::RevocationSet;
 use crate::sigv4::{Credential, Form};
 use crate::time::UnixTime;
 use body::Passing;
 pub use budget::Budget;
 use signature::Signed;
-use token::AwaitKeys;
+use token::{AwaitIdentity, AwaitKeys, AwaitRevocations};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -60,7 +62,11 @@ pub struct Gate {
 enum State {
     New,
     /// The token's layout is right, and now it needs keys.
-    AwaitKeys(AwaitKeys),
+    AwaitKeys(Box<AwaitKeys>),
+    /// The token is genuine, and it has to be known what Keystone makes of it.
+    AwaitIdentity(Box<AwaitIdentity>),
+    /// Keystone would take it, unless it was revoked.
+    AwaitRevocations(Box<AwaitRevocations>),
     /// The request is signed, well and now, and needs the key.
     AwaitSigningKey(Box<Signed>),
     /// There is the key, and what was signed is the hash of the body.
@@ -88,13 +94,19 @@ pub enum Input<'a> {
     NoHead,
     /// Keys, as [`Effect::NeedKeys`] asked for them.
     Keys(Rc<Keys>),
-    /// There are no such keys, and why.
-    NoKeys {
+    /// What was asked for cannot be had, and why.
+    Unknown {
         /// Why.
         cause: Unknown,
         /// When it may be worth another try.
         retry_after: Duration,
     },
+    /// Whom the token stands for, as [`Effect::NeedIdentity`] asked for it.
+    Identity(Rc<Identity>),
+    /// Keystone would not take such a token.
+    NoIdentity(IdentityFault),
+    /// What was revoked, as [`Effect::NeedRevocations`] asked for it.
+    Revocations(Rc<RevocationSet>),
     /// A signing key, as [`Effect::NeedSigningKey`] asked for it.
     SigningKey(Rc<AccessKey>),
     /// The access key opens nothing.
@@ -123,6 +135,10 @@ pub enum Effect {
         /// The generation that is not new enough.
         newer_than: Option<u64>,
     },
+    /// Hold the request, and hand in whom a token stands for.
+    NeedIdentity(IdentityRequest),
+    /// Hold the request, and hand in what was revoked.
+    NeedRevocations,
     /// Hold the request, and hand in the signing key of this credential.
     NeedSigningKey(Credential),
     /// Edit the headers and let the request pass. Without a verdict the body is verified on its
@@ -209,7 +225,11 @@ impl Gate {
         match &self.state {
             State::AwaitSigningKey(signed) | State::AwaitBody(signed, _) => signed.reads_body(),
             State::Passing(_) => true,
-            State::New | State::AwaitKeys(_) | State::Decided { .. } => false,
+            State::New
+            | State::AwaitKeys(_)
+            | State::AwaitIdentity(_)
+            | State::AwaitRevocations(_)
+            | State::Decided { .. } => false,
         }
     }
 
@@ -217,7 +237,16 @@ impl Gate {
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         match (core::mem::replace(&mut self.state, SHUT), input) {
             (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
-            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, &keys),
+            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, *waiting, &keys),
+            (State::AwaitIdentity(waiting), Input::Identity(identity)) => {
+                self.on_identity(*waiting, identity)
+            }
+            (State::AwaitIdentity(waiting), Input::NoIdentity(fault)) => {
+                self.on_no_identity(*waiting, fault)
+            }
+            (State::AwaitRevocations(waiting), Input::Revocations(revoked)) => {
+                self.on_revocations(*waiting, &revoked)
+            }
             (State::AwaitSigningKey(signed), Input::SigningKey(key)) => {
                 self.on_signing_key(now, signed, key)
             }
@@ -225,8 +254,11 @@ impl Gate {
                 self.on_no_access_key(&signed, fault)
             }
             (
-                State::AwaitKeys(_) | State::AwaitSigningKey(_),
-                Input::NoKeys { cause, retry_after },
+                State::AwaitKeys(_)
+                | State::AwaitIdentity(_)
+                | State::AwaitRevocations(_)
+                | State::AwaitSigningKey(_),
+                Input::Unknown { cause, retry_after },
             ) => self.unknown(cause, retry_after),
             // In Envoy's mode `allow_on_headers_stop_iteration` the body comes while a key is
             // waited for.
@@ -235,8 +267,12 @@ impl Gate {
                 self.state = State::AwaitSigningKey(signed);
                 Effect::Nothing
             }
-            (State::AwaitKeys(waiting), Input::Body { .. } | Input::Trailers) => {
-                self.state = State::AwaitKeys(waiting);
+            (
+                state
+                @ (State::AwaitKeys(_) | State::AwaitIdentity(_) | State::AwaitRevocations(_)),
+                Input::Body { .. } | Input::Trailers,
+            ) => {
+                self.state = state;
                 Effect::Nothing
             }
             (State::AwaitBody(signed, key), Input::Body { piece, is_end }) => {

@@ -14,7 +14,7 @@ use super::{Effect, Gate, SHUT, State, Verdict};
 use crate::access_keys::AccessKey;
 use crate::config::SigV4Rules;
 use crate::head::RequestHead;
-use crate::identity::{CREDENTIALS, HeaderEdits};
+use crate::identity::{HeaderEdits, TOKENS};
 use crate::record::AccessKeyFault;
 use crate::refusal::aws::{Fault, Manner, SignedText};
 use crate::refusal::{Rejection, SignatureFault};
@@ -74,7 +74,7 @@ impl Gate {
         let of_head =
             |error: Error| (Fault::of_head(&error, now, max_skew), SignatureFault::from(&error));
         // A service that takes tokens too could take this one instead.
-        if CREDENTIALS.into_iter().any(|name| head.has(name)) {
+        if TOKENS.into_iter().any(|name| head.has(name)) {
             return Err(of_head(Error::Ambiguous));
         }
         let claim = Claim::from_head(head, now, max_skew).map_err(of_head)?;

@@ -28,7 +28,7 @@ pub const MAX_IDENTITY_BYTES: usize = 128 * 1024;
 pub const MAX_ACCESS_RULES: usize = 256;
 
 /// Whose identity is wanted: what of a token's payload decides it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IdentityRequest {
     /// The user in the token. In a token of a trust that is the trustee.
     pub user: String,
@@ -43,7 +43,7 @@ pub struct IdentityRequest {
 }
 
 /// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityScope {
     /// The domain of an id.
@@ -57,7 +57,7 @@ pub enum IdentityScope {
 }
 
 /// What an identity provider said of a user, as a token has it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Federation {
     /// The ids of the groups that the user was mapped to, at most [`MAX_GROUPS`].
     pub groups: Vec<String>,
@@ -376,6 +376,24 @@ impl IdentityRecord {
 }
 
 impl IdentityFault {
+    /// All there are.
+    pub const ALL: [Self; 14] = [
+        Self::AccessTokenGone,
+        Self::ApplicationCredentialGone,
+        Self::DomainDisabled,
+        Self::DomainGone,
+        Self::IdentityProviderGone,
+        Self::NoRole,
+        Self::ProjectDisabled,
+        Self::ProjectGone,
+        Self::TrustGone,
+        Self::TrustRoleLost,
+        Self::TrustorDisabled,
+        Self::Unpresentable,
+        Self::UserDisabled,
+        Self::UserGone,
+    ];
+
     /// The word for it, in the key server's answer and in metrics and logs.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -657,22 +675,7 @@ mod tests {
 
     #[test]
     fn a_denial_says_why() {
-        for fault in [
-            IdentityFault::AccessTokenGone,
-            IdentityFault::ApplicationCredentialGone,
-            IdentityFault::DomainDisabled,
-            IdentityFault::DomainGone,
-            IdentityFault::IdentityProviderGone,
-            IdentityFault::NoRole,
-            IdentityFault::ProjectDisabled,
-            IdentityFault::ProjectGone,
-            IdentityFault::TrustGone,
-            IdentityFault::TrustRoleLost,
-            IdentityFault::TrustorDisabled,
-            IdentityFault::Unpresentable,
-            IdentityFault::UserDisabled,
-            IdentityFault::UserGone,
-        ] {
+        for fault in IdentityFault::ALL {
             let json = format!(r#"{{"error":{{"code":404,"reason":"{}"}}}}"#, fault.reason());
             assert_eq!(Denial::from_json(json.as_bytes()), Some(Denial { reason: fault }));
         }

@@ -1,6 +1,6 @@
 //! Why a request does not pass: closed sets, so that metrics have a fixed number of series.
 
-use crate::record::AccessKeyFault;
+use crate::record::{AccessKeyFault, IdentityFault};
 use crate::sigv4::Error;
 use crate::sigv4::body::BodyError;
 
@@ -8,12 +8,18 @@ use crate::sigv4::body::BodyError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// The access rules of the application credential allow no such request.
+    AccessRules,
     /// No credentials of any kind that the configuration takes.
     CredentialsMissing,
+    /// Keystone would not take such a token any more, says the key server.
+    Identity(IdentityFault),
     /// A key opens the token, but what is inside is no payload.
     PayloadMalformed,
     /// A key opens the token, but its payload is of a version that is not known.
     PayloadVersionUnknown,
+    /// The token of the service that asks on a user's behalf is none, or has not the role for it.
+    ServiceTokenInvalid,
     /// The request is signed, but not as it must be.
     Signature(SignatureFault),
     /// More than one token, or a token and a signature, and it is not clear which one the service
@@ -29,6 +35,8 @@ pub enum Rejection {
     TokenMissing,
     /// No key made it: forged, altered, or from another Keystone.
     TokenNotAuthentic,
+    /// It was revoked.
+    TokenRevoked,
     /// Longer than the configuration allows.
     TokenTooLong,
 }
@@ -92,8 +100,12 @@ pub enum SignatureFault {
 pub enum Unknown {
     /// The proxy did not do what it was asked; the request's own headers could not be read, say.
     HostFailure,
+    /// What Keystone knows of the token's user cannot be had, and no copy of it may still be used.
+    IdentityUnavailable,
     /// There are no keys that may still be used, or none recent enough to refuse by.
     KeysUnavailable,
+    /// What was revoked is not known, or was not heard of for too long.
+    RevocationsUnavailable,
     /// As much of bodies is held back as the configuration allows.
     TooMuchHeld,
     /// As many keys are asked for as the configuration allows.
@@ -106,18 +118,22 @@ impl Rejection {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let tokens = [
+            Self::AccessRules,
             Self::CredentialsMissing,
             Self::PayloadMalformed,
             Self::PayloadVersionUnknown,
+            Self::ServiceTokenInvalid,
             Self::TokenAmbiguous,
             Self::TokenExpired,
             Self::TokenKindRefused,
             Self::TokenMalformed,
             Self::TokenMissing,
             Self::TokenNotAuthentic,
+            Self::TokenRevoked,
             Self::TokenTooLong,
         ];
-        tokens.into_iter().chain(SignatureFault::ALL.map(Self::Signature))
+        let tokens = tokens.into_iter().chain(IdentityFault::ALL.map(Self::Identity));
+        tokens.chain(SignatureFault::ALL.map(Self::Signature))
     }
 
     /// Whether the decision can be left to the service: where there is nothing that could be wrong
@@ -136,9 +152,12 @@ impl Rejection {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
+            Self::AccessRules => "access_rules",
             Self::CredentialsMissing => "credentials_missing",
+            Self::Identity(fault) => fault.reason(),
             Self::PayloadMalformed => "payload_malformed",
             Self::PayloadVersionUnknown => "payload_version_unknown",
+            Self::ServiceTokenInvalid => "service_token_invalid",
             Self::Signature(fault) => fault.reason(),
             Self::TokenAmbiguous => "token_ambiguous",
             Self::TokenExpired => "token_expired",
@@ -146,6 +165,7 @@ impl Rejection {
             Self::TokenMalformed => "token_malformed",
             Self::TokenMissing => "token_missing",
             Self::TokenNotAuthentic => "token_not_authentic",
+            Self::TokenRevoked => "token_revoked",
             Self::TokenTooLong => "token_too_long",
         }
     }
@@ -258,9 +278,11 @@ impl From<&BodyError> for SignatureFault {
 
 impl Unknown {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::HostFailure,
+        Self::IdentityUnavailable,
         Self::KeysUnavailable,
+        Self::RevocationsUnavailable,
         Self::TooManyCalls,
         Self::TooManyWaiting,
         Self::TooMuchHeld,
@@ -271,7 +293,9 @@ impl Unknown {
     pub fn reason(self) -> &'static str {
         match self {
             Self::HostFailure => "host_failure",
+            Self::IdentityUnavailable => "identity_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::RevocationsUnavailable => "revocations_unavailable",
             Self::TooManyCalls => "too_many_calls",
             Self::TooManyWaiting => "too_many_waiting",
             Self::TooMuchHeld => "too_much_held",

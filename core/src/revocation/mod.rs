@@ -6,6 +6,7 @@
 //! has one digest, or a few, of its own things of this shape, and an event with that digest, or none,
 //! tells the answer. So a look takes as long with a hundred thousand events as with ten.
 
+pub mod list;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod vectors;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
+pub use list::RevocationList;
 pub use token::TokenFacts;
 
 use self::shape::{Digest, Shape};
@@ -32,7 +34,7 @@ pub const MAX_EVENTS: usize = 100_000;
 /// **The set is never too small, and fails closed:** when one event more comes than it may hold, the
 /// ones that end at the earliest second go, and in their place *all* tokens count as revoked that were
 /// issued in that second or before. So a flood of events ends the oldest tokens early, and opens nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RevocationSet {
     capacity: usize,
     seed: u64,

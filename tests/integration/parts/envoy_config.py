@@ -42,13 +42,14 @@ class Listener:
 
 
 def plugin(**changes):
-    """The shortest plugin configuration there is, with whole sections or fields of them changed.
+    """A short plugin configuration, for tokens and what they say themselves, with whole sections or
+    fields of them changed.
 
     None takes a section away.
     """
     config = {
         "keyserver": {"cluster": "keyserver", "bearer_token": BEARER_TOKEN},
-        "token": {"www_authenticate_uri": WWW_AUTHENTICATE_URI},
+        "token": {"www_authenticate_uri": WWW_AUTHENTICATE_URI, "identity": "payload"},
     }
     for name, value in changes.items():
         section = config.get(name)

@@ -310,7 +310,8 @@ fn a_key_that_cannot_be_had_is_no_refusal() {
     let mut gate = gate(&json!({"missing": "anonymous"}));
     let _ = Request::get().signed(None).arrive(&mut gate);
     let cause = Unknown::KeysUnavailable;
-    let effect = gate.handle(now(), Input::NoKeys { cause, retry_after: Duration::from_millis(1) });
+    let effect =
+        gate.handle(now(), Input::Unknown { cause, retry_after: Duration::from_millis(1) });
     let Effect::Refuse(reply, verdict) = effect else { panic!("{effect:?}") };
     assert_eq!(verdict, Verdict::Unavailable(cause));
     assert_eq!(reply.status, 503);

@@ -284,7 +284,7 @@ fn without_keys_nobody_is_refused_for_good() {
     let _ = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     let retry_after = Duration::from_millis(2_100);
     let cause = Unknown::KeysUnavailable;
-    let (reply, verdict) = refused(gate.handle(now(), Input::NoKeys { cause, retry_after }));
+    let (reply, verdict) = refused(gate.handle(now(), Input::Unknown { cause, retry_after }));
     assert_eq!(verdict, Verdict::Unavailable(Unknown::KeysUnavailable));
     assert_eq!(reply.status, 503);
     assert_eq!(reply.details, "voussoir_keys_unavailable");
@@ -335,7 +335,7 @@ fn anonymous_is_no_way_around_keys_that_cannot_be_had() {
     let headers = [(&b"x-auth-token"[..], token.as_bytes())];
     let _ = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
     let (cause, retry_after) = (Unknown::KeysUnavailable, Duration::from_secs(1));
-    let (reply, _) = refused(gate.handle(now(), Input::NoKeys { cause, retry_after }));
+    let (reply, _) = refused(gate.handle(now(), Input::Unknown { cause, retry_after }));
     assert_eq!(reply.status, 503);
 }
 

@@ -1,0 +1,102 @@
+//! A token that a key has opened: what it says, and what Keystone knows of it.
+
+use alloc::rc::Rc;
+use alloc::string::ToString as _;
+use core::time::Duration;
+
+use super::Asked;
+use crate::access_rules::{AccessRule, allow};
+use crate::config::{RecordRules, TokenRules};
+use crate::fernet::Opened;
+use crate::identities::Identity;
+use crate::record::IdentityRecord;
+use crate::refusal::Rejection;
+use crate::revocation::{RevocationSet, TokenFacts};
+use crate::time::UnixTime;
+use crate::token::{Payload, PayloadError};
+
+/// A token that is genuine, and of which nothing else is known.
+#[derive(Debug)]
+pub(super) struct Genuine {
+    pub(super) payload: Payload,
+    /// When it was issued, in seconds.
+    pub(super) issued_at: u64,
+}
+
+/// A token that is good, and whom it stands for.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub(super) token: Genuine,
+    pub(super) identity: Rc<Identity>,
+}
+
+impl Genuine {
+    /// Reads a token that has not expired for longer than the `window`, and is of a kind that is
+    /// taken.
+    pub(super) fn read(
+        now: UnixTime,
+        opened: &Opened,
+        rules: &TokenRules,
+        window: Duration,
+    ) -> Result<Self, Rejection> {
+        let payload = Payload::decode(&opened.payload).map_err(|error| match error {
+            PayloadError::Malformed => Rejection::PayloadMalformed,
+            PayloadError::UnknownVersion(_) => Rejection::PayloadVersionUnknown,
+        })?;
+        if payload.expires_at.is_past(now - window) {
+            return Err(Rejection::TokenExpired);
+        }
+        if !rules.kinds.contains(&payload.kind()) {
+            return Err(Rejection::TokenKindRefused);
+        }
+        Ok(Self { payload, issued_at: opened.issued_at })
+    }
+}
+
+impl Verified {
+    /// Whether it was revoked.
+    pub(super) fn is_revoked(&self, revoked: &RevocationSet) -> bool {
+        let Genuine { payload, issued_at } = &self.token;
+        let IdentityRecord { user, project, domain, trust, oauth1, roles, .. } =
+            &self.identity.record;
+        let audit_ids = &payload.audit_ids;
+        let (own, chain) = (audit_ids.own.to_string(), audit_ids.chain.map(|id| id.to_string()));
+        let (trust, oauth1) = (trust.as_ref(), oauth1.as_ref());
+        revoked.revokes(&TokenFacts {
+            issued_at: UnixTime::from_secs(*issued_at),
+            expires_at: payload.expires_at.time(),
+            user_id: &user.id,
+            trustor_id: trust.map(|trust| trust.trustor_user_id.as_str()),
+            trustee_id: trust.map(|trust| trust.trustee_user_id.as_str()),
+            user_domain_id: user.domain.as_ref().map(|domain| domain.id.as_str()),
+            scope_domain_id: domain.as_ref().map(|domain| domain.id.as_str()),
+            project_id: project.as_ref().map(|project| project.id.as_str()),
+            audit_id: &own,
+            audit_chain_id: chain.as_deref(),
+            trust_id: trust.map(|trust| trust.id.as_str()),
+            consumer_id: oauth1.map(|oauth1| oauth1.consumer_id.as_str()),
+            access_token_id: oauth1.map(|oauth1| oauth1.access_token_id.as_str()),
+            roles,
+        })
+    }
+
+    /// Whether a service with this token may ask with a user's that has expired.
+    pub(super) fn has_service_role(&self, rules: &RecordRules) -> bool {
+        let mut roles = self.identity.record.roles.iter();
+        roles.any(|role| rules.service_token_roles.iter().any(|name| *name == role.name))
+    }
+
+    /// Whether the token may be used for a request. The access rules of an application credential say
+    /// for which ones, and every other token may for all.
+    pub(super) fn may(&self, rules: &RecordRules, request: &Asked) -> bool {
+        let credential = self.identity.record.application_credential.as_ref();
+        let access_rules = credential.and_then(|credential| credential.access_rules.as_ref());
+        let access_rules = access_rules.into_iter().flatten().map(|rule| AccessRule {
+            method: &rule.method,
+            path: &rule.path,
+            service: &rule.service,
+        });
+        let (method, path) = (request.method.as_slice(), request.path.as_slice());
+        allow(access_rules, rules.service_type.as_deref(), method, path)
+    }
+}

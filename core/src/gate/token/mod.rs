@@ -1,0 +1,286 @@
+//! A request with a token, or with two: that of its user, and that of a service which asks on the
+//! user's behalf. The service's is looked at first, since it may allow the user's to have expired.
+//!
+//! ```text
+//!   for each token:       Keys                     Identity                    Revocations
+//!            AwaitKeys ─────────▶ AwaitIdentity ─────────────▶ AwaitRevocations ─────────▶ next token,
+//!                        genuine, not      Keystone would take              not revoked     or the end
+//!                        expired           such a token now
+//! ```
+//!
+//! Without records (`token.identity: payload`) the end is after the keys, and only the user's token is
+//! looked at.
+
+mod genuine;
+mod text;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use self::genuine::{Genuine, Verified};
+use super::{Effect, Gate, State, Verdict};
+use crate::config::{Config, Missing, TokenRules};
+use crate::fernet::{Envelope, OpenError};
+use crate::head::RequestHead;
+use crate::identities::{Identity, question};
+use crate::identity::HeaderEdits;
+use crate::keys::Keys;
+use crate::record::IdentityFault;
+use crate::refusal::Rejection;
+use crate::refusal::aws::Fault;
+use crate::revocation::RevocationSet;
+use crate::time::UnixTime;
+
+/// A token on its way to the key that opens it.
+#[derive(Debug)]
+pub(super) struct AwaitKeys {
+    envelope: Envelope,
+    /// The generation of keys that did not open it, after which newer ones were asked for.
+    tried: Option<u64>,
+    tokens: Tokens,
+}
+
+/// A genuine token, of which Keystone has to be heard.
+#[derive(Debug)]
+pub(super) struct AwaitIdentity {
+    token: Genuine,
+    tokens: Tokens,
+}
+
+/// A token that Keystone would take, unless it was revoked.
+#[derive(Debug)]
+pub(super) struct AwaitRevocations {
+    token: Verified,
+    tokens: Tokens,
+}
+
+/// What is known of a request's tokens, beside that which is being looked at.
+#[derive(Debug)]
+struct Tokens {
+    /// The user's, while the service's is being looked at, or why it is none.
+    user: Option<Result<Envelope, Rejection>>,
+    /// The service's, once it was looked at: whether it is good.
+    service: Option<Result<Verified, Rejection>>,
+    asked: Asked,
+}
+
+/// What a request asks for, as access rules look at it.
+#[derive(Debug, Default)]
+struct Asked {
+    method: Vec<u8>,
+    path: Vec<u8>,
+}
+
+impl Gate {
+    pub(super) fn on_token(&mut self, head: RequestHead<'_>) -> Effect {
+        let config = Rc::clone(&self.config);
+        let Some(rules) = &config.token else {
+            return self.reject_token(Rejection::CredentialsMissing);
+        };
+        let user = text::of_user(head, rules);
+        if rules.records.is_none() {
+            return match user {
+                Ok(envelope) => self.need_keys(envelope, None, Tokens::none()),
+                Err(rejection) => self.reject_token(rejection),
+            };
+        }
+        let service = text::of_service(head, rules);
+        let copied = |bytes: Option<&[u8]>| bytes.unwrap_or_default().to_vec();
+        let asked = Asked { method: copied(head.method()), path: copied(head.path()) };
+        match (user, service) {
+            (_, Err(Rejection::TokenAmbiguous)) => self.reject_token(Rejection::TokenAmbiguous),
+            // There is nothing more to say to a request that is refused anyway.
+            (Err(rejection), _) | (_, Err(rejection)) if !self.may_pass(rejection) => {
+                self.reject_token(rejection)
+            }
+            (user, Ok(Some(service))) => {
+                let tokens = Tokens { user: Some(user), service: None, asked };
+                self.need_keys(service, None, tokens)
+            }
+            (user, service) => {
+                let service = service.err().map(Err);
+                self.look_at_user(Tokens { user: Some(user), service, asked })
+            }
+        }
+    }
+
+    pub(super) fn on_keys(&mut self, now: UnixTime, waiting: AwaitKeys, keys: &Keys) -> Effect {
+        let AwaitKeys { envelope, tried, tokens } = waiting;
+        // The same keys again: there are no newer ones.
+        if tried == Some(keys.generation) {
+            return self.refuse_token(tokens, Rejection::TokenNotAuthentic);
+        }
+        let config = Rc::clone(&self.config);
+        let Some(rules) = &config.token else { return self.fail() };
+        match envelope.open(&keys.ring) {
+            Ok(opened) => match Genuine::read(now, &opened, rules, tokens.window(rules)) {
+                Ok(token) => self.genuine(token, tokens, rules),
+                Err(rejection) => self.refuse_token(tokens, rejection),
+            },
+            Err(OpenError::NoKey(envelope)) if tried.is_none() => {
+                self.need_keys(envelope, Some(keys.generation), tokens)
+            }
+            Err(OpenError::NoKey(_)) => self.refuse_token(tokens, Rejection::TokenNotAuthentic),
+            Err(OpenError::Padding) => self.refuse_token(tokens, Rejection::TokenMalformed),
+        }
+    }
+
+    fn genuine(&mut self, token: Genuine, tokens: Tokens, rules: &TokenRules) -> Effect {
+        if rules.records.is_none() {
+            let mut edits = HeaderEdits::default();
+            edits.set_identity(&token.payload, token.issued_at, rules);
+            return self.pass_token(edits, rules);
+        }
+        let Some(question) = question(&token.payload) else {
+            return self.refuse_token(tokens, Rejection::TokenKindRefused);
+        };
+        self.state = State::AwaitIdentity(Box::new(AwaitIdentity { token, tokens }));
+        Effect::NeedIdentity(question)
+    }
+
+    pub(super) fn on_identity(&mut self, waiting: AwaitIdentity, identity: Rc<Identity>) -> Effect {
+        let AwaitIdentity { token, tokens } = waiting;
+        let token = Verified { token, identity };
+        self.state = State::AwaitRevocations(Box::new(AwaitRevocations { token, tokens }));
+        Effect::NeedRevocations
+    }
+
+    pub(super) fn on_no_identity(
+        &mut self,
+        waiting: AwaitIdentity,
+        fault: IdentityFault,
+    ) -> Effect {
+        self.refuse_token(waiting.tokens, Rejection::Identity(fault))
+    }
+
+    pub(super) fn on_revocations(
+        &mut self,
+        waiting: AwaitRevocations,
+        revoked: &RevocationSet,
+    ) -> Effect {
+        let AwaitRevocations { token, mut tokens } = waiting;
+        let config = Rc::clone(&self.config);
+        let Some(rules) = config.token.as_ref().and_then(|token| token.records.as_ref()) else {
+            return self.fail();
+        };
+        if token.is_revoked(revoked) {
+            return self.refuse_token(tokens, Rejection::TokenRevoked);
+        }
+        if tokens.user.is_some() {
+            let is_taken = !rules.service_token_roles_required || token.has_service_role(rules);
+            if !is_taken {
+                return self.refuse_token(tokens, Rejection::ServiceTokenInvalid);
+            }
+            tokens.service = Some(Ok(token));
+            return self.look_at_user(tokens);
+        }
+        if !token.may(rules, &tokens.asked) {
+            return self.refuse_token(tokens, Rejection::AccessRules);
+        }
+        self.finish(tokens.service, Ok(token))
+    }
+
+    /// The service's token was looked at, or there is none.
+    fn look_at_user(&mut self, mut tokens: Tokens) -> Effect {
+        match tokens.user.take() {
+            Some(Ok(envelope)) => self.need_keys(envelope, None, tokens),
+            Some(Err(rejection)) => self.finish(tokens.service, Err(rejection)),
+            None => self.fail(),
+        }
+    }
+
+    /// The token that is being looked at is none.
+    fn refuse_token(&mut self, mut tokens: Tokens, rejection: Rejection) -> Effect {
+        if tokens.user.is_none() {
+            return self.finish(tokens.service, Err(rejection));
+        }
+        if !self.may_pass(Rejection::ServiceTokenInvalid) {
+            return self.reject_token(Rejection::ServiceTokenInvalid);
+        }
+        tokens.service = Some(Err(rejection));
+        self.look_at_user(tokens)
+    }
+
+    /// All tokens were looked at.
+    fn finish(
+        &mut self,
+        service: Option<Result<Verified, Rejection>>,
+        user: Result<Verified, Rejection>,
+    ) -> Effect {
+        let config = Rc::clone(&self.config);
+        let Some(rules) = &config.token else { return self.fail() };
+        let rejection = match (&user, &service) {
+            (Err(rejection), _) => Some(*rejection),
+            (Ok(_), Some(Err(_))) => Some(Rejection::ServiceTokenInvalid),
+            (Ok(_), Some(Ok(_)) | None) => None,
+        };
+        if let Some(rejection) = rejection.filter(|rejection| !self.may_pass(*rejection)) {
+            return self.reject_token(rejection);
+        }
+        let mut edits = HeaderEdits::default();
+        match &user {
+            Ok(Verified { token, identity }) => {
+                edits.set_user(&identity.record);
+                edits.set_token(&token.payload, token.issued_at, rules);
+            }
+            Err(_) => edits.set_invalid(),
+        }
+        match &service {
+            Some(Ok(Verified { identity, .. })) => edits.set_service(&identity.record),
+            Some(Err(_)) => edits.set_service_invalid(),
+            None => {}
+        }
+        match rejection {
+            Some(rejection) => self.forward(edits, Verdict::Anonymous(rejection)),
+            None => self.pass_token(edits, rules),
+        }
+    }
+
+    /// Only tokens that were checked here are taken away: without a verdict, or in shadow mode, the
+    /// service has to look at them itself.
+    fn pass_token(&mut self, mut edits: HeaderEdits, rules: &TokenRules) -> Effect {
+        if self.enforces() && !rules.forward {
+            edits.strip_token();
+            if rules.records.is_some() {
+                edits.strip_service_token();
+            }
+        }
+        self.forward(edits, Verdict::Allowed)
+    }
+
+    fn need_keys(&mut self, envelope: Envelope, tried: Option<u64>, tokens: Tokens) -> Effect {
+        self.state = State::AwaitKeys(Box::new(AwaitKeys { envelope, tried, tokens }));
+        Effect::NeedKeys { newer_than: tried }
+    }
+
+    /// Whether a request is left to the service that is not allowed for this reason.
+    fn may_pass(&self, rejection: Rejection) -> bool {
+        let Config { missing, .. } = &*self.config;
+        *missing == Missing::Anonymous && rejection.can_be_anonymous()
+    }
+
+    fn reject_token(&mut self, rejection: Rejection) -> Effect {
+        // Whoever is answered in AWS's manner brought no token that could be wrong.
+        self.reject(rejection, &Fault::of_missing_credentials())
+    }
+}
+
+impl Tokens {
+    /// Nothing is known but the one that is being looked at: the user's.
+    fn none() -> Self {
+        Self { user: None, service: None, asked: Asked::default() }
+    }
+
+    /// For how long the token may have expired that is being looked at.
+    fn window(&self, rules: &TokenRules) -> Duration {
+        let Some(records) = &rules.records else { return Duration::ZERO };
+        match &self.service {
+            Some(Ok(service)) if self.user.is_none() && service.has_service_role(records) => {
+                records.allow_expired_window
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Whom tokens stand for: what [`crate::cache`] keeps for requests with a token.
+
+use alloc::string::{String, ToString};
+
+use crate::cache::{Cache, Record};
+use crate::fetch::FetchFailure;
+use crate::record::{
+    self, Denial, Domain, IdentityAnswer, IdentityFault, IdentityRecord, IdentityRequest,
+    IdentityScope, Thing,
+};
+use crate::refusal::Unknown;
+use crate::time::UnixTime;
+use crate::token::{Delegation, Payload, Scope};
+
+/// The identities of one worker.
+pub type Identities = Cache<Identity>;
+
+/// Whom some tokens stand for.
+#[derive(Debug)]
+pub struct Identity {
+    /// What of the tokens decides it.
+    pub request: IdentityRequest,
+    /// What Keystone knows of it.
+    pub record: IdentityRecord,
+}
+
+/// What of a token decides whom it stands for.
+///
+/// `None` for what no record tells the whole of: a restriction of the Rust Keystone.
+#[must_use]
+pub fn question(payload: &Payload) -> Option<IdentityRequest> {
+    let (mut delegation, mut federation) = (None, None);
+    match &payload.delegation {
+        // The client certificate is compared with the token alone.
+        Delegation::None | Delegation::Oauth2Credential { .. } => {}
+        Delegation::Trust { trust_id } => {
+            delegation = Some(record::Delegation::Trust(trust_id.to_string()));
+        }
+        Delegation::ApplicationCredential { application_credential_id: id } => {
+            delegation = Some(record::Delegation::ApplicationCredential(id.to_string()));
+        }
+        Delegation::Oauth1 { access_token_id } => {
+            delegation = Some(record::Delegation::AccessToken(access_token_id.to_string()));
+        }
+        Delegation::Federation(said) => {
+            federation = Some(record::Federation {
+                groups: said.group_ids.iter().map(ToString::to_string).collect(),
+                identity_provider: said.identity_provider_id.to_string(),
+                protocol: said.protocol_id.to_string(),
+            });
+        }
+        Delegation::Restriction { .. } => return None,
+    }
+    let scope = match &payload.scope {
+        Scope::Unscoped => IdentityScope::Unscoped,
+        Scope::Domain(id) => IdentityScope::Domain(id.to_string()),
+        Scope::Project(id) => IdentityScope::Project(id.to_string()),
+        Scope::System => IdentityScope::System,
+    };
+    Some(IdentityRequest { user: payload.user_id.to_string(), scope, delegation, federation })
+}
+
+/// A denial is about the question alone: the same user may have a role elsewhere.
+impl Record for Identity {
+    type Question = IdentityRequest;
+    type Subject = IdentityRequest;
+    type Fault = IdentityFault;
+
+    const SLOTS: &'static str = "identities";
+    const FAULTS: &'static [IdentityFault] = &IdentityFault::ALL;
+    const UNAVAILABLE: Unknown = Unknown::IdentityUnavailable;
+
+    fn question(&self) -> &IdentityRequest {
+        &self.request
+    }
+
+    fn subject(request: &IdentityRequest) -> &IdentityRequest {
+        request
+    }
+
+    fn json(request: &IdentityRequest) -> String {
+        request.to_json()
+    }
+
+    fn from_json(request: &IdentityRequest, json: &[u8]) -> Result<Self, FetchFailure> {
+        let answer = IdentityAnswer::from_json(json, request).map_err(FetchFailure::Identity)?;
+        Ok(Self { request: answer.request, record: answer.identity })
+    }
+
+    fn denial(json: &[u8]) -> Option<IdentityFault> {
+        Denial::from_json(json).map(|denial| denial.reason)
+    }
+
+    fn reason(fault: IdentityFault) -> &'static str {
+        fault.reason()
+    }
+
+    fn fault(&self, now: UnixTime) -> Option<IdentityFault> {
+        let has_ended = self.record.expires_at.is_some_and(|end| now >= UnixTime::from_secs(end));
+        has_ended.then(|| match self.request.delegation {
+            Some(record::Delegation::ApplicationCredential(_)) => {
+                IdentityFault::ApplicationCredentialGone
+            }
+            Some(record::Delegation::AccessToken(_)) => IdentityFault::AccessTokenGone,
+            Some(record::Delegation::Trust(_)) | None => IdentityFault::TrustGone,
+        })
+    }
+
+    fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+        let IdentityRecord { user, project, domain, trust, .. } = &self.record;
+        let of_domain = |domain: &Option<Domain>| {
+            domain.as_ref().is_some_and(|domain| has_changed(Thing::Domain(&domain.id)))
+        };
+        Self::may_be_made(&self.request, &has_changed)
+            || has_changed(Thing::User(&user.id))
+            || of_domain(&user.domain)
+            || of_domain(domain)
+            || project.as_ref().is_some_and(|project| of_domain(&project.domain))
+            || trust.as_ref().is_some_and(|trust| {
+                has_changed(Thing::User(&trust.trustor_user_id))
+                    || trust
+                        .trustee_domain_id
+                        .as_ref()
+                        .is_some_and(|id| has_changed(Thing::Domain(id)))
+            })
+    }
+
+    /// For whatever else it rests on, the key server tells that the user has changed, or the trust
+    /// or application credential: it looks again at what it refused as well.
+    fn may_be_made(request: &IdentityRequest, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+        has_changed(Thing::User(&request.user))
+            || match &request.scope {
+                IdentityScope::Domain(id) => has_changed(Thing::Domain(id)),
+                IdentityScope::Project(id) => has_changed(Thing::Project(id)),
+                IdentityScope::System | IdentityScope::Unscoped => false,
+            }
+            || match &request.delegation {
+                Some(record::Delegation::ApplicationCredential(id)) => {
+                    has_changed(Thing::ApplicationCredential(id))
+                }
+                Some(record::Delegation::Trust(id)) => has_changed(Thing::Trust(id)),
+                Some(record::Delegation::AccessToken(_)) | None => false,
+            }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a service learns about the user: headers, under the names that keystonemiddleware uses.
+//!
+//! The client must not be able to say any of it. So every header that could be taken for one of
+//! these is removed from every request, whatever becomes of it, also where its name is spelt with
+//! underscores: CGI and WSGI (PEP 3333) turn `X-User-Id` and `X_User_Id` into one variable.
+//!
+//! | File | What |
+//! |---|---|
+//! | `names.rs` | whose names they are, in any spelling |
+//! | `of_record.rs` | what a record of Keystone's knowledge says: all that keystonemiddleware says |
+//! | `of_token.rs` | what a token says by itself |
+//! | `of_access_key.rs` | what the record of an access key says |
+
+mod names;
+mod of_access_key;
+mod of_record;
+mod of_token;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+pub(crate) use names::{SERVICE_TOKEN, TOKENS};
+pub use names::{claims, is_identity_header};
+
+use crate::head::RequestHead;
+
+/// A part of a request that has fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The headers, where the token is.
+    Headers,
+    /// The trailers, where no token is looked for, and so none may be found.
+    Trailers,
+}
+
+/// Changes to the headers of a request that is let through, to be made in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Headers to remove.
+    pub remove: Vec<&'static [u8]>,
+    /// Headers to set, after the removals.
+    pub set: Vec<(&'static str, String)>,
+}
+
+impl HeaderEdits {
+    /// Removes the token, so that the service never sees it.
+    pub fn strip_token(&mut self) {
+        self.remove.extend(TOKENS);
+    }
+
+    /// Removes the token of a service, likewise.
+    pub fn strip_service_token(&mut self) {
+        self.remove.push(SERVICE_TOKEN);
+    }
+
+    /// Says that there is no identity: keystonemiddleware's `delay_auth_decision`.
+    pub fn set_invalid(&mut self) {
+        self.set.push((IDENTITY_STATUS, "Invalid".into()));
+    }
+}
+
+fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(",")
+}
+
+const IDENTITY_STATUS: &str = "x-identity-status";

@@ -1,0 +1,51 @@
+//! What the record of an access key says.
+
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use super::{HeaderEdits, IDENTITY_STATUS};
+use crate::record::{self, CredentialRecord, Domain};
+
+impl HeaderEdits {
+    /// Says whom an access key stands for, as the same user's token would say it.
+    pub fn set_credential_identity(&mut self, access_key: &str, record: &CredentialRecord) {
+        let CredentialRecord { user, project, roles, delegation, .. } = record;
+        self.set.push((IDENTITY_STATUS, "Confirmed".into()));
+        let mut set = |name, value: Option<&str>| {
+            self.set.extend(value.map(|value| (name, value.to_string())));
+        };
+        let domain = |domain: &Option<Domain>| {
+            let names = domain.as_ref().map(|it| (it.id.clone(), it.name.clone()));
+            names.map_or((None, None), |(id, name)| (Some(id), name))
+        };
+        set("x-user-id", Some(&user.id));
+        set("x-user-name", user.name.as_deref());
+        let (id, name) = domain(&user.domain);
+        set("x-user-domain-id", id.as_deref());
+        set("x-user-domain-name", name.as_deref());
+        if let Some(project) = project {
+            for id in ["x-project-id", "x-tenant-id"] {
+                set(id, Some(&project.id));
+            }
+            for name in ["x-project-name", "x-tenant-name"] {
+                set(name, project.name.as_deref());
+            }
+            let (id, name) = domain(&project.domain);
+            set("x-project-domain-id", id.as_deref());
+            set("x-project-domain-name", name.as_deref());
+        }
+        let roles: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
+        set("x-roles", Some(&roles.join(",")));
+        set("x-voussoir-access-key-id", Some(access_key));
+        match delegation {
+            Some(record::Delegation::AccessToken(id)) => {
+                set("x-voussoir-access-token-id", Some(id));
+            }
+            Some(record::Delegation::ApplicationCredential(id)) => {
+                set("x-voussoir-application-credential-id", Some(id));
+            }
+            Some(record::Delegation::Trust(id)) => set("x-voussoir-trust-id", Some(id)),
+            None => {}
+        }
+    }
+}
