@@ -143,3 +143,77 @@ impl Record for Identity {
             }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::record::Change;
+    use serde_json::{Value, from_value, json};
+
+    fn identity(request: &Value, record: &Value) -> Identity {
+        Identity {
+            request: from_value(request.clone()).unwrap(),
+            record: from_value(record.clone()).unwrap(),
+        }
+    }
+
+    fn of_trust() -> Identity {
+        identity(
+            &json!({"user": "trustee", "scope": {"project": "p"}, "delegation": {"trust": "t"}}),
+            &json!({
+                "user": {"id": "trustor", "domain": {"id": "d1"}},
+                "project": {"id": "p", "domain": {"id": "d2"}},
+                "trust": {"id": "t", "impersonation": true, "trustor_user_id": "trustor",
+                    "trustee_user_id": "trustee", "trustee_domain_id": "d3"},
+                "expires_at": 100,
+            }),
+        )
+    }
+
+    #[test]
+    fn whatever_it_rests_on_concerns_it() {
+        let identity = of_trust();
+        let concerns = |change: &Change| {
+            let thing = change.thing().unwrap();
+            let has_changed = |other: Thing<'_>| other == thing;
+            (
+                identity.is_concerned(has_changed),
+                Identity::may_be_made(&identity.request, has_changed),
+            )
+        };
+        for (change, is_concerned, may_be_made) in [
+            (Change::User("trustee".into()), true, true),
+            (Change::User("trustor".into()), true, false),
+            (Change::Project("p".into()), true, true),
+            (Change::Trust("t".into()), true, true),
+            (Change::Domain("d1".into()), true, false),
+            (Change::Domain("d2".into()), true, false),
+            (Change::Domain("d3".into()), true, false),
+            (Change::Domain("p".into()), false, false),
+            (Change::User("t".into()), false, false),
+            (Change::ApplicationCredential("t".into()), false, false),
+            (Change::AccessKey("trustee".into()), false, false),
+        ] {
+            assert_eq!(concerns(&change), (is_concerned, may_be_made), "{change:?}");
+        }
+        let of_domain = self::identity(
+            &json!({"user": "u", "scope": {"domain": "d"},
+                "delegation": {"application_credential": "a"}}),
+            &json!({"user": {"id": "u"}, "domain": {"id": "d"}}),
+        );
+        for thing in [Thing::Domain("d"), Thing::ApplicationCredential("a"), Thing::User("u")] {
+            assert!(of_domain.is_concerned(|other| other == thing));
+            assert!(Identity::may_be_made(&of_domain.request, |other| other == thing));
+        }
+    }
+
+    #[test]
+    fn ends_with_what_it_was_delegated_by() {
+        let identity = of_trust();
+        assert_eq!(identity.fault(UnixTime::from_micros(99_999_999)), None);
+        assert_eq!(identity.fault(UnixTime::from_secs(100)), Some(IdentityFault::TrustGone));
+    }
+}

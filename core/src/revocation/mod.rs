@@ -7,6 +7,8 @@
 //! tells the answer. So a look takes as long with a hundred thousand events as with ten.
 
 pub mod list;
+#[cfg(test)]
+mod scenarios;
 mod shape;
 #[cfg(test)]
 mod tests;

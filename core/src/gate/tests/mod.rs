@@ -1,4 +1,5 @@
 //! Requests at the gate, from their heads to their verdicts.
 
+mod records;
 mod signature;
 mod token;

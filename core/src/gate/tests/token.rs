@@ -23,22 +23,22 @@ use crate::token::{
     AuditId, AuditIds, Delegation, Expiry, Federation, Id, Methods, Payload, Scope,
 };
 
-const NOW: u64 = 1_800_000_000;
+pub(super) const NOW: u64 = 1_800_000_000;
 
-fn now() -> UnixTime {
+pub(super) fn now() -> UnixTime {
     UnixTime::from_secs(NOW)
 }
 
-fn key(n: u8) -> Key {
+pub(super) fn key(n: u8) -> Key {
     Key::new(&[n; 16], &[n; 16])
 }
 
-fn keys(generation: u64, seeds: &[u8]) -> Keys {
+pub(super) fn keys(generation: u64, seeds: &[u8]) -> Keys {
     let ring = KeyRing::new((0..).zip(seeds.iter().map(|n| key(*n)))).unwrap();
     Keys { ring, generation }
 }
 
-fn payload() -> Payload {
+pub(super) fn payload() -> Payload {
     Payload {
         user_id: Id::uuid([0xaa; 16]),
         methods: Methods(6),
@@ -53,7 +53,7 @@ fn token(payload: &Payload) -> String {
     key(1).seal_text(NOW - 60, &[9; 16], &payload.encode())
 }
 
-fn gate(changes: &Value) -> Gate {
+pub(super) fn gate(changes: &Value) -> Gate {
     let json = example::with(changes);
     Gate::new(Rc::new(Config::parse(json.as_bytes()).unwrap()), Rc::new(Budget::new(1 << 20)))
 }
@@ -70,7 +70,7 @@ fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
     effect
 }
 
-fn forwarded(effect: Effect) -> (HeaderEdits, Verdict) {
+pub(super) fn forwarded(effect: Effect) -> (HeaderEdits, Verdict) {
     match effect {
         Effect::Forward(edits, verdict) => (edits, verdict.expect("a verdict")),
         other => panic!("not forwarded: {other:?}"),
@@ -84,14 +84,14 @@ fn refused(effect: Effect) -> (Reply, Verdict) {
     }
 }
 
-fn rejection(effect: Effect) -> Rejection {
+pub(super) fn rejection(effect: Effect) -> Rejection {
     match refused(effect).1 {
         Verdict::Rejected(rejection) => rejection,
         other => panic!("not rejected: {other:?}"),
     }
 }
 
-fn set(edits: &HeaderEdits) -> Vec<(&str, &str)> {
+pub(super) fn set(edits: &HeaderEdits) -> Vec<(&str, &str)> {
     edits.set.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
