@@ -191,6 +191,12 @@ impl From<DatabaseError> for LookupError {
     }
 }
 
+impl From<Unavailable> for LookupError {
+    fn from(why: Unavailable) -> Self {
+        Self::Unavailable(why)
+    }
+}
+
 impl From<DatabaseError> for Unavailable {
     fn from(error: DatabaseError) -> Self {
         if error.is_missing_table() { Self::Schema } else { Self::Database(error) }

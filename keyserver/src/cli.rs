@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::AdminProject;
 use crate::database::DatabaseUrl;
 use crate::keys::Keys;
 use crate::logging::{LogFormat, LogLevel};
 
-/// Serves keys to Voussoir filters: Keystone's Fernet keys, and signing keys of access keys
+/// Serves Voussoir filters: Keystone's Fernet keys, identities, and signing keys of access keys
 ///
 /// The filters check Keystone's tokens in the proxy. For that they need the keys that Keystone makes
 /// the tokens with, and fetch them from here. A Fernet key can also make tokens, for any user:
@@ -57,7 +58,7 @@ pub struct Serve {
     #[arg(long, env = "VOUSSOIR_FERNET_KEYS", value_name = "DIRECTORY")]
     pub fernet_keys: Option<PathBuf>,
 
-    /// URL of Keystone's database, whose EC2 credentials are served; it is only read
+    /// URL of Keystone's database, whose EC2 credentials and identities are served; it is only read
     #[arg(
         long,
         env = "VOUSSOIR_KEYSTONE_DATABASE",
@@ -81,6 +82,16 @@ pub struct Serve {
     #[arg(long, env = "VOUSSOIR_CREDENTIAL_KEYS", value_name = "DIRECTORY")]
     pub credential_keys: Option<PathBuf>,
 
+    /// `[resource] admin_project_domain_name` and `admin_project_name` in keystone.conf, if they are
+    /// set there
+    #[arg(
+        long,
+        env = "VOUSSOIR_ADMIN_PROJECT",
+        value_name = "DOMAIN/PROJECT",
+        requires = "credential_keys"
+    )]
+    pub admin_project: Option<AdminProject>,
+
     /// Where access keys of our own are.
     #[command(flatten)]
     pub store: StoreFlags,
@@ -95,7 +106,7 @@ pub struct Serve {
     )]
     pub change_poll: Duration,
 
-    /// How long to check an access key of Keystone for changes after it was last asked for
+    /// How long to check what is Keystone's for changes after it was last asked for
     #[arg(
         long,
         env = "VOUSSOIR_RECHECK_FOR",
@@ -114,6 +125,16 @@ pub struct Serve {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     pub recheck_keys: u32,
+
+    /// Most identities of tokens that are checked for changes, and as many again of those denied
+    #[arg(
+        long,
+        env = "VOUSSOIR_RECHECK_IDENTITIES",
+        value_name = "COUNT",
+        default_value_t = DEFAULT_RECHECK_IDENTITIES,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub recheck_identities: u32,
 
     /// File of bearer tokens, one per line; a client must present one of them
     #[arg(long, env = "VOUSSOIR_BEARER_TOKENS", value_name = "FILE")]
@@ -266,6 +287,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:9311";
 pub(crate) const DEFAULT_CHANGE_POLL: &str = "1s";
 pub(crate) const DEFAULT_RECHECK_FOR: &str = "1h";
 pub(crate) const DEFAULT_RECHECK_KEYS: u32 = 10_000;
+pub(crate) const DEFAULT_RECHECK_IDENTITIES: u32 = 10_000;
 pub(crate) const DEFAULT_MAX_CONNECTIONS: u32 = 20_000;
 pub(crate) const DEFAULT_REQUEST_TIMEOUT: &str = "10s";
 /// More than the minute that filters let pass between two fetches, so that they keep their

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cli::{self, Demo, Serve, StoreFlags};
@@ -28,18 +29,33 @@ pub struct Config {
 pub(crate) struct ChangesConfig {
     /// From the begin of one pass to the next.
     pub(crate) poll: Duration,
-    /// How long an access key of Keystone is watched after it was asked for.
+    /// How long something of Keystone's is watched after it was asked for.
     pub(crate) recheck_for: Duration,
-    /// How many of them.
+    /// How many access keys.
     pub(crate) recheck_keys: usize,
+    /// How many identities.
+    pub(crate) recheck_identities: usize,
 }
 
-/// Where a Keystone keeps its EC2 credentials.
+/// Where a Keystone keeps what it knows.
 #[derive(Debug)]
 pub(crate) struct KeystoneConfig {
     pub(crate) url: DatabaseUrl,
     pub(crate) credential_keys: PathBuf,
+    /// The project of the cloud's administrators.
+    pub(crate) admin_project: Option<AdminProject>,
 }
+
+/// The project of a cloud's administrators, by its name and its domain's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminProject {
+    pub(crate) domain: String,
+    pub(crate) project: String,
+}
+
+/// A text that names no project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidAdminProject;
 
 /// Where access keys of our own are.
 #[derive(Debug)]
@@ -95,9 +111,9 @@ impl TryFrom<Serve> for Config {
         let keystone =
             url("--keystone-database-file", serve.keystone_database, serve.keystone_database_file)?;
         // The command line has the keys with the URL.
-        let keystone = keystone
-            .zip(serve.credential_keys)
-            .map(|(url, credential_keys)| KeystoneConfig { url, credential_keys });
+        let keystone = keystone.zip(serve.credential_keys).map(|(url, credential_keys)| {
+            KeystoneConfig { url, credential_keys, admin_project: serve.admin_project }
+        });
         if serve.fernet_keys.is_none() && keystone.is_none() && store.is_none() {
             return Err(ConfigError::NothingToServe);
         }
@@ -133,6 +149,7 @@ impl TryFrom<Serve> for Config {
                 poll: serve.change_poll,
                 recheck_for: serve.recheck_for,
                 recheck_keys: usize::try_from(serve.recheck_keys).unwrap_or(usize::MAX),
+                recheck_identities: usize::try_from(serve.recheck_identities).unwrap_or(usize::MAX),
             },
         })
     }
@@ -178,6 +195,27 @@ fn url(
     read.map(Some).map_err(|why| ConfigError::UrlFile(flag, file, why))
 }
 
+/// `DOMAIN/PROJECT`. The domain's name ends with the first slash.
+impl FromStr for AdminProject {
+    type Err = InvalidAdminProject;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAdminProject> {
+        let (domain, project) = text.split_once('/').ok_or(InvalidAdminProject)?;
+        if domain.is_empty() || project.is_empty() {
+            return Err(InvalidAdminProject);
+        }
+        Ok(Self { domain: domain.into(), project: project.into() })
+    }
+}
+
+impl fmt::Display for InvalidAdminProject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write the names of domain and project like Default/admin")
+    }
+}
+
+impl Error for InvalidAdminProject {}
+
 impl Default for ChangesConfig {
     fn default() -> Self {
         let duration = |text| cli::duration(text).unwrap_or_default();
@@ -185,6 +223,8 @@ impl Default for ChangesConfig {
             poll: duration(cli::DEFAULT_CHANGE_POLL),
             recheck_for: duration(cli::DEFAULT_RECHECK_FOR),
             recheck_keys: usize::try_from(cli::DEFAULT_RECHECK_KEYS).unwrap_or(usize::MAX),
+            recheck_identities: usize::try_from(cli::DEFAULT_RECHECK_IDENTITIES)
+                .unwrap_or(usize::MAX),
         }
     }
 }
@@ -288,6 +328,9 @@ mod tests {
             "--store-file f",
             "--store sqlite:s.db --store-file f --store-key k",
             "--store http://hunter2 --store-key k",
+            "--admin-project Default/admin",
+            "--keystone-database sqlite:s.db --credential-keys k --admin-project admin",
+            "--keystone-database sqlite:s.db --credential-keys k --admin-project /admin",
         ] {
             let words = format!("x serve --fernet-keys k --bearer-tokens t {flags}");
             assert!(Cli::try_parse_from(words.split_whitespace()).is_err(), "{flags}");

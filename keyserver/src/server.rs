@@ -17,12 +17,12 @@ use tracing::{info, warn};
 
 use crate::access_keys::{AccessKeys, Sources};
 use crate::changes::{self, Check, Feed};
-use crate::config::{Config, Limits};
+use crate::config::{ChangesConfig, Config, Limits};
 use crate::connection::Connections;
 use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
 use crate::key_repository;
-use crate::keystone::{Keystone, Recheck, Revocations, Watched};
+use crate::keystone::{Credentials, Identities, Recheck, Revocations, Watched};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -82,6 +82,7 @@ impl Server {
         let mut sources: Vec<Arc<dyn AccessKeys>> = Vec::new();
         let feed = Arc::new(Feed::new(config.changes.poll, Arc::clone(&metrics)));
         let mut checks: Vec<Box<dyn Check>> = Vec::new();
+        let mut identities = None;
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
                 .map_err(|why| StartError::Configuration(why.into()))?;
@@ -92,11 +93,21 @@ impl Server {
         if let Some(keystone) = config.keystone {
             let keys = key_repository::watch(keystone.credential_keys, Arc::clone(&metrics));
             let database = Arc::new(Database::open(keystone.url, Purpose::Read));
-            let watched =
-                Arc::new(Watched::new(config.changes, Arc::clone(&feed), Arc::clone(&metrics)));
-            checks.push(Box::new(Recheck::new(Arc::clone(&database), Arc::clone(&watched))));
+            let ChangesConfig { recheck_for, recheck_keys, recheck_identities, .. } =
+                config.changes;
+            let of_keys = Arc::new(Watched::new(recheck_keys, recheck_for, Arc::clone(&feed)));
+            checks.push(Box::new(Recheck::new(&database, &of_keys, &metrics)));
+            let of_tokens =
+                Arc::new(Watched::new(recheck_identities, recheck_for, Arc::clone(&feed)));
+            checks.push(Box::new(Recheck::new(&database, &of_tokens, &metrics)));
             checks.push(Box::new(Revocations::new(Arc::clone(&database))));
-            sources.push(Arc::new(Keystone::new(database, keys.map_err(runtime)?, watched)));
+            identities = Some(Identities::new(
+                Arc::clone(&database),
+                keystone.admin_project,
+                of_tokens,
+                Arc::clone(&metrics),
+            ));
+            sources.push(Arc::new(Credentials::new(database, keys.map_err(runtime)?, of_keys)));
         }
 
         let listener = TcpListener::bind(config.listen).await.map_err(|why| {
@@ -137,6 +148,7 @@ impl Server {
             access: Access { certificate, tokens },
             keys,
             sources,
+            identities,
             feed,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),

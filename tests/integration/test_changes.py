@@ -1,63 +1,18 @@
 """What edges are told to ask for again: the feed of changes, over a real Keystone on every engine."""
 
-import contextlib
 import datetime
 import json
-import sqlite3
 import time
 import uuid
 
-import httpx
 import pytest
 
+from parts.databases import unavailable
 from parts.deadline import wait_until
-from parts.keyserver import BEARER_TOKEN
+from parts.feed import PERIOD, Feed
 
 # The first test of each engine waits for a database and a Keystone.
 pytestmark = pytest.mark.timeout(300)
-
-# The key server's default, --change-poll.
-PERIOD = 1.0
-
-
-class Feed:
-    """An edge's view of the feed, from now on."""
-
-    def __init__(self, server):
-        self.url = server.url + "/v1/changes"
-        self.changes = []
-        self.cursor = None
-        self.poll()
-        assert self.changes == []
-
-    def get(self, after=None):
-        parameters = {"after": after} if after else {}
-        headers = {"authorization": f"Bearer {BEARER_TOKEN}"}
-        return httpx.get(self.url, params=parameters, headers=headers, timeout=20)
-
-    def poll(self):
-        """All that was told so far."""
-        more = True
-        while more:
-            answer = self.get(self.cursor)
-            assert answer.status_code == 200, answer.text
-            answer = answer.json()
-            self.cursor, more = answer["cursor"], answer["more"]
-            self.changes += [(change["kind"], change.get("id")) for change in answer["changes"]]
-        return self.changes
-
-    def checked(self):
-        """When the last complete pass began, in seconds of UNIX time."""
-        self.poll()
-        return int(self.cursor.split(".")[0]) / 1e6
-
-    def tells(self, kind, identity=None):
-        """Waits for a change, which has to be told within two periods."""
-        change = (kind, identity)
-        begun = time.monotonic()
-        wait_until(lambda: change in self.poll(), change, 2 * PERIOD)
-        return time.monotonic() - begun
-
 
 # Each makes an access key, and what changes it: the path is asked for, in that order, by a test.
 
@@ -355,19 +310,3 @@ def test_a_database_that_is_down_makes_the_feed_silent(world):
     wait_until(lambda: feed.get(feed.cursor).status_code == 200, "an answer", 15)
     change()
     feed.tells("access_key", access_key)
-
-
-@contextlib.contextmanager
-def unavailable(engine):
-    """Keystone's database answers nobody."""
-    if engine.name == "sqlite":
-        # It has no server to be stopped; its file can be in the hands of a writer.
-        path = engine.directory / "keystone.db"
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
-            writer.execute("BEGIN EXCLUSIVE")
-            yield
-            writer.execute("ROLLBACK")
-    else:
-        engine.stop()
-        yield
-        engine.start()

@@ -92,6 +92,16 @@ impl Database {
         sql: &'static str,
         ids: &[&str],
     ) -> Result<Vec<Row>, DatabaseError> {
+        self.rows_of_and(sql, ids, &[]).await
+    }
+
+    /// The same for a statement with placeholders `?` after the last `{ids}`.
+    pub(crate) async fn rows_of_and(
+        &self,
+        sql: &'static str,
+        ids: &[&str],
+        others: &[Value<'_>],
+    ) -> Result<Vec<Row>, DatabaseError> {
         let mut all = Vec::new();
         let places = sql.matches(IDS).count();
         for ids in ids.chunks(MAX_IDS) {
@@ -101,7 +111,7 @@ impl Database {
             let padded = ids.iter().chain(ids.last().into_iter().cycle().take(padding));
             let values: Vec<Value<'_>> = padded.map(|id| Value::from(*id)).collect();
             let marks = vec!["?"; values.len()].join(",");
-            let values = values.repeat(places);
+            let values = [&*values.repeat(places), others].concat();
             let sql = sql.replace(IDS, &marks);
             all.extend(
                 in_time(async {
@@ -332,6 +342,9 @@ mod tests {
             let asked: Vec<&str> = ids.iter().take(count).map(|id| &**id).collect();
             let rows = database.rows_of(sql, &asked).await.unwrap();
             assert_eq!(rows.len(), 2 * count);
+            let other = "SELECT a FROM t WHERE a IN ({ids}) AND a <> ?";
+            let rows = database.rows_of_and(other, &asked, &["id-0".into()]).await.unwrap();
+            assert_eq!(rows.len(), count.saturating_sub(1));
         }
     }
 

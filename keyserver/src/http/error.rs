@@ -4,7 +4,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use voussoir_core::record::AccessKeyFault;
+use voussoir_core::record::{AccessKeyFault, IdentityFault};
 
 use super::access::Refusal;
 
@@ -25,6 +25,10 @@ pub(super) enum Error {
     NotFound,
     /// No complete key set was read yet, or no source of access keys was reached yet.
     NotReady,
+    /// Nothing was configured that knows identities.
+    NoIdentities,
+    /// Keystone would not take such a token.
+    NoIdentity(IdentityFault),
     /// Nothing was configured that knows access keys.
     NoSigningKeys,
     /// No key repository was configured.
@@ -37,6 +41,8 @@ pub(super) enum Error {
     Silent,
     /// Whether there is such an access key cannot be found out now.
     Unavailable,
+    /// Whether Keystone would take such a token cannot be found out now.
+    Unknown,
     /// Something other than JSON was sent.
     UnsupportedMediaType,
 }
@@ -48,12 +54,17 @@ impl Error {
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Gone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Denied(_) | Self::NoSigningKeys | Self::NoTokenKeys | Self::NotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::Denied(_)
+            | Self::NoIdentities
+            | Self::NoIdentity(_)
+            | Self::NoSigningKeys
+            | Self::NoTokenKeys
+            | Self::NotFound => StatusCode::NOT_FOUND,
             // About this access key alone: an edge must not think the whole server down.
             Self::Sealed => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotReady | Self::Silent | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(Refusal::NoCertificate) => StatusCode::FORBIDDEN,
             Self::Refused(Refusal::NoToken | Refusal::WrongToken) => StatusCode::UNAUTHORIZED,
@@ -63,7 +74,7 @@ impl Error {
     fn message(self) -> &'static str {
         match self {
             Self::BadRequest(message) => message,
-            Self::ContentTooLarge => "The body is longer than 8 KiB.",
+            Self::ContentTooLarge => "The body is longer than any question.",
             Self::Denied(AccessKeyFault::AccessKeyDisabled) => {
                 "The access key, its user, its project or a domain is disabled, or no role is left."
             }
@@ -74,6 +85,10 @@ impl Error {
                 "What has changed since this cursor is not known: begin anew, without a cursor."
             }
             Self::MethodNotAllowed => "This path has other methods: the Allow header names them.",
+            Self::NoIdentities => {
+                "This key server has no identities: it was started without --keystone-database."
+            }
+            Self::NoIdentity(_) => "Keystone would not take a token of this identity.",
             Self::NoSigningKeys => {
                 "This key server has no access keys: it was started without --store and \
                  --keystone-database."
@@ -88,6 +103,7 @@ impl Error {
             }
             Self::Silent => "What has changed cannot be found out now.",
             Self::Unavailable => "The access key cannot be looked up now.",
+            Self::Unknown => "The identity cannot be looked up now.",
             Self::UnsupportedMediaType => "The body must be application/json.",
             Self::Refused(Refusal::NoCertificate) => "A client certificate is required.",
             Self::Refused(Refusal::NoToken | Refusal::WrongToken) => {
@@ -104,13 +120,17 @@ impl Error {
             | Self::Denied(_)
             | Self::Gone
             | Self::MethodNotAllowed
+            | Self::NoIdentities
+            | Self::NoIdentity(_)
             | Self::NoSigningKeys
             | Self::NoTokenKeys
             | Self::NotFound
             | Self::Refused(Refusal::NoCertificate)
             | Self::Sealed
             | Self::UnsupportedMediaType => None,
-            Self::NotReady | Self::Silent | Self::Unavailable => Some((RETRY_AFTER, "1")),
+            Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
+                Some((RETRY_AFTER, "1"))
+            }
             // RFC 6750, section 3: no error code when no token was presented.
             Self::Refused(Refusal::NoToken) => Some((WWW_AUTHENTICATE, "Bearer")),
             Self::Refused(Refusal::WrongToken) => {
@@ -119,12 +139,15 @@ impl Error {
         }
     }
 
-    /// What became of a question for a signing key, as a label of a metric.
+    /// What became of a question for a signing key or an identity, as a label of a metric.
     pub(super) fn outcome(self) -> &'static str {
         match self {
             Self::Denied(fault) => fault.reason(),
-            Self::NoSigningKeys => "not_configured",
-            Self::NotReady | Self::Sealed | Self::Silent | Self::Unavailable => "unavailable",
+            Self::NoIdentity(fault) => fault.reason(),
+            Self::NoIdentities | Self::NoSigningKeys => "not_configured",
+            Self::NotReady | Self::Sealed | Self::Silent | Self::Unavailable | Self::Unknown => {
+                "unavailable"
+            }
             Self::BadRequest(_)
             | Self::ContentTooLarge
             | Self::Gone
@@ -144,9 +167,11 @@ impl IntoResponse for Error {
         let message = self.message();
         // The texts are all our own, and have nothing in them that JSON escapes.
         let reason = match self {
-            Self::Denied(fault) => format!(r#","reason":"{}""#, fault.reason()),
-            _ => String::new(),
+            Self::Denied(fault) => Some(fault.reason()),
+            Self::NoIdentity(fault) => Some(fault.reason()),
+            _ => None,
         };
+        let reason = reason.map(|reason| format!(r#","reason":"{reason}""#)).unwrap_or_default();
         let body = format!(
             r#"{{"error":{{"code":{code},"title":"{title}","message":"{message}"{reason}}}}}"#
         );

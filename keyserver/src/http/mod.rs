@@ -1,9 +1,11 @@
-//! The HTTP side: six paths, and what every answer has in common.
+//! The HTTP side: seven paths, and what every answer has in common.
 
 mod access;
 mod changes;
 mod error;
 mod etag;
+mod identities;
+mod json;
 mod probes;
 mod signing_keys;
 mod token_keys;
@@ -25,8 +27,8 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tracing::{debug, field, info};
 use voussoir_core::record::{
-    CHANGES_PATH, MAX_SIGNING_KEY_REQUEST_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
-    SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
+    CHANGES_PATH, IDENTITIES_PATH, MAX_IDENTITY_REQUEST_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
+    PROTOCOL_HEADER, PROTOCOL_VERSION, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
 };
 
 pub(crate) use access::Access;
@@ -36,6 +38,7 @@ use error::Error;
 use crate::access_keys::Sources;
 use crate::changes::Feed;
 use crate::key_repository::Published;
+use crate::keystone::Identities;
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 
@@ -45,6 +48,8 @@ pub(crate) struct Context {
     /// Empty until a first complete set was read; absent if there is no key repository.
     pub(crate) keys: Option<Receiver<Option<Arc<Published>>>>,
     pub(crate) sources: Sources,
+    /// Absent if there is no Keystone.
+    pub(crate) identities: Option<Identities>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
     /// For log lines that a client can cause.
@@ -64,9 +69,15 @@ pub(crate) struct Peer {
 pub(crate) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route(TOKEN_KEYS_PATH, get(token_keys::get))
-        .route(SIGNING_KEYS_PATH, post(signing_keys::post))
+        .route(
+            SIGNING_KEYS_PATH,
+            post(signing_keys::post).layer(DefaultBodyLimit::max(MAX_SIGNING_KEY_REQUEST_BYTES)),
+        )
+        .route(
+            IDENTITIES_PATH,
+            post(identities::post).layer(DefaultBodyLimit::max(MAX_IDENTITY_REQUEST_BYTES)),
+        )
         .route(CHANGES_PATH, get(changes::get))
-        .layer(DefaultBodyLimit::max(MAX_SIGNING_KEY_REQUEST_BYTES))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
         .route(HEALTHZ_PATH, get(probes::healthz))
         .route(READYZ_PATH, get(probes::readyz))
@@ -108,10 +119,18 @@ async fn observe(State(context): State<Arc<Context>>, request: Request, next: Ne
 
 /// The path if it is one of ours. Any other is a client's text, and goes into no metric or log.
 fn known_path(path: &str) -> &'static str {
-    [TOKEN_KEYS_PATH, SIGNING_KEYS_PATH, CHANGES_PATH, HEALTHZ_PATH, READYZ_PATH, METRICS_PATH]
-        .into_iter()
-        .find(|known| *known == path)
-        .unwrap_or("other")
+    [
+        TOKEN_KEYS_PATH,
+        SIGNING_KEYS_PATH,
+        IDENTITIES_PATH,
+        CHANGES_PATH,
+        HEALTHZ_PATH,
+        READYZ_PATH,
+        METRICS_PATH,
+    ]
+    .into_iter()
+    .find(|known| *known == path)
+    .unwrap_or("other")
 }
 
 const HEALTHZ_PATH: &str = "/healthz";

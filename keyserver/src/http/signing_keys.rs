@@ -7,7 +7,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tracing::error;
@@ -17,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use super::error::Error;
+use super::json::question;
 use crate::access_keys::{AccessKey, LookupError, Unavailable};
 use crate::clock;
 
@@ -40,13 +40,7 @@ async fn answer(
     if context.sources.is_empty() {
         return Err(Error::NoSigningKeys);
     }
-    if !is_json(headers) {
-        return Err(Error::UnsupportedMediaType);
-    }
-    let body = body.map_err(|why| match why.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Error::ContentTooLarge,
-        _ => Error::BadRequest("The body cannot be read."),
-    })?;
+    let body = question(headers, body)?;
     let request = SigningKeyRequest::from_json(&body).ok_or(Error::BadRequest(
         "The body is not a JSON object of the texts access_key, date, region and service.",
     ))?;
@@ -76,16 +70,6 @@ async fn answer(
         Error::Unavailable
     })?;
     Ok(([(CONTENT_TYPE, "application/json")], Bytes::from_owner(json)).into_response())
-}
-
-/// `application/json`, with or without parameters (RFC 9110, section 8.3.1).
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
-    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
 const ANSWER_CAPACITY: usize = 16 * 1024;

@@ -11,7 +11,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, Request};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
-use voussoir_core::record::{AccessKeyFault, Change, Changes, Denial, FernetKey, KeySet};
+use voussoir_core::record::{
+    AccessKeyFault, Change, Changes, Denial, FernetKey, IdentityFault, KeySet,
+};
 use voussoir_core::secret::Secret;
 use voussoir_core::time::UnixTime;
 
@@ -19,6 +21,8 @@ use super::*;
 use crate::access_keys::{AccessKey, AccessKeys, Answering, LookupError, Unavailable};
 use crate::bearer_tokens::BearerTokens;
 use crate::clock;
+use crate::database::{Database, Purpose};
+use crate::keystone::Watched;
 use crate::reload::FromFiles as _;
 
 const TOKENS: &str = "0123456789abcdef-one\n0123456789abcdef-two\n";
@@ -106,6 +110,7 @@ impl World {
             feed: Arc::new(feed),
             keys: Some(keys.subscribe()),
             sources: Sources::new(Vec::new(), Arc::clone(&metrics), &ended),
+            identities: None,
             metrics,
             allowance: Allowance::new(),
         };
@@ -153,10 +158,28 @@ impl World {
         self
     }
 
+    /// With identities of a database, on which the statement is executed first.
+    async fn with_identities(setup: &'static str) -> (Self, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/keystone.db", directory.path().display()).parse().unwrap();
+        let database = Arc::new(Database::open(url, Purpose::Write));
+        database.execute(setup, &[]).await.unwrap();
+        let mut world = Self::new();
+        let context = Arc::get_mut(&mut world.context).unwrap();
+        let watched = Watched::new(10, Duration::from_secs(1), Arc::clone(&context.feed));
+        let metrics = Arc::clone(&context.metrics);
+        context.identities = Some(Identities::new(database, None, Arc::new(watched), metrics));
+        (world, directory)
+    }
+
     async fn asked(&self, content_type: &str, body: &str) -> Answer {
+        self.asked_at(SIGNING_KEYS_PATH, content_type, body).await
+    }
+
+    async fn asked_at(&self, path: &str, content_type: &str, body: &str) -> Answer {
         let request = Request::builder()
             .method("POST")
-            .uri(SIGNING_KEYS_PATH)
+            .uri(path)
             .extension(self.peer)
             .header(AUTHORIZATION, BEARER)
             .header(CONTENT_TYPE, content_type)
@@ -351,7 +374,7 @@ async fn what_a_source_says_becomes_the_answer() {
 async fn what_is_not_configured_is_not_found_and_that_is_no_denial() {
     let answer = World::new().asked("application/json", &question()).await;
     assert_eq!(answer.status, 404);
-    assert_eq!(Denial::from_json(answer.body.as_bytes()), None);
+    assert_eq!(Denial::<AccessKeyFault>::from_json(answer.body.as_bytes()), None);
     assert!(answer.body.contains("--store"), "{}", answer.body);
     let world = World::saying(None).without_token_keys();
     let answer = world.keys_for(&[(AUTHORIZATION, BEARER)]).await;
@@ -376,8 +399,30 @@ fn question() -> String {
     format!(r#"{{"access_key":"AKID","date":"{today}","region":"us-east-1","service":"s3"}}"#)
 }
 
+/// A question for an identity.
+const IDENTITY: &str = r#"{"user":"u","scope":"unscoped"}"#;
+
+#[tokio::test]
+async fn an_identity_that_cannot_be_looked_up_is_no_denial() {
+    let answer = World::new().asked_at(IDENTITIES_PATH, "application/json", IDENTITY).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(Denial::<IdentityFault>::from_json(answer.body.as_bytes()), None);
+    assert!(answer.body.contains("--keystone-database"), "{}", answer.body);
+    let (world, _directory) = World::with_identities("CREATE TABLE other (id TEXT)").await;
+    let answer = world.asked_at(IDENTITIES_PATH, "application/json", IDENTITY).await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"));
+    assert_eq!(Denial::<IdentityFault>::from_json(answer.body.as_bytes()), None);
+    let metrics = world.context.metrics.to_string();
+    assert!(metrics.contains("identities_total{outcome=\"unavailable\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("lookup_duration_seconds_count{result=\"unavailable\"} 1"),
+        "{metrics}"
+    );
+}
+
 /// `docs/openapi/keyserver.yaml` names exactly the answers to GET and POST that there are. An answer
-/// 200 to POST takes a store; the tests of the whole server have one.
+/// 200 to POST takes a store or a Keystone; the tests of the whole server have the one, those of the
+/// integration the other.
 #[tokio::test]
 async fn the_openapi_file_agrees_with_the_router() {
     let ready = World::new();
@@ -431,6 +476,22 @@ async fn the_openapi_file_agrees_with_the_router() {
             let status = world.asked(content_type, &body).await.status;
             given.push((SIGNING_KEYS_PATH.into(), status));
         }
+    }
+    given.push((IDENTITIES_PATH.into(), 200));
+    let (world, _directory) = World::with_identities("CREATE TABLE other (id TEXT)").await;
+    for world in [&ready, &unready, &world] {
+        for headers in [&[][..], &[(AUTHORIZATION, BEARER), (CONTENT_TYPE, "application/json")]] {
+            let unasked = world.answers("POST", IDENTITIES_PATH, headers).await;
+            given.push((IDENTITIES_PATH.into(), unasked.status));
+        }
+    }
+    for (content_type, body) in [
+        ("application/json", IDENTITY.to_owned()),
+        ("application/json", " ".repeat(MAX_IDENTITY_REQUEST_BYTES + 1)),
+        ("text/plain", IDENTITY.to_owned()),
+    ] {
+        let status = world.asked_at(IDENTITIES_PATH, content_type, &body).await.status;
+        given.push((IDENTITIES_PATH.into(), status));
     }
     given.sort();
     given.dedup();

@@ -1,35 +1,56 @@
-//! The rows that many records rest on, read with few statements, and the facts that follow from them:
-//! the same as those of `statements.rs`'s one statement for one access key.
+//! The rows that many answers rest on, read with few statements, and the facts that follow from them:
+//! the same as those of `lookup.rs`, which reads them for one question.
 
 use std::collections::{HashMap, HashSet};
 
-use voussoir_core::record::{Delegation, Domain, Project, User};
+use voussoir_core::record::{Delegation, Federation, IdentityRequest, IdentityScope};
 
-use super::facts::Given;
-use super::identity::{ApplicationCredential, KnownRole, Owner, Trust, yes};
-use super::statements::{
-    ASSIGNMENTS, IMPLIED_ROLES, PROJECTS, ROLES, Statements, TRUST_ROLES, application_credential,
+use super::facts::{
+    AccessToken, ApplicationCredential, Given, KnownDomain, KnownProject, KnownRole, KnownUser,
+    Owner, Roles, TokenFacts, Trust,
 };
-use super::watched::Target;
+use super::lookup::{MAX_TRUSTS, yes};
+use super::statements::{
+    ACCESS_TOKENS, ASSIGNMENTS, IDENTITY_PROVIDERS, IMPLIED_ROLES, PROJECTS, ROLES,
+    SYSTEM_ASSIGNMENTS, Statements, TRUST_ROLES, access_token,
+};
 use crate::access_keys::Unavailable;
 use crate::database::{Database, DatabaseError, Row};
 
+/// What is to be read: the ids of it.
+#[derive(Default)]
+pub(crate) struct Wanted<'a> {
+    pub(super) credentials: HashSet<&'a str>,
+    pub(super) users: HashSet<&'a str>,
+    pub(super) groups: HashSet<&'a str>,
+    /// Projects and domains.
+    pub(super) projects: HashSet<&'a str>,
+    pub(super) identity_providers: HashSet<&'a str>,
+    access_tokens: HashSet<&'a str>,
+    application_credentials: HashSet<&'a str>,
+    trusts: HashSet<&'a str>,
+}
+
 /// What was read of Keystone's database, by id.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     pub(super) credentials: HashMap<String, Credential>,
-    users: HashMap<String, KnownUser>,
+    users: HashMap<String, UserRow>,
     /// The groups of a user.
     groups: HashMap<String, Vec<String>>,
     /// The grants to a user or group.
     grants: HashMap<String, Vec<Grant>>,
+    /// The roles of a user or group on the system as a whole.
+    system_grants: HashMap<String, Vec<String>>,
     /// Projects and domains.
-    projects: HashMap<String, KnownProject>,
+    projects: HashMap<String, ProjectRow>,
     roles: HashMap<String, KnownRole>,
     /// The roles that a role implies.
     implied: HashMap<String, Vec<String>>,
+    identity_providers: HashSet<String>,
+    access_tokens: HashMap<String, AccessTokenRow>,
     application_credentials: HashMap<String, ApplicationCredential>,
-    trusts: HashMap<String, KnownTrust>,
+    trusts: HashMap<String, TrustRow>,
 }
 
 pub(super) struct Credential {
@@ -38,7 +59,7 @@ pub(super) struct Credential {
     project_id: Option<String>,
 }
 
-struct KnownUser {
+struct UserRow {
     name: Option<String>,
     domain_id: Option<String>,
     is_enabled: bool,
@@ -51,7 +72,7 @@ struct Grant {
     is_on_project: bool,
 }
 
-struct KnownProject {
+struct ProjectRow {
     name: Option<String>,
     domain_id: Option<String>,
     parent_id: Option<String>,
@@ -59,66 +80,112 @@ struct KnownProject {
     is_domain: bool,
 }
 
-struct KnownTrust {
-    trustor_id: String,
-    trustee_id: String,
-    project_id: Option<String>,
-    is_impersonation: bool,
-    expires_at: Option<i64>,
-    is_special: bool,
+struct AccessTokenRow {
+    /// Without roles.
+    token: AccessToken,
     role_ids: Vec<String>,
 }
 
+struct TrustRow {
+    /// Without roles and people.
+    trust: Trust,
+    role_ids: Vec<String>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn add_delegation(&mut self, delegation: Option<&'a Delegation>) {
+        match delegation {
+            Some(Delegation::AccessToken(id)) => {
+                self.access_tokens.insert(id);
+            }
+            Some(Delegation::ApplicationCredential(id)) => {
+                self.application_credentials.insert(id);
+            }
+            Some(Delegation::Trust(id)) => {
+                self.trusts.insert(id);
+            }
+            // A kind that this version does not know gives nothing.
+            Some(_) | None => {}
+        }
+    }
+}
+
 impl Rows {
-    /// Reads all that the records of these access keys rest on.
+    /// Reads all that answers about these rest on.
     pub(super) async fn read(
         database: &Database,
         statements: &Statements,
-        targets: &[Target],
+        wanted: &Wanted<'_>,
     ) -> Result<Self, Unavailable> {
         let mut rows = Self::default();
-        let ids: Vec<&str> = targets.iter().map(|target| &*target.credential_id).collect();
-        for row in database.rows_of(statements.credentials, &ids).await? {
+        for row in database.rows_of(statements.credentials, &list(&wanted.credentials)).await? {
             rows.add_credential(&row)?;
         }
-        let (mut trusts, mut application_credentials) = (Vec::new(), Vec::new());
-        for target in targets {
-            match &target.delegation {
-                Some(Delegation::Trust(id)) => trusts.push(&**id),
-                Some(Delegation::ApplicationCredential(id)) => application_credentials.push(&**id),
-                _ => {}
-            }
-        }
-        for row in database.rows_of(statements.trusts, &trusts).await? {
-            rows.add_trust(&row)?;
-        }
-        for row in database.rows_of(TRUST_ROLES, &trusts).await? {
-            if let Some(trust) = rows.trusts.get_mut(&row.text(0)?) {
-                trust.role_ids.push(row.text(1)?);
-            }
-        }
+        rows.read_trusts(database, statements, &wanted.trusts).await?;
         let statement = statements.application_credentials;
-        for row in database.rows_of(statement, &application_credentials).await? {
-            let id = row.text(application_credential::ID)?;
-            rows.application_credentials.insert(id, ApplicationCredential::from_row(&row)?);
+        let ids = list(&wanted.application_credentials);
+        for row in database.rows_of(statement, &ids).await? {
+            let given = ApplicationCredential::from_row(&row)?;
+            rows.application_credentials.insert(given.id.clone(), given);
         }
-        if !rows.credentials.is_empty() {
-            rows.read_identities(database, statements).await?;
+        for row in database.rows_of(ACCESS_TOKENS, &list(&wanted.access_tokens)).await? {
+            rows.add_access_token(&row)?;
+        }
+        let providers = list(&wanted.identity_providers);
+        for row in database.rows_of(IDENTITY_PROVIDERS, &providers).await? {
+            rows.identity_providers.insert(row.text(0)?);
+        }
+        let of_credentials = rows.credentials.values().map(|credential| &*credential.user_id);
+        let of_trusts = rows.trusts.values().map(|TrustRow { trust, .. }| trust);
+        let of_trusts = of_trusts.flat_map(|trust| [&*trust.trustor_id, &*trust.trustee_id]);
+        let users = of_credentials.chain(of_trusts).chain(wanted.users.iter().copied());
+        let users: HashSet<String> = users.map(str::to_owned).collect();
+        if !users.is_empty() {
+            rows.read_owners(database, statements, users, wanted).await?;
         }
         Ok(rows)
     }
 
-    async fn read_identities(
+    /// The trusts, and those that they were given on from.
+    async fn read_trusts(
         &mut self,
         database: &Database,
         statements: &Statements,
+        trusts: &HashSet<&str>,
     ) -> Result<(), Unavailable> {
-        let of_credentials = self.credentials.values().map(|credential| &credential.user_id);
-        let of_trusts = self.trusts.values().flat_map(|t| [&t.trustor_id, &t.trustee_id]);
-        let users: HashSet<String> = of_credentials.chain(of_trusts).cloned().collect();
+        let mut wanted: HashSet<String> = trusts.iter().map(|id| (*id).into()).collect();
+        for _ in 0..MAX_TRUSTS {
+            let ids: Vec<&str> = wanted.iter().map(|id| &**id).collect();
+            let mut parents = HashSet::new();
+            for row in database.rows_of(statements.trusts, &ids).await? {
+                let trust = Trust::alone(&row)?;
+                parents.extend(trust.parent_id.clone());
+                self.trusts.insert(trust.id.clone(), TrustRow { trust, role_ids: Vec::new() });
+            }
+            for row in database.rows_of(TRUST_ROLES, &ids).await? {
+                if let Some(trust) = self.trusts.get_mut(&row.text(0)?) {
+                    trust.role_ids.push(row.text(1)?);
+                }
+            }
+            parents.retain(|id| !self.trusts.contains_key(id));
+            if parents.is_empty() {
+                break;
+            }
+            wanted = parents;
+        }
+        Ok(())
+    }
+
+    async fn read_owners(
+        &mut self,
+        database: &Database,
+        statements: &Statements,
+        users: HashSet<String>,
+        wanted: &Wanted<'_>,
+    ) -> Result<(), Unavailable> {
         let users: Vec<&str> = users.iter().map(|id| &**id).collect();
         for row in database.rows_of(statements.users, &users).await? {
-            let user = KnownUser {
+            let user = UserRow {
                 name: row.optional_text(1)?,
                 domain_id: row.optional_text(2)?,
                 is_enabled: yes(&row, 3)?,
@@ -129,7 +196,10 @@ impl Rows {
             self.groups.entry(row.text(0)?).or_default().push(row.text(1)?);
         }
         let groups: HashSet<&str> = self.groups.values().flatten().map(|id| &**id).collect();
-        let actors: Vec<&str> = users.into_iter().chain(groups).collect();
+        let actors =
+            users.into_iter().chain(groups.into_iter().chain(wanted.groups.iter().copied()));
+        let actors: HashSet<&str> = actors.collect();
+        let actors = list(&actors);
         for row in database.rows_of(ASSIGNMENTS, &actors).await? {
             let grant = Grant {
                 target_id: row.text(1)?,
@@ -139,7 +209,10 @@ impl Rows {
             };
             self.grants.entry(row.text(0)?).or_default().push(grant);
         }
-        self.read_projects(database).await?;
+        for row in database.rows_of(SYSTEM_ASSIGNMENTS, &actors).await? {
+            self.system_grants.entry(row.text(0)?).or_default().push(row.text(1)?);
+        }
+        self.read_projects(database, wanted).await?;
         for row in database.rows(ROLES, &[]).await? {
             let id = row.text(0)?;
             let (name, domain_id) = (row.text(1)?, row.optional_text(2)?);
@@ -152,17 +225,22 @@ impl Rows {
     }
 
     /// The projects and domains, and those that they lie in.
-    async fn read_projects(&mut self, database: &Database) -> Result<(), Unavailable> {
+    async fn read_projects(
+        &mut self,
+        database: &Database,
+        wanted: &Wanted<'_>,
+    ) -> Result<(), Unavailable> {
         let of_credentials = self.credentials.values().filter_map(|c| c.project_id.as_ref());
-        let of_trusts = self.trusts.values().filter_map(|trust| trust.project_id.as_ref());
+        let of_trusts = self.trusts.values().filter_map(|row| row.trust.project_id.as_ref());
         let of_users = self.users.values().filter_map(|user| user.domain_id.as_ref());
+        let known = of_credentials.chain(of_trusts).chain(of_users).cloned();
         let mut wanted: HashSet<String> =
-            of_credentials.chain(of_trusts).chain(of_users).cloned().collect();
+            known.chain(wanted.projects.iter().map(|id| (*id).into())).collect();
         for _ in 0..=MAX_DEPTH {
             let ids: Vec<&str> = wanted.iter().map(|id| &**id).collect();
             let mut above = HashSet::new();
             for row in database.rows_of(PROJECTS, &ids).await? {
-                let project = KnownProject {
+                let project = ProjectRow {
                     name: row.optional_text(1)?,
                     domain_id: row.optional_text(2)?,
                     parent_id: row.optional_text(3)?,
@@ -196,122 +274,178 @@ impl Rows {
         Ok(())
     }
 
-    fn add_trust(&mut self, row: &Row) -> Result<(), DatabaseError> {
-        let trust = KnownTrust {
-            trustor_id: row.text(1)?,
-            trustee_id: row.text(2)?,
-            project_id: row.optional_text(3)?,
-            is_impersonation: yes(row, 4)?,
-            expires_at: row.optional_integer(5)?,
-            is_special: yes(row, 6)?,
-            role_ids: Vec::new(),
+    fn add_access_token(&mut self, row: &Row) -> Result<(), DatabaseError> {
+        let token = AccessToken {
+            id: row.text(access_token::ID)?,
+            user_id: row.text(access_token::USER_ID)?,
+            project_id: row.text(access_token::PROJECT_ID)?,
+            consumer_id: row.text(access_token::CONSUMER_ID)?,
+            roles: Roles::default(),
         };
-        self.trusts.insert(row.text(0)?, trust);
+        let role_ids = serde_json::from_str(&row.text(access_token::ROLES)?)
+            .map_err(|_| DatabaseError::Answer("a list of ids"))?;
+        self.access_tokens.insert(token.id.clone(), AccessTokenRow { token, role_ids });
         Ok(())
     }
 
+    /// Whom a credential belongs to.
     pub(super) fn owner(&self, credential: &Credential) -> Owner {
         let Credential { user_id, project_id, .. } = credential;
-        let user = self.users.get(user_id);
-        let project = project_id.as_ref().and_then(|id| self.projects.get(id));
-        let user_domain = user.and_then(|user| self.domain(user.domain_id.as_ref()));
-        let project_domain = project.and_then(|project| self.domain(project.domain_id.as_ref()));
+        let project_id = project_id.as_deref();
         Owner {
-            is_enabled: self.is_user_enabled(user_id)
-                && project.is_some_and(|project| project.is_enabled)
-                && project_domain.as_ref().is_some_and(|(_, is_enabled)| *is_enabled),
-            user: User {
-                id: user_id.clone(),
-                name: user.and_then(|user| user.name.clone()),
-                domain: user_domain.map(|(domain, _)| domain),
-            },
-            project: project_id.clone().map(|id| Project {
-                id,
-                name: project.and_then(|project| project.name.clone()),
-                domain: project_domain.map(|(domain, _)| domain),
-            }),
-            roles: self.roles(user_id, project_id.as_ref()),
+            user: self.user(user_id),
+            project: project_id.and_then(|id| self.project(id)),
+            roles: self.roles(&self.actors(user_id), project_id, true),
         }
     }
 
+    /// What a token rests on.
+    pub(super) fn token(&self, request: &IdentityRequest) -> TokenFacts {
+        let IdentityRequest { user: user_id, scope, delegation, federation } = request;
+        let user = self.user(user_id);
+        let mut actors = self.actors(user_id);
+        let mapped = federation.as_ref().map(|Federation { groups, .. }| groups);
+        actors.extend(mapped.into_iter().flatten().map(|id| &**id));
+        let place_id = scope.id().filter(|id| self.projects.contains_key(*id));
+        let mut roles = match scope {
+            IdentityScope::Domain(_) => self.roles(&actors, place_id, false),
+            IdentityScope::Project(_) => self.roles(&actors, place_id, true),
+            IdentityScope::System => self.with_implied(self.on_system(&actors)),
+            IdentityScope::Unscoped => Roles::default(),
+        };
+        if let Some(groups) = mapped {
+            // Keystone adds what is granted on the system, as it is: without what that implies.
+            let own: Vec<&str> =
+                std::iter::once(&**user_id).chain(groups.iter().map(|id| &**id)).collect();
+            let own = self.on_system(&own).into_iter().filter_map(|id| self.roles.get(id).cloned());
+            roles = roles.and(Roles::new(own));
+        }
+        let provider = federation.as_ref().map(|federation| &federation.identity_provider);
+        let is_provider_known = provider.map(|id| self.identity_providers.contains(id));
+        let given = self.given(delegation.as_ref());
+        if user.is_none() {
+            return TokenFacts::of_nobody(given, provider.is_some());
+        }
+        let owner = Owner { user, project: place_id.and_then(|id| self.project(id)), roles };
+        TokenFacts { owner, given, is_provider_known }
+    }
+
+    /// What was delegated.
     pub(super) fn given(&self, delegation: Option<&Delegation>) -> Given {
         match delegation {
-            Some(Delegation::Trust(id)) => {
-                Given::Trust(id.clone(), self.trusts.get(id).map(|trust| self.trust(trust)))
+            None => Given::Nothing,
+            Some(Delegation::AccessToken(id)) => {
+                Given::AccessToken(self.access_tokens.get(id).map(|row| AccessToken {
+                    roles: self.with_implied(row.role_ids.iter().map(|id| &**id).collect()),
+                    ..row.token.clone()
+                }))
             }
-            Some(Delegation::ApplicationCredential(id)) => Given::ApplicationCredential(
-                id.clone(),
-                self.application_credentials.get(id).cloned(),
-            ),
-            _ => Given::Nothing,
+            Some(Delegation::ApplicationCredential(id)) => {
+                Given::ApplicationCredential(self.application_credentials.get(id).cloned())
+            }
+            Some(Delegation::Trust(id)) => {
+                let first = self.trusts.get(id);
+                let parent = |row: &&TrustRow| {
+                    row.trust.parent_id.as_ref().and_then(|id| self.trusts.get(id))
+                };
+                let trusts = std::iter::successors(first, parent).take(MAX_TRUSTS);
+                Given::Trust(trusts.map(|row| self.trust(row)).collect())
+            }
+            Some(_) => Given::Other,
         }
     }
 
-    fn trust(&self, trust: &KnownTrust) -> Trust {
-        let KnownTrust { trustor_id, trustee_id, project_id, role_ids, .. } = trust;
+    fn trust(&self, TrustRow { trust, role_ids }: &TrustRow) -> Trust {
+        let trustee = self.user(&trust.trustee_id);
         Trust {
-            trustor_id: trustor_id.clone(),
-            trustee_id: trustee_id.clone(),
-            project_id: project_id.clone(),
-            is_impersonation: trust.is_impersonation,
-            expires_at: trust.expires_at,
-            is_special: trust.is_special,
-            is_enabled: self.is_user_enabled(trustor_id) && self.is_user_enabled(trustee_id),
+            trustor: self.user(&trust.trustor_id),
+            is_trustee_enabled: trustee.is_some_and(|trustee| trustee.is_enabled()),
             roles: self.with_implied(role_ids.iter().map(|id| &**id).collect()),
-            trustor_roles: self.roles(trustor_id, project_id.as_ref()),
+            trustor_roles: self.roles(
+                &self.actors(&trust.trustor_id),
+                trust.project_id.as_deref(),
+                true,
+            ),
+            ..trust.clone()
         }
     }
 
-    /// Whether a user and its domain are there and enabled.
-    fn is_user_enabled(&self, id: &str) -> bool {
-        self.users.get(id).is_some_and(|user| {
-            let domain = self.domain(user.domain_id.as_ref());
-            user.is_enabled && domain.is_some_and(|(_, is_enabled)| is_enabled)
+    fn user(&self, id: &str) -> Option<KnownUser> {
+        let user = self.users.get(id)?;
+        Some(KnownUser {
+            id: id.into(),
+            name: user.name.clone(),
+            domain: self.domain(user.domain_id.as_deref()),
+            is_enabled: user.is_enabled,
         })
     }
 
-    /// The domain of an id, and whether it is enabled.
-    fn domain(&self, id: Option<&String>) -> Option<(Domain, bool)> {
-        let id = id?;
-        let domain = self.projects.get(id).filter(|project| project.is_domain)?;
-        Some((Domain { id: id.clone(), name: domain.name.clone() }, domain.is_enabled))
+    fn project(&self, id: &str) -> Option<KnownProject> {
+        let project = self.projects.get(id)?;
+        Some(KnownProject {
+            id: id.into(),
+            name: project.name.clone(),
+            domain: self.domain(project.domain_id.as_deref()),
+            is_enabled: project.is_enabled,
+            is_domain: project.is_domain,
+        })
     }
 
-    /// The roles that a user has in a project.
-    fn roles(&self, user_id: &str, project_id: Option<&String>) -> Vec<KnownRole> {
-        let Some(project_id) = project_id else { return Vec::new() };
+    fn domain(&self, id: Option<&str>) -> Option<KnownDomain> {
+        let id = id?;
+        let domain = self.projects.get(id).filter(|project| project.is_domain)?;
+        KnownDomain::new(Some(id.into()), domain.name.clone(), domain.is_enabled)
+    }
+
+    /// A user, and the groups that it is in.
+    fn actors<'a>(&'a self, user_id: &'a str) -> Vec<&'a str> {
+        let groups = self.groups.get(user_id).into_iter().flatten().map(|id| &**id);
+        std::iter::once(user_id).chain(groups).collect()
+    }
+
+    /// The roles that actors have in a project; or in a domain, as far as it is none.
+    fn roles(&self, actors: &[&str], place_id: Option<&str>, is_project: bool) -> Roles {
+        let Some(place_id) = place_id else { return Roles::default() };
         let mut above = Vec::new();
-        let mut here = self.projects.get(project_id);
+        let mut here = self.projects.get(place_id);
         while let Some(parent_id) = here.and_then(|project| project.parent_id.as_ref())
             && above.len() < MAX_DEPTH
         {
             above.push(parent_id);
             here = self.projects.get(parent_id);
         }
-        let groups = self.groups.get(user_id).into_iter().flatten().map(|id| &**id);
-        let grants = std::iter::once(user_id).chain(groups);
-        let grants = grants.filter_map(|actor| self.grants.get(actor)).flatten();
+        let grants = actors.iter().filter_map(|actor| self.grants.get(*actor)).flatten();
         let holds = |grant: &&Grant| {
             if grant.is_inherited {
                 above.contains(&&grant.target_id)
             } else {
-                grant.is_on_project && grant.target_id == *project_id
+                grant.is_on_project == is_project && grant.target_id == *place_id
             }
         };
         self.with_implied(grants.filter(holds).map(|grant| &*grant.role_id).collect())
     }
 
+    /// The ids of the roles that actors have on the system as a whole.
+    fn on_system(&self, actors: &[&str]) -> Vec<&str> {
+        let grants = actors.iter().filter_map(|actor| self.system_grants.get(*actor)).flatten();
+        grants.map(|id| &**id).collect()
+    }
+
     /// Roles, and those that they imply.
-    fn with_implied<'a>(&'a self, mut left: Vec<&'a str>) -> Vec<KnownRole> {
+    fn with_implied<'a>(&'a self, mut left: Vec<&'a str>) -> Roles {
         let mut all: HashSet<&str> = HashSet::new();
         while let Some(id) = left.pop() {
             if all.insert(id) {
                 left.extend(self.implied.get(id).into_iter().flatten().map(|id| &**id));
             }
         }
-        all.into_iter().filter_map(|id| self.roles.get(id).cloned()).collect()
+        Roles::new(all.into_iter().filter_map(|id| self.roles.get(id).cloned()))
     }
 }
 
-/// How far up grants are looked for, as in `statements.rs`.
+fn list<'a>(ids: &HashSet<&'a str>) -> Vec<&'a str> {
+    ids.iter().copied().collect()
+}
+
+/// How far up grants are looked for, as in `statements`.
 const MAX_DEPTH: usize = 16;

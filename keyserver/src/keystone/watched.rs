@@ -1,158 +1,161 @@
-//! The access keys that were asked for lately: whoever asked may hold the answer still.
+//! What was asked for lately: whoever asked may hold the answer still.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::RandomState;
+use std::hash::{Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use voussoir_core::record::{Change, Delegation};
+use voussoir_core::record::Change;
 
-use super::facts::{Facts, Fingerprint};
+use super::facts::Fingerprint;
 use crate::changes::Feed;
-use crate::config::ChangesConfig;
-use crate::metrics::Metrics;
 
-/// Which access keys are checked, and the fingerprint of the facts that the last answer rested on.
+/// Something that is checked.
+pub(crate) trait Target: Clone + Send {
+    /// What it is known by.
+    type Key: Clone + Eq + Hash + Send;
+
+    /// What it is known by.
+    fn key(&self) -> &Self::Key;
+
+    /// What edges are told if it has changed.
+    fn change(&self) -> Change;
+}
+
+/// What is checked, and the fingerprint of the facts that the last answer rested on.
 ///
-/// Found keys and denied ones are kept apart: whoever makes access keys up, and asks for many, drives
-/// none of the good ones out.
-pub(crate) struct Watched {
-    lists: Mutex<Lists>,
-    config: ChangesConfig,
+/// What was found and what was denied are kept apart: whoever makes access keys up, and asks for many,
+/// drives none of the good ones out.
+pub(crate) struct Watched<T: Target> {
+    lists: Mutex<Lists<T>>,
+    most: usize,
+    keep: Duration,
     feed: Arc<Feed>,
-    metrics: Arc<Metrics>,
     /// The random key of the fingerprints.
     hasher: RandomState,
 }
 
-#[derive(Default)]
-struct Lists {
-    found: List,
-    denied: List,
+struct Lists<T: Target> {
+    found: List<T>,
+    denied: List<T>,
     /// Goes up with each note.
     clock: u64,
 }
 
-/// Access keys in the order in which they were last asked for.
-#[derive(Default)]
-struct List {
-    keys: HashMap<Arc<str>, Entry>,
-    order: BTreeMap<u64, Arc<str>>,
+/// Targets in the order in which they were last asked for.
+struct List<T: Target> {
+    entries: HashMap<T::Key, Entry<T>>,
+    order: BTreeMap<u64, T::Key>,
 }
 
 #[derive(Clone)]
-struct Entry {
+struct Entry<T> {
     order: u64,
     noted: Instant,
-    target: Target,
+    target: T,
     fingerprint: Fingerprint,
 }
 
-/// What is to be checked.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) access_key: Arc<str>,
-    /// The id of its credential.
-    pub(super) credential_id: Arc<str>,
-    /// What the credential was made with, as far as is known.
-    pub(super) delegation: Option<Delegation>,
+/// What is to be checked now.
+pub(super) struct Targets<T> {
+    pub(super) all: Vec<T>,
+    /// How many of them were found and denied.
+    pub(super) found: usize,
+    pub(super) denied: usize,
 }
 
-impl Watched {
-    pub(crate) fn new(config: ChangesConfig, feed: Arc<Feed>, metrics: Arc<Metrics>) -> Self {
-        let (lists, hasher) = (Mutex::default(), RandomState::new());
-        Self { lists, config, feed, metrics, hasher }
+impl<T: Target> Watched<T> {
+    /// A list of the last `most` that were found, and as many that were denied, each for as long as
+    /// `keep` after it was last asked for.
+    pub(crate) fn new(most: usize, keep: Duration, feed: Arc<Feed>) -> Self {
+        let lists = Lists { found: List::new(), denied: List::new(), clock: 0 };
+        Self { lists: Mutex::new(lists), most, keep, feed, hasher: RandomState::new() }
     }
 
     /// The fingerprint of facts, comparable with those of the same list only.
-    pub(super) fn fingerprint(&self, facts: &Facts<'_>) -> Fingerprint {
-        facts.fingerprint(&self.hasher)
+    pub(super) fn fingerprint(&self, facts: &impl Hash) -> Fingerprint {
+        Fingerprint::of(facts, &self.hasher)
     }
 
     /// Notes what an answer rests on, before it is given. If the last one rested on something else,
     /// whoever has that is told, for no check will ever see a difference.
-    pub(super) fn note(
-        &self,
-        access_key: &str,
-        credential_id: &str,
-        delegation: Option<Delegation>,
-        fingerprint: Fingerprint,
-        is_denied: bool,
-    ) {
+    pub(super) fn note(&self, target: T, fingerprint: Fingerprint, is_denied: bool) {
+        let change = target.change();
         let mut lists = self.lock();
         lists.clock += 1;
         let Lists { found, denied, clock } = &mut *lists;
-        let before = found.remove(access_key).or_else(|| denied.remove(access_key));
+        let key = target.key();
+        let before = found.remove(key).or_else(|| denied.remove(key));
         let has_changed = before.as_ref().is_some_and(|entry| entry.fingerprint != fingerprint);
-        let target = match before {
-            Some(Entry { target, .. }) => Target { delegation, ..target },
-            None => Target {
-                access_key: access_key.into(),
-                credential_id: credential_id.into(),
-                delegation,
-            },
-        };
         let entry = Entry { order: *clock, noted: Instant::now(), target, fingerprint };
         let list = if is_denied { denied } else { found };
-        list.insert(entry, self.config.recheck_keys);
+        list.insert(entry, self.most);
         drop(lists);
         if has_changed {
-            self.feed.tell(Change::AccessKey(access_key.into()));
+            self.feed.tell(change);
         }
     }
 
     /// What is to be checked now. Whatever was not asked for since long is forgotten.
-    pub(super) fn targets(&self) -> Vec<Target> {
+    pub(super) fn targets(&self) -> Targets<T> {
         let mut lists = self.lock();
         let Lists { found, denied, .. } = &mut *lists;
         for list in [&mut *found, &mut *denied] {
-            list.forget(self.config.recheck_for);
+            list.forget(self.keep);
         }
-        self.metrics.changes.watched(found.keys.len(), denied.keys.len());
-        let entries = found.keys.values().chain(denied.keys.values());
-        entries.map(|entry| entry.target.clone()).collect()
+        let entries = found.entries.values().chain(denied.entries.values());
+        Targets {
+            all: entries.map(|entry| entry.target.clone()).collect(),
+            found: found.entries.len(),
+            denied: denied.entries.len(),
+        }
     }
 
     /// Compares what a check found with what the last answer rested on, and tells of a difference.
-    pub(super) fn found(&self, access_key: &str, fingerprint: Fingerprint) {
+    pub(super) fn found(&self, target: &T, fingerprint: Fingerprint) {
         let mut lists = self.lock();
         let Lists { found, denied, .. } = &mut *lists;
-        let entry = found.keys.get_mut(access_key).or_else(|| denied.keys.get_mut(access_key));
+        let key = target.key();
+        let entry = found.entries.get_mut(key).or_else(|| denied.entries.get_mut(key));
         let Some(entry) = entry.filter(|entry| entry.fingerprint != fingerprint) else { return };
         entry.fingerprint = fingerprint;
         drop(lists);
-        self.feed.tell(Change::AccessKey(access_key.into()));
+        self.feed.tell(target.change());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lists> {
+    fn lock(&self) -> MutexGuard<'_, Lists<T>> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl List {
-    fn remove(&mut self, access_key: &str) -> Option<Entry> {
-        let entry = self.keys.remove(access_key)?;
+impl<T: Target> List<T> {
+    fn new() -> Self {
+        Self { entries: HashMap::new(), order: BTreeMap::new() }
+    }
+
+    fn remove(&mut self, key: &T::Key) -> Option<Entry<T>> {
+        let entry = self.entries.remove(key)?;
         self.order.remove(&entry.order);
         Some(entry)
     }
 
-    fn insert(&mut self, entry: Entry, most: usize) {
-        let access_key = Arc::clone(&entry.target.access_key);
-        self.order.insert(entry.order, Arc::clone(&access_key));
-        self.keys.insert(access_key, entry);
-        while self.keys.len() > most
+    fn insert(&mut self, entry: Entry<T>, most: usize) {
+        let key = entry.target.key().clone();
+        self.order.insert(entry.order, key.clone());
+        self.entries.insert(key, entry);
+        while self.entries.len() > most
             && let Some((_, oldest)) = self.order.pop_first()
         {
-            self.keys.remove(&oldest);
+            self.entries.remove(&oldest);
         }
     }
 
     fn forget(&mut self, after: Duration) {
         while let Some(oldest) = self.order.first_entry()
-            && self.keys.get(oldest.get()).is_none_or(|entry| entry.noted.elapsed() > after)
+            && self.entries.get(oldest.get()).is_none_or(|entry| entry.noted.elapsed() > after)
         {
-            self.keys.remove(&oldest.remove());
+            self.entries.remove(&oldest.remove());
         }
     }
 }
@@ -160,38 +163,52 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keystone::facts::Given;
-    use crate::keystone::identity::Owner;
-    use voussoir_core::record::User;
+    use crate::metrics::Metrics;
 
-    fn watched(recheck_keys: usize) -> Watched {
-        let metrics = Arc::new(Metrics::new());
-        let feed = Arc::new(Feed::new(Duration::from_secs(1), Arc::clone(&metrics)));
-        feed.checked(crate::clock::now(), Duration::ZERO);
-        let config = ChangesConfig { recheck_keys, ..ChangesConfig::default() };
-        Watched::new(config, feed, metrics)
+    /// An access key.
+    #[derive(Clone)]
+    struct Key(String);
+
+    impl Target for Key {
+        type Key = String;
+
+        fn key(&self) -> &String {
+            &self.0
+        }
+
+        fn change(&self) -> Change {
+            Change::AccessKey(self.0.clone())
+        }
     }
 
-    impl Watched {
+    struct World {
+        watched: Watched<Key>,
+        metrics: Arc<Metrics>,
+    }
+
+    impl World {
+        fn new(most: usize) -> Self {
+            let metrics = Arc::new(Metrics::new());
+            let feed = Arc::new(Feed::new(Duration::from_secs(1), Arc::clone(&metrics)));
+            feed.checked(crate::clock::now(), Duration::ZERO);
+            Self { watched: Watched::new(most, Duration::from_hours(1), feed), metrics }
+        }
+
         /// Notes an access key with a blob, or without a credential.
         fn noted(&self, access_key: &str, blob: Option<&str>, is_denied: bool) -> Fingerprint {
-            let owner = Owner {
-                user: User { id: "u".into(), name: None, domain: None },
-                project: None,
-                is_enabled: true,
-                roles: Vec::new(),
-            };
-            let given = Given::Nothing;
-            let facts = blob.map(|blob| Facts { blob, owner: &owner, given: &given });
-            let fingerprint = facts.map_or(Fingerprint::ABSENT, |facts| self.fingerprint(&facts));
-            self.note(access_key, "id", None, fingerprint, is_denied);
+            let of = |blob| self.watched.fingerprint(&blob);
+            let fingerprint = blob.map_or(Fingerprint::ABSENT, of);
+            self.watched.note(Key(access_key.into()), fingerprint, is_denied);
             fingerprint
         }
 
+        fn found(&self, access_key: &str, fingerprint: Fingerprint) {
+            self.watched.found(&Key(access_key.into()), fingerprint);
+        }
+
         fn names(&self) -> Vec<String> {
-            let targets = self.targets();
-            let mut names: Vec<String> =
-                targets.iter().map(|target| target.access_key.to_string()).collect();
+            let targets = self.watched.targets().all;
+            let mut names: Vec<String> = targets.into_iter().map(|Key(key)| key).collect();
             names.sort();
             names
         }
@@ -208,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_difference_is_told_once_whoever_sees_it_first() {
-        let watched = watched(10);
+        let watched = World::new(10);
         let one = watched.noted("A", Some("1"), false);
         watched.noted("A", Some("1"), false);
         watched.found("A", one);
@@ -230,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_latest_are_kept_and_denied_keys_drive_no_good_one_out() {
-        let watched = watched(2);
+        let watched = World::new(2);
         for access_key in ["A", "B", "A", "C"] {
             watched.noted(access_key, Some("1"), false);
         }
@@ -241,13 +258,13 @@ mod tests {
         assert_eq!(watched.names(), ["A", "C", "made-up-98", "made-up-99"]);
         watched.noted("A", None, true);
         assert_eq!(watched.names(), ["A", "C", "made-up-99"]);
-        let lists = watched.lock();
+        let lists = watched.watched.lock();
         assert_eq!((lists.found.order.len(), lists.denied.order.len()), (1, 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_asked_for_any_more_is_forgotten() {
-        let watched = watched(10);
+        let watched = World::new(10);
         watched.noted("A", Some("1"), false);
         watched.noted("B", None, true);
         tokio::time::advance(Duration::from_mins(40)).await;
@@ -256,7 +273,7 @@ mod tests {
         assert_eq!(watched.names(), ["A"]);
         tokio::time::advance(Duration::from_mins(40)).await;
         assert_eq!(watched.names(), [""; 0]);
-        let lists = watched.lock();
-        assert!(lists.found.keys.is_empty() && lists.found.order.is_empty());
+        let lists = watched.watched.lock();
+        assert!(lists.found.entries.is_empty() && lists.found.order.is_empty());
     }
 }

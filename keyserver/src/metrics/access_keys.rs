@@ -41,12 +41,12 @@ struct Source {
     source: &'static str,
 }
 
-/// What a source of access keys said.
+/// What a source said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// It has no key to give.
+    /// It has nothing to give.
     Denied,
-    /// It has a key.
+    /// It has what was asked for.
     Found,
     /// It does not know.
     Unavailable,
@@ -61,7 +61,7 @@ impl Lookup {
         }
     }
 
-    fn label(self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Denied => "denied",
             Self::Found => "found",

@@ -32,6 +32,7 @@ struct PassResult {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Answer {
+    kind: &'static str,
     answer: &'static str,
 }
 
@@ -62,8 +63,8 @@ impl ChangeMetrics {
             metrics.checked.clone(),
         );
         registry.register(
-            "watched_access_keys",
-            "Access keys of Keystone that are checked in each pass, by what was answered",
+            "watched",
+            "What of Keystone's is checked in each pass, by kind and by what was answered",
             metrics.watched.clone(),
         );
         metrics
@@ -83,10 +84,10 @@ impl ChangeMetrics {
         self.checked.set(Duration::from_micros(begun.as_micros()).as_secs_f64());
     }
 
-    pub(crate) fn watched(&self, found: usize, denied: usize) {
+    pub(crate) fn watched(&self, kind: &'static str, found: usize, denied: usize) {
         for (answer, count) in [("found", found), ("denied", denied)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.watched.get_or_create(&Answer { answer }).set(count);
+            self.watched.get_or_create(&Answer { kind, answer }).set(count);
         }
     }
 }

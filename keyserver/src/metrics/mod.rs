@@ -3,6 +3,7 @@
 
 mod access_keys;
 mod changes;
+mod identities;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use access_keys::{AccessKeyMetrics, Lookup};
 pub(crate) use changes::ChangeMetrics;
+pub(crate) use identities::IdentityMetrics;
 
 use crate::clock;
 use crate::key_repository::{Incomplete, Published};
@@ -40,6 +42,8 @@ pub(crate) struct Metrics {
     pub(crate) access_keys: AccessKeyMetrics,
     /// What concerns the feed of changes.
     pub(crate) changes: ChangeMetrics,
+    /// What concerns identities.
+    pub(crate) identities: IdentityMetrics,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -111,6 +115,7 @@ impl Metrics {
             reloads: Family::default(),
             access_keys: AccessKeyMetrics::new(&mut registry),
             changes: ChangeMetrics::new(&mut registry),
+            identities: IdentityMetrics::new(&mut registry),
             registry: Registry::default(),
         };
         registry.register(
@@ -223,7 +228,9 @@ mod tests {
         metrics.access_keys.source_is_up("store", true);
         metrics.changes.told("token_keys");
         metrics.changes.passed(false, Duration::from_millis(3));
-        metrics.changes.watched(1, 2);
+        metrics.changes.watched("identity", 1, 2);
+        metrics.identities.answered("found");
+        metrics.identities.looked_up(Lookup::Denied, Duration::from_millis(1));
         let text = metrics.to_string();
         for line in [
             concat!("voussoir_keyserver_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
@@ -239,7 +246,9 @@ mod tests {
             "voussoir_keyserver_changes_total{kind=\"token_keys\"} 1",
             "voussoir_keyserver_change_passes_total{result=\"failed\"} 1",
             "voussoir_keyserver_change_pass_duration_seconds_count 1",
-            "voussoir_keyserver_watched_access_keys{answer=\"denied\"} 2",
+            "voussoir_keyserver_watched{kind=\"identity\",answer=\"denied\"} 2",
+            "voussoir_keyserver_identities_total{outcome=\"found\"} 1",
+            "voussoir_keyserver_identity_lookup_duration_seconds_count{result=\"denied\"} 1",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

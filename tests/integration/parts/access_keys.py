@@ -17,7 +17,9 @@ SCOPE = {"region": "us-east-1", "service": "s3"}
 class World:
     """A Keystone and a key server on one engine, and what the tests make in them."""
 
-    def __init__(self, engine, keystone, program, directory):
+    def __init__(self, engine, keystone, program, directory, *options):
+        """With more options for the key server."""
+        self.options = options
         self.engine = engine
         self.keystone = keystone
         self.program = program
@@ -45,6 +47,7 @@ class World:
             f"--store-file={files['store-url']}",
             f"--store-key={self.store_key}",
             "--log-level=debug",
+            *self.options,
         )
 
     def keys(self, command, *flags, status=0):

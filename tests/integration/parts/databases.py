@@ -222,6 +222,22 @@ class Postgresql(Server):
             connection.close()
 
 
+@contextlib.contextmanager
+def unavailable(engine):
+    """Keystone's database answers nobody."""
+    if engine.name == "sqlite":
+        # It has no server to be stopped; its file can be in the hands of a writer.
+        path = engine.directory / "keystone.db"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("BEGIN EXCLUSIVE")
+            yield
+            writer.execute("ROLLBACK")
+    else:
+        engine.stop()
+        yield
+        engine.start()
+
+
 def _postgresql(program):
     """Of the newest PostgreSQL that is installed; Debian keeps its programs off PATH."""
     installed = pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{program}")

@@ -41,17 +41,17 @@ key_repository = {directory}/credential-keys/
 class Keystone(Process):
     """Keystone 30 on a port of its own; takes some fifteen seconds to set up."""
 
-    def __init__(self, directory, connection=None):
+    def __init__(self, directory, connection=None, configuration=""):
+        """With more configuration than these tests need everywhere."""
         super().__init__("keystone", directory)
         self.key_repository = directory / "fernet-keys"
         self.credential_keys = directory / "credential-keys"
         self.requests_path = directory / "requests.log"
         for name in ("fernet-keys", "receipt-keys", "credential-keys"):
             (directory / name).mkdir(mode=0o700)
-        configuration = directory / "keystone.conf"
         self.connection = connection or f"sqlite:///{directory}/keystone.db"
         text = CONFIGURATION.format(directory=directory, connection=self.connection)
-        configuration.write_text(text)
+        (directory / "keystone.conf").write_text(text + configuration)
 
         # Each of these spends two seconds on its imports alone, and none needs another.
         with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -98,15 +98,19 @@ class Keystone(Process):
 
     def validate(self, token):
         """What Keystone says about a token."""
+        answer = self.validation(token)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["token"]
+
+    def validation(self, token):
+        """Keystone's answer to a question about a token, whatever it is."""
         # Without the third, Keystone does not know tokens with access rules.
         headers = {
             "x-auth-token": self.admin_token,
             "x-subject-token": token,
             "openstack-identity-access-rules": "1.0",
         }
-        answer = self.client.get("/auth/tokens", headers=headers)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["token"]
+        return self.client.get("/auth/tokens", headers=headers)
 
     def call(self, method, path, json=None, *, token=None, **headers):
         """The API, as the administrator unless another token is given."""
