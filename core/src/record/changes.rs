@@ -55,7 +55,7 @@ pub enum Change {
     All,
     /// An access key: it was made, switched on or off, deleted, or restricted.
     AccessKey(String),
-    /// An application credential, and the access keys that came from it.
+    /// An application credential, and the access keys and tokens that came from it.
     ApplicationCredential(String),
     /// A domain, and all that belongs to it.
     Domain(String),
@@ -65,7 +65,7 @@ pub enum Change {
     Revocation(Box<RevocationEvent>),
     /// The keys that open Keystone's tokens.
     TokenKeys,
-    /// A trust, and the access keys that came from it.
+    /// A trust, and the access keys and tokens that came from it.
     Trust(String),
     /// A user, and its roles.
     User(String),

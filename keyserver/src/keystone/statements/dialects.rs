@@ -3,7 +3,10 @@
 use super::Statements;
 
 /// The common table expressions that lead from `c`, a user, a project or domain and its kind, to
-/// `eff`, the ids of the roles that the user has there; `$more` actors and `$more_roles` beside.
+/// `eff`, the ids of the roles that the user has there; with more actors and more roles beside.
+///
+/// The joins are written in the order in which they are cheap. SQLite keeps to it, since they are
+/// `CROSS JOIN`s: it does not know that `c` is one row, and would begin with all memberships there are.
 macro_rules! effective_roles {
     ($still_verified:literal, $direct:expr, $more_actors:literal, $more_roles:literal) => {
         concat!(
@@ -11,17 +14,17 @@ macro_rules! effective_roles {
             " UNION ALL SELECT p.parent_id, anc.depth + 1 FROM anc JOIN project p ON p.id = anc.id",
             " WHERE p.parent_id IS NOT NULL AND anc.depth < 16),",
             " actor(id) AS (SELECT user_id FROM c",
-            " UNION SELECT g.group_id FROM user_group_membership g JOIN c ON g.user_id = c.user_id",
-            " UNION SELECT e.group_id FROM expiring_user_group_membership e",
-            " JOIN c ON e.user_id = c.user_id JOIN identity_provider i ON i.id = e.idp_id",
-            " WHERE ",
+            " UNION SELECT g.group_id FROM c CROSS JOIN user_group_membership g",
+            " WHERE g.user_id = c.user_id",
+            " UNION SELECT e.group_id FROM c CROSS JOIN expiring_user_group_membership e",
+            " JOIN identity_provider i ON i.id = e.idp_id WHERE e.user_id = c.user_id AND ",
             $still_verified,
             $more_actors,
-            "), eff(role_id) AS (SELECT a.role_id FROM assignment a",
-            " JOIN actor ON actor.id = a.actor_id JOIN anc ON anc.id = a.target_id CROSS JOIN c",
-            " WHERE (NOT a.inherited AND anc.depth = 0 AND ",
+            "), eff(role_id) AS (SELECT a.role_id FROM c CROSS JOIN actor CROSS JOIN assignment a",
+            " CROSS JOIN anc WHERE a.actor_id = actor.id AND anc.id = a.target_id",
+            " AND ((NOT a.inherited AND anc.depth = 0 AND ",
             $direct,
-            ") OR (a.inherited AND anc.depth > 0)",
+            ") OR (a.inherited AND anc.depth > 0))",
             $more_roles,
             " UNION SELECT ir.implied_role_id FROM eff",
             " JOIN implied_role ir ON ir.prior_role_id = eff.role_id)"
@@ -185,9 +188,9 @@ macro_rules! statements {
                     $still_verified,
                     on_place!(),
                     "",
-                    " UNION SELECT s.role_id FROM system_assignment s\
-                     \x20JOIN actor ON actor.id = s.actor_id CROSS JOIN c WHERE c.kind = 'system'\
-                     \x20AND s.type IN ('UserSystem', 'GroupSystem') AND NOT s.inherited"
+                    " UNION SELECT s.role_id FROM c CROSS JOIN actor CROSS JOIN system_assignment s\
+                     \x20WHERE c.kind = 'system' AND s.type IN ('UserSystem', 'GroupSystem')\
+                     \x20AND s.actor_id = actor.id AND NOT s.inherited"
                 ),
                 " SELECT ",
                 user_columns!(),
@@ -215,10 +218,10 @@ macro_rules! statements {
                     ""
                 ),
                 // Keystone adds what is granted on the system, as it is: without what that implies.
-                ", own(role_id) AS (SELECT s.role_id FROM system_assignment s JOIN c",
-                " ON s.actor_id = c.user_id WHERE s.type = 'UserSystem' AND NOT s.inherited",
-                " UNION SELECT s.role_id FROM system_assignment s JOIN mapped ON mapped.id = s.actor_id",
-                " WHERE s.type = 'GroupSystem' AND NOT s.inherited)",
+                ", own(role_id) AS (SELECT s.role_id FROM c CROSS JOIN system_assignment s",
+                " WHERE s.actor_id = c.user_id AND s.type = 'UserSystem' AND NOT s.inherited",
+                " UNION SELECT s.role_id FROM mapped CROSS JOIN system_assignment s",
+                " WHERE s.actor_id = mapped.id AND s.type = 'GroupSystem' AND NOT s.inherited)",
                 " SELECT ",
                 user_columns!(),
                 ", ",
