@@ -10,7 +10,7 @@
 //!           ◀─────────────     │      ◀─ records ─ cache::Cache ──────────────▶ key server
 //!               Effect         │                                     Action
 //!                              ▼                      ▼
-//!               fernet, token, sigv4, identity   record, fetch
+//!          fernet, jws, token, sigv4, identity   record, fetch
 //! ```
 //!
 //! **The contract of all machines: hand in one input, carry out what comes back, then wait.**
@@ -18,7 +18,8 @@
 //! [`feed::ChangeFeed`] are drained until they have no more actions.
 //!
 //! Read [`gate`] first, then [`keys`] and [`cache`], then [`feed`], by which every worker learns what
-//! has changed; [`fernet`], [`token`] and [`sigv4`] are books of their own, and the rest are leaves.
+//! has changed; [`fernet`], [`jws`], [`token`] and [`sigv4`] are books of their own, and the rest
+//! are leaves.
 
 #![no_std]
 
@@ -36,6 +37,7 @@ pub mod gate;
 pub mod head;
 pub mod identities;
 pub mod identity;
+pub mod jws;
 pub mod keys;
 pub mod listener_check;
 mod mac;

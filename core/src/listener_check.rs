@@ -105,7 +105,7 @@ pub fn answer(keyserver: &KeyServer, head: RequestHead<'_>) -> Option<Reply> {
     let path = head.path().and_then(|path| core::str::from_utf8(path).ok())?;
     let (nonce, rest) = path.strip_prefix(PREFIX)?.split_once('/')?;
     let nonce = hex_bytes(nonce.as_bytes())?;
-    let claimed = hex_bytes(rest.split('/').next()?.as_bytes())?;
+    let claimed: [u8; 32] = hex_bytes(rest.split('/').next()?.as_bytes())?;
     if !Secret::new(mac(keyserver, &nonce).into()).matches(&claimed) {
         return None;
     }

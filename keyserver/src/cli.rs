@@ -58,6 +58,10 @@ pub struct Serve {
     #[arg(long, env = "VOUSSOIR_FERNET_KEYS", value_name = "DIRECTORY")]
     pub fernet_keys: Option<PathBuf>,
 
+    /// Keystone's public keys: `[jwt_tokens] jws_public_key_repository`; every file in it is a key
+    #[arg(long, env = "VOUSSOIR_JWS_PUBLIC_KEYS", value_name = "DIRECTORY")]
+    pub jws_public_keys: Option<PathBuf>,
+
     /// URL of Keystone's database, whose EC2 credentials and identities are served; it is only read
     #[arg(
         long,

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use crate::cli::{self, Demo, Serve, StoreFlags};
 use crate::database::{DatabaseUrl, UrlFileError};
+use crate::key_repository::Directories;
 
 /// What a server needs to know. Made from the command line with `TryFrom`.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) listen: SocketAddr,
-    pub(crate) fernet_keys: Option<PathBuf>,
+    pub(crate) token_keys: Directories,
     pub(crate) keystone: Option<KeystoneConfig>,
     pub(crate) store: Option<StoreConfig>,
     pub(crate) bearer_tokens: Option<PathBuf>,
@@ -114,7 +115,8 @@ impl TryFrom<Serve> for Config {
         let keystone = keystone.zip(serve.credential_keys).map(|(url, credential_keys)| {
             KeystoneConfig { url, credential_keys, admin_project: serve.admin_project }
         });
-        if serve.fernet_keys.is_none() && keystone.is_none() && store.is_none() {
+        let token_keys = Directories { fernet: serve.fernet_keys, jws: serve.jws_public_keys };
+        if token_keys.is_empty() && keystone.is_none() && store.is_none() {
             return Err(ConfigError::NothingToServe);
         }
         let authenticated = serve.bearer_tokens.is_some() || serve.client_ca.is_some();
@@ -130,7 +132,7 @@ impl TryFrom<Serve> for Config {
         let tls = serve.tls_certificate.zip(serve.tls_private_key);
         Ok(Self {
             listen: serve.listen,
-            fernet_keys: serve.fernet_keys,
+            token_keys,
             keystone,
             store,
             bearer_tokens: serve.bearer_tokens,
@@ -164,7 +166,7 @@ impl TryFrom<Demo> for Config {
         }
         Ok(Self {
             listen: demo.listen,
-            fernet_keys: Some(demo.fernet_keys()),
+            token_keys: Directories { fernet: Some(demo.fernet_keys()), jws: None },
             keystone: None,
             store: None,
             bearer_tokens: demo.bearer_tokens,
@@ -254,7 +256,7 @@ impl fmt::Display for ConfigError {
             ),
             Self::NothingToServe => f.write_str(
                 "there is nothing to serve: give one or more of --fernet-keys, \
-                     --keystone-database and --store",
+                     --jws-public-keys, --keystone-database and --store",
             ),
             Self::Unauthenticated => f.write_str(
                 "nothing says who may have the keys: give --bearer-tokens, or --client-ca with \
@@ -298,7 +300,8 @@ mod tests {
             "serve --fernet-keys k --bearer-tokens t --listen 0.0.0.0:1",
             "serve --fernet-keys k --tls-certificate c --tls-private-key p --client-ca a",
             "serve --fernet-keys k --allow-unauthenticated",
-            "serve --fernet-keys k --allow-unauthenticated --listen [::1]:1",
+            "serve --jws-public-keys k --allow-unauthenticated",
+            "serve --fernet-keys k --jws-public-keys k --allow-unauthenticated --listen [::1]:1",
         ] {
             assert!(config(flags).is_ok(), "{flags}");
         }
@@ -318,7 +321,7 @@ mod tests {
         assert_eq!(config("serve --bearer-tokens t").err(), Some(ConfigError::NothingToServe));
         let store = "serve --bearer-tokens t --store sqlite:s.db --store-key k";
         let config = config(store).unwrap();
-        assert!(config.fernet_keys.is_none() && config.store.is_some());
+        assert!(config.token_keys.is_empty() && config.store.is_some());
     }
 
     #[test]
@@ -362,6 +365,6 @@ mod tests {
         assert_eq!(timeouts(&serve), timeouts(&demo));
         assert_eq!(serve.limits.connections, Limits::default().connections);
         assert_eq!(demo.limits.idle, Duration::from_secs(90));
-        assert_eq!(demo.fernet_keys, Some(PathBuf::from("d/fernet-keys")));
+        assert_eq!(demo.token_keys.fernet, Some(PathBuf::from("d/fernet-keys")));
     }
 }

@@ -147,7 +147,7 @@ fn mint(key: &Key, issued_at: Duration) -> io::Result<String> {
     fill(&mut iv)?;
     let payload = Payload {
         user_id: Id::uuid(USER),
-        methods: Methods(PASSWORD_AND_TOKEN),
+        methods: Methods::Bits(PASSWORD_AND_TOKEN),
         expires_at,
         audit_ids: AuditIds { own: AuditId(own), chain: Some(AuditId(chain)) },
         scope: Scope::Project(Id::uuid(PROJECT)),

@@ -21,7 +21,7 @@ use crate::config::{ChangesConfig, Config, Limits};
 use crate::connection::Connections;
 use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
-use crate::key_repository;
+use crate::key_repository::{self, Directories};
 use crate::keystone::{Credentials, Identities, Recheck, Revocations, Watched};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
@@ -55,12 +55,15 @@ impl Server {
     /// may come to be later.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let fernet_keys = config.fernet_keys.as_ref().map(|keys| ("fernet", keys));
-        let credential_keys =
-            config.keystone.as_ref().map(|keystone| ("credential", &keystone.credential_keys));
-        for (kind, directory) in fernet_keys.into_iter().chain(credential_keys) {
-            if !directory.is_dir() {
-                return Err(StartError::Configuration(no_repository(kind, directory).into()));
+        let credential_keys = config.keystone.as_ref().map(|keystone| &keystone.credential_keys);
+        for (flag, command, directory) in [
+            ("--fernet-keys", "fernet_setup", config.token_keys.fernet.as_ref()),
+            ("--jws-public-keys", "create_jws_keypair", config.token_keys.jws.as_ref()),
+            ("--credential-keys", "credential_setup", credential_keys),
+        ] {
+            if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+                let why = no_repository(flag, command, directory);
+                return Err(StartError::Configuration(why.into()));
             }
         }
         let tokens = config
@@ -91,7 +94,9 @@ impl Server {
             sources.push(Arc::new(Store { database, keys }));
         }
         if let Some(keystone) = config.keystone {
-            let keys = key_repository::watch(keystone.credential_keys, Arc::clone(&metrics));
+            let fernet = Some(keystone.credential_keys);
+            let directories = Directories { fernet, jws: None };
+            let keys = key_repository::watch(directories, Arc::clone(&metrics));
             let database = Arc::new(Database::open(keystone.url, Purpose::Read));
             let ChangesConfig { recheck_for, recheck_keys, recheck_identities, .. } =
                 config.changes;
@@ -114,9 +119,9 @@ impl Server {
             StartError::Runtime(format!("cannot listen on {}: {why}", config.listen).into())
         })?;
         let address = listener.local_addr().map_err(runtime)?;
-        let mut keys = config
-            .fernet_keys
-            .map(|directory| key_repository::watch(directory, Arc::clone(&metrics)))
+        let mut keys = Some(config.token_keys)
+            .filter(|directories| !directories.is_empty())
+            .map(|directories| key_repository::watch(directories, Arc::clone(&metrics)))
             .transpose()
             .map_err(runtime)?;
         if let Some(keys) = &mut keys
@@ -246,10 +251,10 @@ impl fmt::Display for StartError {
 
 impl Error for StartError {}
 
-fn no_repository(kind: &str, directory: &Path) -> String {
+fn no_repository(flag: &str, command: &str, directory: &Path) -> String {
     format!(
-        "--{kind}-keys {} is no directory that can be read: it must be Keystone's key repository, \
-         which `keystone-manage {kind}_setup` makes",
+        "{flag} {} is no directory that can be read: it must be Keystone's key repository, \
+         for which `keystone-manage {command}` makes keys",
         directory.display()
     )
 }

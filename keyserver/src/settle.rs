@@ -72,7 +72,8 @@ impl<T: Same> Same for Vec<T> {
 
 impl Same for KeySet {
     fn same(&self, other: &Self) -> bool {
-        self.fernet.len() == other.fernet.len()
+        self.jws == other.jws
+            && self.fernet.len() == other.fernet.len()
             && self
                 .fernet
                 .iter()

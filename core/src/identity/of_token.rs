@@ -1,7 +1,6 @@
 //! What a token says by itself.
 
 use alloc::string::ToString as _;
-use alloc::vec::Vec;
 
 use super::{HeaderEdits, IDENTITY_STATUS, joined};
 use crate::config::TokenRules;
@@ -42,8 +41,8 @@ impl HeaderEdits {
     pub fn set_token(&mut self, payload: &Payload, issued_at: u64, rules: &TokenRules) {
         self.set_delegation(&payload.delegation);
         self.set.push(("x-voussoir-token-kind", payload.kind().name().into()));
-        let methods: Vec<_> = rules.methods.of(payload.methods).collect();
-        self.set.push(("x-voussoir-token-methods", methods.join(",")));
+        let methods = rules.methods.of(&payload.methods).join(",");
+        self.set.push(("x-voussoir-token-methods", methods));
         let audit_ids = core::iter::once(&payload.audit_ids.own).chain(&payload.audit_ids.chain);
         self.set.push(("x-voussoir-token-audit-ids", joined(audit_ids)));
         self.set.push(("x-voussoir-token-expires-at", payload.expires_at.time().to_string()));

@@ -8,19 +8,25 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fernet::{Key, KeyRing};
+use crate::jws::{PublicKey, PublicKeys};
 use crate::secret::Secret;
 
 /// Where the key set is served.
 pub const TOKEN_KEYS_PATH: &str = "/v1/token-keys";
 
-/// The most bytes of a key set. 32 keys take about two thousand.
+/// The most bytes of a key set. 32 Fernet keys and 8 public keys take less than four thousand.
 pub const MAX_KEY_SET_BYTES: usize = 16 * 1024;
 
-/// The keys that open Keystone's tokens: the answer to `GET /v1/token-keys`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The keys that open Keystone's tokens: the answer to `GET /v1/token-keys`. There are keys of at least
+/// one kind.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct KeySet {
     /// In the order in which they are tried: the primary key first, the staged one last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fernet: Vec<FernetKey>,
+    /// The public keys of the provider `jws`, in the order of their texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jws: Vec<JwsKey>,
 }
 
 /// One key of Keystone's key repository.
@@ -33,6 +39,13 @@ pub struct FernetKey {
     pub key: Secret,
 }
 
+/// One key of Keystone's repository of public keys.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JwsKey {
+    /// `SubjectPublicKeyInfo` in base64, as it stands in a PEM file.
+    pub spki: String,
+}
+
 /// Why bytes are no key set. None of it shows a byte of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,8 +54,12 @@ pub enum InvalidKeySet {
     DuplicateId(u32),
     /// A key that is not 44 characters of padded base64url.
     Key(u32),
-    /// No key at all, or more than [`crate::fernet::MAX_KEYS`].
+    /// No Fernet key at all, or more than [`crate::fernet::MAX_KEYS`].
     KeyCount,
+    /// A public key that is not on P-256, or not written as Keystone writes it; this is its index.
+    JwsKey(usize),
+    /// No public key at all, or more than [`crate::jws::MAX_KEYS`].
+    JwsKeyCount,
     /// Not JSON of the right shape.
     Json,
     /// More than [`MAX_KEY_SET_BYTES`].
@@ -70,6 +87,19 @@ impl KeySet {
         }
         KeyRing::new(keys).ok_or(InvalidKeySet::KeyCount)
     }
+
+    /// The public keys.
+    pub fn public_keys(&self) -> Result<PublicKeys, InvalidKeySet> {
+        if self.jws.len() > crate::jws::MAX_KEYS {
+            return Err(InvalidKeySet::JwsKeyCount);
+        }
+        let mut keys = Vec::new();
+        for (index, JwsKey { spki }) in self.jws.iter().enumerate() {
+            let key = PublicKey::from_base64(spki.as_bytes());
+            keys.push(key.map_err(|_| InvalidKeySet::JwsKey(index))?);
+        }
+        PublicKeys::new(keys).ok_or(InvalidKeySet::JwsKeyCount)
+    }
 }
 
 impl fmt::Display for InvalidKeySet {
@@ -77,7 +107,11 @@ impl fmt::Display for InvalidKeySet {
         match self {
             Self::DuplicateId(id) => write!(f, "two keys have the id {id}"),
             Self::Key(id) => write!(f, "key {id} is not 44 characters of padded base64url"),
-            Self::KeyCount => write!(f, "a key set has 1 to {} keys", crate::fernet::MAX_KEYS),
+            Self::KeyCount => write!(f, "there are 1 to {} Fernet keys", crate::fernet::MAX_KEYS),
+            Self::JwsKey(index) => {
+                write!(f, "public key {index}: {}", crate::jws::InvalidPublicKey)
+            }
+            Self::JwsKeyCount => write!(f, "there are 1 to {} public keys", crate::jws::MAX_KEYS),
             Self::Json => f.write_str("not the JSON of a key set"),
             Self::TooLong => write!(f, "longer than {MAX_KEY_SET_BYTES} bytes"),
         }
@@ -105,6 +139,7 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString as _;
 
+    const SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqQ4a7iHXifuRlrcRgniiP7IsFjX5AWLB/3KbEMU5G7NhILTkfO/Ne37VmClovHL8kVJmFZYjlkAV5GDvw9OJuQ==";
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 
     fn ring(json: &str) -> Result<usize, InvalidKeySet> {
@@ -125,6 +160,41 @@ mod tests {
         assert_eq!(serde_json::to_string(&keys).unwrap(), json);
     }
 
+    fn public_keys(json: &str) -> Result<usize, InvalidKeySet> {
+        KeySet::from_json(json.as_bytes())?.public_keys().map(|keys| keys.len())
+    }
+
+    fn with_public_keys(count: usize) -> String {
+        let keys = alloc::vec![format!(r#"{{"spki":"{SPKI}"}}"#); count];
+        format!(r#"{{"jws":[{}]}}"#, keys.join(","))
+    }
+
+    #[test]
+    fn there_are_keys_of_either_kind_or_of_both() {
+        let fernet = with_ids([1, 0]);
+        assert_eq!(public_keys(&fernet), Err(InvalidKeySet::JwsKeyCount));
+        let jws = with_public_keys(2);
+        assert_eq!((public_keys(&jws), ring(&jws)), (Ok(2), Err(InvalidKeySet::KeyCount)));
+        let both =
+            format!("{},{}", fernet.strip_suffix('}').unwrap(), jws.strip_prefix('{').unwrap());
+        assert_eq!((public_keys(&both), ring(&both)), (Ok(2), Ok(2)));
+        for json in [fernet, jws, both] {
+            let keys = KeySet::from_json(json.as_bytes()).unwrap();
+            assert_eq!(serde_json::to_string(&keys).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_public_key() {
+        for key in ["", "A", SPKI.strip_suffix('=').unwrap(), &SPKI[4..], &SPKI.replace('M', "N")] {
+            let json = format!(r#"{{"jws":[{{"spki":"{SPKI}"}},{{"spki":"{key}"}}]}}"#);
+            assert_eq!(public_keys(&json), Err(InvalidKeySet::JwsKey(1)), "{key}");
+        }
+        assert_eq!(public_keys(r#"{"jws":[{"spki":7}]}"#), Err(InvalidKeySet::Json));
+        assert_eq!(public_keys(r#"{"jws":[{}]}"#), Err(InvalidKeySet::Json));
+        assert_eq!(public_keys(&with_public_keys(9)), Err(InvalidKeySet::JwsKeyCount));
+    }
+
     #[test]
     fn knows_fields_of_later_servers_as_strangers() {
         assert_eq!(
@@ -136,8 +206,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_key_set() {
         assert_eq!(ring(""), Err(InvalidKeySet::Json));
-        assert_eq!(ring("[]"), Err(InvalidKeySet::Json));
-        assert_eq!(ring("{}"), Err(InvalidKeySet::Json));
+        assert_eq!(ring("[]"), Err(InvalidKeySet::KeyCount));
+        assert_eq!(ring("{}"), Err(InvalidKeySet::KeyCount));
         assert_eq!(ring(r#"{"fernet":[{"id":-1,"key":""}]}"#), Err(InvalidKeySet::Json));
         assert_eq!(ring(r#"{"fernet":[{"id":1,"key":7}]}"#), Err(InvalidKeySet::Json));
         assert_eq!(ring(r#"{"fernet":[{"id":1,"key":"short"}]}"#), Err(InvalidKeySet::Key(1)));

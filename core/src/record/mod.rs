@@ -22,7 +22,7 @@ pub use identity::{
     IdentityRecord, IdentityRequest, IdentityScope, InvalidIdentity, MAX_ACCESS_RULES,
     MAX_IDENTITY_BYTES, MAX_IDENTITY_REQUEST_BYTES, Oauth1, Trust,
 };
-pub use key_set::{FernetKey, InvalidKeySet, KeySet, MAX_KEY_SET_BYTES, TOKEN_KEYS_PATH};
+pub use key_set::{FernetKey, InvalidKeySet, JwsKey, KeySet, MAX_KEY_SET_BYTES, TOKEN_KEYS_PATH};
 pub use party::{Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role, User};
 pub use revocation::{
     InvalidRevocations, MAX_REVOCATION_ID, MAX_REVOCATIONS, MAX_REVOCATIONS_BYTES,

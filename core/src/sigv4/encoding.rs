@@ -76,11 +76,11 @@ pub(super) fn hex_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// 32 bytes from 64 hexadecimal digits in lower case.
-pub(crate) fn hex_bytes(text: &[u8]) -> Option<[u8; 32]> {
+/// Bytes from twice as many hexadecimal digits in lower case.
+pub(crate) fn hex_bytes<const LENGTH: usize>(text: &[u8]) -> Option<[u8; LENGTH]> {
     let (pairs, []) = text.as_chunks::<2>() else { return None };
-    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
-    let mut bytes = [0; 32];
+    let pairs: &[[u8; 2]; LENGTH] = pairs.try_into().ok()?;
+    let mut bytes = [0; LENGTH];
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
         *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
     }
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn reads_and_writes_32_bytes_in_lower_case() {
         let text = "00ff".repeat(16);
-        let bytes = hex_bytes(text.as_bytes()).unwrap();
+        let bytes: [u8; 32] = hex_bytes(text.as_bytes()).unwrap();
         assert_eq!(Hex(&bytes).to_string(), text);
-        assert!(hex_bytes(text.to_uppercase().as_bytes()).is_none());
-        assert!(hex_bytes(&text.as_bytes()[1..]).is_none());
-        assert!(hex_bytes(&text.as_bytes()[2..]).is_none());
+        assert!(hex_bytes::<32>(text.to_uppercase().as_bytes()).is_none());
+        assert!(hex_bytes::<32>(&text.as_bytes()[1..]).is_none());
+        assert!(hex_bytes::<32>(&text.as_bytes()[2..]).is_none());
     }
 }

@@ -5,13 +5,14 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::msgpack::Writer;
-use super::{AuditId, AuditIds, Delegation, Expiry, Federation, Id, Payload, Scope};
+use super::{AuditId, AuditIds, Delegation, Expiry, Federation, Id, Methods, Payload, Scope};
 
 impl Payload {
     /// The bytes that [`Payload::decode`] reads back, in the version of [`Payload::kind`].
     ///
     /// A combination that no version can carry (say, a trust without a project) comes out as bytes
-    /// that `decode` refuses.
+    /// that `decode` refuses. Methods that are names come back as no bits: only a list that is Keystone's
+    /// configuration would tell which.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
@@ -19,7 +20,10 @@ impl Payload {
         writer.array(kind.fields());
         writer.unsigned(kind.version());
         self.user_id.write(&mut writer);
-        writer.unsigned(self.methods.0);
+        writer.unsigned(match self.methods {
+            Methods::Bits(bits) => bits,
+            Methods::Names(_) => 0,
+        });
         match &self.delegation {
             Delegation::None => {
                 self.write_plain_scope(&mut writer);
@@ -136,7 +140,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::token::{Kind, Methods};
+    use crate::token::Kind;
     use alloc::vec;
 
     fn id(n: u8) -> Id {
@@ -146,7 +150,7 @@ mod tests {
     fn payload(scope: Scope, delegation: Delegation) -> Payload {
         Payload {
             user_id: id(1),
-            methods: Methods(2),
+            methods: Methods::Bits(2),
             expires_at: Expiry::from_seconds(1_795_323_361.0).unwrap(),
             audit_ids: AuditIds { own: AuditId([7; 16]), chain: Some(AuditId([8; 16])) },
             scope,

@@ -25,6 +25,13 @@ impl Expiry {
         Ok(Self(UnixTime::from_secs(seconds)))
     }
 
+    /// Whole seconds since 1970. Refused: what is beyond the year 9999.
+    pub fn from_whole_seconds(seconds: u64) -> Result<Self, MalformedPayload> {
+        let time = UnixTime::from_secs(seconds);
+        // A time beyond the last there is becomes the last.
+        if time.as_secs() == seconds { Ok(Self(time)) } else { Err(MalformedPayload) }
+    }
+
     /// The point in time itself.
     #[must_use]
     pub fn time(self) -> UnixTime {
@@ -77,5 +84,8 @@ mod tests {
         }
         assert!(Expiry::from_seconds(0.0).is_ok());
         assert!(Expiry::from_seconds(LAST_SECOND).is_ok());
+        assert!(Expiry::from_whole_seconds(253_402_300_799).is_ok());
+        assert!(Expiry::from_whole_seconds(253_402_300_800).is_err());
+        assert!(Expiry::from_whole_seconds(u64::MAX).is_err());
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::MalformedPayload;
 use super::msgpack::{Reader, Writer};
+use crate::sigv4::hex_bytes;
 
 /// The id of a user, project, domain, group, trust or the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,13 @@ impl Id {
             return Err(MalformedPayload);
         }
         Ok(Self(Form::Text(text.into())))
+    }
+
+    /// An id as Keystone's API writes it: a UUID if it is 32 hexadecimal digits in lower case, any other
+    /// id else.
+    pub fn from_text(text: &str) -> Result<Self, MalformedPayload> {
+        hex_bytes(text.as_bytes())
+            .map_or_else(|| Self::text(text.as_bytes()), |id| Ok(Self::uuid(id)))
     }
 
     /// A pair `[packed?, bytes]`, as Keystone's `convert_or_decode` reads it.
@@ -129,6 +137,18 @@ mod tests {
             b"\x92\xc3\xc4\x10\x16\xec\x4f\x0c\xa3\x2f\x46\x80\xbe\x34\x8d\xc4\xf1\x3e\x80\xe9",
         );
         assert_eq!(id.unwrap().to_string(), "16ec4f0ca32f4680be348dc4f13e80e9");
+    }
+
+    #[test]
+    fn the_text_of_an_id_makes_the_same_id() {
+        for text in
+            ["16ec4f0ca32f4680be348dc4f13e80e9", "default", "16EC4F0CA32F4680BE348DC4F13E80E9"]
+        {
+            assert_eq!(Id::from_text(text).unwrap().to_string(), text);
+        }
+        let uuid = Id::from_text("00000000000000000000000000000007");
+        assert_eq!(uuid, Ok(Id::uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7])));
+        assert!(Id::from_text("").is_err());
     }
 
     #[test]

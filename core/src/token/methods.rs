@@ -1,12 +1,17 @@
-//! The authentication methods of a token: bits whose meaning Keystone's configuration gives.
+//! The authentication methods of a token: names, or bits whose meaning Keystone's configuration gives.
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The methods bitmask of a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Methods(pub u64);
+/// How the user authenticated, in the words of the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// The bitmask of a Fernet token.
+    Bits(u64),
+    /// The names in a JWS token, in its order; at most [`MAX_METHODS`].
+    Names(Vec<String>),
+}
 
 /// The list `[auth] methods` of the Keystone that issues the tokens, in its order: bit *i* of a
 /// bitmask stands for entry *i* (`keystone/auth/plugins/core.py`, `construct_method_map_from_config`).
@@ -20,18 +25,29 @@ impl MethodNames {
         (names.len() <= MAX_METHODS).then_some(Self(names))
     }
 
-    /// The names of a token's methods, last configured first, as Keystone lists them.
+    /// The names of a token's methods: those in the token itself; or those of its bits, last
+    /// configured first, as Keystone lists them.
     ///
     /// A bitmask with a bit beyond the list names nothing at all: that is what Keystone's own
     /// arithmetic comes to (`convert_integer_to_method_list`), and a list that is known to be
     /// incomplete had better not look complete.
-    pub fn of(&self, methods: Methods) -> impl Iterator<Item = &str> {
-        let is_set = move |bit: usize| {
-            u32::try_from(bit).ok().and_then(|bit| methods.0.checked_shr(bit)).unwrap_or(0) & 1 == 1
+    #[must_use]
+    pub fn of<'a>(&'a self, methods: &'a Methods) -> Vec<&'a str> {
+        match methods {
+            Methods::Bits(bits) => self.of_bits(*bits),
+            Methods::Names(names) => names.iter().map(String::as_str).collect(),
+        }
+    }
+
+    fn of_bits(&self, bits: u64) -> Vec<&str> {
+        let is_set = |bit: usize| {
+            u32::try_from(bit).ok().and_then(|bit| bits.checked_shr(bit)).unwrap_or(0) & 1 == 1
         };
-        let is_covered = (self.0.len()..MAX_METHODS).all(|bit| !is_set(bit));
+        if (self.0.len()..MAX_METHODS).any(is_set) {
+            return Vec::new();
+        }
         let names = self.0.iter().enumerate().rev();
-        names.filter(move |(bit, _)| is_covered && is_set(*bit)).map(|(_, name)| name.as_str())
+        names.filter(|(bit, _)| is_set(*bit)).map(|(_, name)| name.as_str()).collect()
     }
 }
 
@@ -52,7 +68,7 @@ const KEYSTONE_30: [&str; 7] = [
     "ec2credential",
 ];
 
-/// The most methods that a bitmask of 64 bits can name.
+/// The most methods of a token: as many as a bitmask of 64 bits can name.
 pub const MAX_METHODS: usize = 64;
 
 #[cfg(test)]
@@ -63,8 +79,8 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    fn named(names: &MethodNames, bits: u64) -> Vec<&str> {
-        names.of(Methods(bits)).collect()
+    fn named(names: &MethodNames, bits: u64) -> Vec<String> {
+        names.of(&Methods::Bits(bits)).into_iter().map(String::from).collect()
     }
 
     #[test]
@@ -73,6 +89,12 @@ mod tests {
         assert_eq!(named(&names, 2), ["password"]);
         assert_eq!(named(&names, 6), ["token", "password"]);
         assert_eq!(named(&names, 32), ["application_credential"]);
+    }
+
+    #[test]
+    fn names_of_the_token_need_no_configuration() {
+        let methods = Methods::Names(vec!["token".into(), "moon".into()]);
+        assert_eq!(MethodNames::default().of(&methods), ["token", "moon"]);
     }
 
     #[test]

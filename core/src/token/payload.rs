@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::msgpack::Reader;
 use super::{Expiry, Id, MalformedPayload, Methods};
 
-/// What a token says. It says it under the HMAC of a key that Keystone and the key's holders share.
+/// What a token says. It says it under the HMAC of a key that Keystone and the key's holders share,
+/// or under Keystone's own signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// Who authenticated. **In a token of a trust this is the trustee**, and whether Keystone would
@@ -161,7 +162,7 @@ impl Payload {
     /// The fields after the version. Their order is Keystone's; it follows no rule.
     fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<Self, MalformedPayload> {
         let user_id = Id::read(reader)?;
-        let methods = Methods(reader.unsigned()?);
+        let methods = Methods::Bits(reader.unsigned()?);
         let (scope, delegation, expires_at, audit_ids);
         match kind {
             Kind::Unscoped => {
@@ -295,6 +296,12 @@ impl AuditIds {
 }
 
 impl AuditId {
+    /// The id that these 22 characters are.
+    pub fn from_text(text: &str) -> Result<Self, MalformedPayload> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| MalformedPayload)?;
+        bytes.try_into().map(Self).map_err(|_| MalformedPayload)
+    }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, MalformedPayload> {
         reader.bytes()?.try_into().map(Self).map_err(|_| MalformedPayload)
     }

@@ -91,7 +91,7 @@ impl World {
             id,
             key: Secret::new(format!("{}A=", letter.repeat(42)).into_bytes()),
         };
-        let keys = KeySet { fernet: vec![key(2, "B"), key(0, "A")] };
+        let keys = KeySet { fernet: vec![key(2, "B"), key(0, "A")], ..KeySet::default() };
         world.keys.send_replace(Published::new(&keys).map(Arc::new));
         world
     }

@@ -15,7 +15,10 @@
 //! `0` after 3 sees a set that never was. Neither is ever served: `read.rs` tells which sets are
 //! complete, two equal readings in a row are asked for, and `watch.rs` keeps the last good set
 //! until then.
+//!
+//! The public keys of signed tokens lie in a directory of another kind, which `public.rs` reads.
 
+mod public;
 mod published;
 mod read;
 #[cfg(test)]
@@ -24,4 +27,4 @@ mod watch;
 
 pub(crate) use published::Published;
 pub(crate) use read::{Incomplete, read};
-pub(crate) use watch::{Repository, watch};
+pub(crate) use watch::{Directories, Repository, watch};

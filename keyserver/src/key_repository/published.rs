@@ -19,8 +19,10 @@ pub(crate) struct Published {
     pub(crate) json: Bytes,
     /// A strong entity tag (RFC 9110, section 8.8.3) in its quotes.
     pub(crate) etag: HeaderValue,
-    /// The ids of the keys, the primary one first.
+    /// The ids of the Fernet keys, the primary one first.
     pub(crate) ids: Vec<u32>,
+    /// How many public keys there are.
+    pub(crate) public_keys: usize,
 }
 
 impl Published {
@@ -28,7 +30,8 @@ impl Published {
     /// if it cannot be written, which does not happen to keys that are text.
     pub(crate) fn new(keys: &KeySet) -> Option<Self> {
         // Room for all of it at once: growing would leave copies of keys behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(32 + 96 * keys.fernet.len()));
+        let mut json =
+            Zeroizing::new(Vec::with_capacity(32 + 96 * keys.fernet.len() + 160 * keys.jws.len()));
         serde_json::to_writer(&mut *json, keys).ok()?;
 
         let mut etag = String::from("\"");
@@ -40,10 +43,11 @@ impl Published {
             json: Bytes::from_owner(json),
             etag: HeaderValue::try_from(etag).ok()?,
             ids: keys.fernet.iter().map(|key| key.id).collect(),
+            public_keys: keys.jws.len(),
         })
     }
 
-    /// The id of the key that makes tokens.
+    /// The id of the key that makes Fernet tokens; 0 where there is none.
     pub(crate) fn primary(&self) -> u32 {
         self.ids.first().copied().unwrap_or_default()
     }
@@ -58,8 +62,8 @@ impl Repository for Published {
 
     fn loaded(&self, metrics: &Metrics) {
         let etag = self.etag.to_str().unwrap_or_default().trim_matches('"');
-        let (primary, ids) = (self.primary(), &self.ids);
-        info!(primary, ?ids, etag, "serving a new set of keys");
+        let Self { ids, public_keys, .. } = self;
+        info!(primary = self.primary(), ?ids, public_keys, etag, "serving a new set of keys");
         metrics.keys_loaded(self);
     }
 
@@ -67,7 +71,7 @@ impl Repository for Published {
         metrics.keys_confirmed();
     }
 
-    fn refused(metrics: &Metrics, why: Incomplete) {
+    fn refused(metrics: &Metrics, why: &Incomplete) {
         metrics.snapshot_refused(why);
     }
 }
@@ -78,13 +82,13 @@ const ETAG_BYTES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use voussoir_core::record::FernetKey;
+    use voussoir_core::record::{FernetKey, JwsKey};
     use voussoir_core::secret::Secret;
 
     fn keys(ids: &[u32]) -> KeySet {
         let key =
             |id: &u32| FernetKey { id: *id, key: Secret::new(format!("{id:0>42}A=").into_bytes()) };
-        KeySet { fernet: ids.iter().map(key).collect() }
+        KeySet { fernet: ids.iter().map(key).collect(), ..KeySet::default() }
     }
 
     #[test]
@@ -100,8 +104,11 @@ mod tests {
     #[test]
     fn the_most_keys_fit_the_space_set_aside() {
         let ids: Vec<u32> = (0..32).map(|n| u32::MAX - n).collect();
-        let json = Published::new(&keys(&ids)).unwrap().json;
-        assert!(json.len() <= 32 + 96 * 32);
-        assert_eq!(KeySet::from_json(&json).unwrap().ring().unwrap().len(), 32);
+        let key = JwsKey { spki: "A".repeat(124) };
+        let keys = KeySet { jws: vec![key; 8], ..keys(&ids) };
+        let json = Published::new(&keys).unwrap().json;
+        assert!(json.len() <= 32 + 96 * 32 + 160 * 8);
+        let read = KeySet::from_json(&json).unwrap();
+        assert_eq!((read.ring().unwrap().len(), read.jws), (32, keys.jws));
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn read(directory: &Path) -> Result<KeySet, Incomplete> {
         }
         keys.push(key);
     }
-    Ok(KeySet { fernet: keys })
+    Ok(KeySet { fernet: keys, ..KeySet::default() })
 }
 
 fn read_key(directory: &Path, id: u32) -> Result<FernetKey, Incomplete> {
@@ -68,43 +68,53 @@ fn key_id(name: &str) -> Option<u32> {
     name.parse().ok().filter(|id: &u32| id.to_string() == name)
 }
 
-fn unreadable(error: &io::Error) -> Incomplete {
+pub(super) fn unreadable(error: &io::Error) -> Incomplete {
     Incomplete::Unreadable(error.kind())
 }
 
 /// Why a reading is no complete set of keys. None of it shows a byte of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Incomplete {
     /// A key file is empty: its writer has not got there yet.
     EmptyKey(u32),
     /// A key file is not 44 characters of padded base64url.
     InvalidKey(u32),
+    /// A file of the repository of public keys, by its name, is no public key on P-256 in PEM.
+    InvalidPublicKey(Box<str>),
     /// No key above 0: nothing that makes tokens.
     NoPrimaryKey,
+    /// No file in the repository of public keys.
+    NoPublicKey,
     /// No key 0: a rotation is half done, or the directory is no key repository.
     NoStagedKey,
     /// One key under two names: a rotation was seen from both sides of a renaming.
     SameKeyTwice(u32, u32),
     /// More than [`MAX_KEYS`] key files.
     TooManyKeys,
+    /// More than [`voussoir_core::jws::MAX_KEYS`] files in the repository of public keys.
+    TooManyPublicKeys,
     /// The directory cannot be listed.
     Unreadable(io::ErrorKind),
     /// A key file cannot be read.
     UnreadableKey(u32, ReadError),
+    /// A file of the repository of public keys, by its name, cannot be read.
+    UnreadablePublicKey(Box<str>, ReadError),
 }
 
 impl Incomplete {
     /// The reason as a label of a metric.
-    pub(crate) fn reason(self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::EmptyKey(_) => "empty_key",
             Self::InvalidKey(_) => "invalid_key",
+            Self::InvalidPublicKey(_) => "invalid_public_key",
             Self::NoPrimaryKey => "no_primary_key",
+            Self::NoPublicKey => "no_public_key",
             Self::NoStagedKey => "no_staged_key",
             Self::SameKeyTwice(..) => "same_key_twice",
-            Self::TooManyKeys => "too_many_keys",
+            Self::TooManyKeys | Self::TooManyPublicKeys => "too_many_keys",
             Self::Unreadable(_) => "unreadable",
-            Self::UnreadableKey(..) => "unreadable_key",
+            Self::UnreadableKey(..) | Self::UnreadablePublicKey(..) => "unreadable_key",
         }
     }
 }
@@ -116,10 +126,23 @@ impl fmt::Display for Incomplete {
             Self::InvalidKey(id) => {
                 write!(f, "the file of key {id} does not hold 44 characters of padded base64url")
             }
+            Self::InvalidPublicKey(name) => {
+                write!(
+                    f,
+                    "the file {name:?} does not hold a public key on P-256 in PEM, and nothing else"
+                )
+            }
+            Self::NoPublicKey => f.write_str("there is no file with a public key"),
             Self::NoPrimaryKey => f.write_str("there is no primary key (a file named 1 or higher)"),
             Self::NoStagedKey => f.write_str("there is no staged key (a file named 0)"),
             Self::SameKeyTwice(one, other) => write!(f, "keys {one} and {other} are the same"),
             Self::TooManyKeys => write!(f, "there are more than {MAX_KEYS} keys"),
+            Self::TooManyPublicKeys => {
+                write!(f, "there are more than {} public keys", voussoir_core::jws::MAX_KEYS)
+            }
+            Self::UnreadablePublicKey(name, error) => {
+                write!(f, "the file {name:?} cannot be read: {error}")
+            }
             Self::Unreadable(kind) => write!(f, "the directory cannot be listed: {kind}"),
             Self::UnreadableKey(id, error) => {
                 write!(f, "the file of key {id} cannot be read: {error}")
@@ -215,6 +238,10 @@ mod tests {
             Incomplete::TooManyKeys,
             Incomplete::Unreadable(io::ErrorKind::NotFound),
             Incomplete::UnreadableKey(1, ReadError::NotRegular),
+            Incomplete::InvalidPublicKey("a".into()),
+            Incomplete::NoPublicKey,
+            Incomplete::TooManyPublicKeys,
+            Incomplete::UnreadablePublicKey("a".into(), ReadError::NotRegular),
         ] {
             let row = format!("| `{}` |", why.reason());
             assert!(documentation.contains(&row), "{row} is not documented");

@@ -32,18 +32,47 @@ pub(crate) trait Repository: Send + Sized + Sync + 'static {
     /// Counts that the directory still holds what is in force.
     fn confirmed(metrics: &Metrics);
 
-    /// Counts that the directory holds no complete set.
-    fn refused(metrics: &Metrics, why: Incomplete);
+    /// Counts that a directory holds no complete set.
+    fn refused(metrics: &Metrics, why: &Incomplete);
 }
 
-/// Starts to watch `directory`. What comes out is empty until a first complete set was read, and
+/// Where keys are: of one kind, or of both, which are one set then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Directories {
+    /// Fernet keys.
+    pub(crate) fernet: Option<PathBuf>,
+    /// Public keys of signed tokens.
+    pub(crate) jws: Option<PathBuf>,
+}
+
+impl Directories {
+    /// Whether there is neither.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fernet.is_none() && self.jws.is_none()
+    }
+
+    /// Reads all of the keys; or tells which directory holds no complete set, and why.
+    fn read(&self) -> Result<KeySet, (&PathBuf, Incomplete)> {
+        let mut keys = KeySet::default();
+        if let Some(directory) = &self.fernet {
+            keys = super::read::read(directory).map_err(|why| (directory, why))?;
+        }
+        if let Some(directory) = &self.jws {
+            keys.jws = super::public::read(directory).map_err(|why| (directory, why))?;
+        }
+        Ok(keys)
+    }
+}
+
+/// Starts to watch these directories. What comes out is empty until a first complete set was read, and
 /// never empty again. The thread ends when nobody listens any more.
 pub(crate) fn watch<T: Repository>(
-    directory: PathBuf,
+    directories: Directories,
     metrics: Arc<Metrics>,
 ) -> io::Result<Receiver<Option<Arc<T>>>> {
     let (published, receiver) = tokio::sync::watch::channel(None);
-    let mut watch = Watch { directory, metrics, published, settle: Settle::new(), complaint: None };
+    let mut watch =
+        Watch { directories, metrics, published, settle: Settle::new(), complaint: None };
     thread::Builder::new().name(T::NAME.replace(' ', "-")).spawn(move || {
         while !watch.published.is_closed() {
             watch.look();
@@ -54,7 +83,7 @@ pub(crate) fn watch<T: Repository>(
 }
 
 struct Watch<T> {
-    directory: PathBuf,
+    directories: Directories,
     metrics: Arc<Metrics>,
     published: Sender<Option<Arc<T>>>,
     settle: Settle<KeySet>,
@@ -64,15 +93,16 @@ struct Watch<T> {
 
 impl<T: Repository> Watch<T> {
     fn look(&mut self) {
-        let keys = match super::read::read(&self.directory) {
+        let keys = match self.directories.read() {
             Ok(keys) => keys,
-            Err(why) => {
+            Err((directory, why)) => {
                 self.settle.failed();
-                T::refused(&self.metrics, why);
-                if self.complaint.replace(why) != Some(why) {
-                    let directory = self.directory.display();
+                T::refused(&self.metrics, &why);
+                if self.complaint.as_ref() != Some(&why) {
+                    let directory = directory.display();
                     let name = T::NAME;
                     warn!(%directory, "the {name} holds no complete set of keys: {why}");
+                    self.complaint = Some(why);
                 }
                 return;
             }

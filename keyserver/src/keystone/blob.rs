@@ -81,7 +81,7 @@ impl Repository for CredentialKeys {
         metrics.access_keys.credential_keys_confirmed();
     }
 
-    fn refused(metrics: &Metrics, why: Incomplete) {
+    fn refused(metrics: &Metrics, why: &Incomplete) {
         metrics.access_keys.credential_keys_refused(why);
     }
 }
@@ -112,7 +112,11 @@ mod tests {
 
     fn keys(texts: &[&str]) -> CredentialKeys {
         let key = |(id, text): (u32, &&str)| FernetKey { id, key: Secret::new((**text).into()) };
-        CredentialKeys::from_keys(&KeySet { fernet: (0..).zip(texts).map(key).collect() }).unwrap()
+        CredentialKeys::from_keys(&KeySet {
+            fernet: (0..).zip(texts).map(key).collect(),
+            ..KeySet::default()
+        })
+        .unwrap()
     }
 
     fn sealed(key: &Key, payload: &str) -> String {

@@ -138,7 +138,7 @@ impl AccessKeyMetrics {
         self.credential_keys_confirmed.set(clock::since_1970().as_secs_f64());
     }
 
-    pub(crate) fn credential_keys_refused(&self, why: Incomplete) {
+    pub(crate) fn credential_keys_refused(&self, why: &Incomplete) {
         self.refused_snapshots.get_or_create(&Reason { reason: why.reason() }).inc();
     }
 }

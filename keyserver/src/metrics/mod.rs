@@ -183,7 +183,8 @@ impl Metrics {
     }
 
     pub(crate) fn keys_loaded(&self, published: &Published) {
-        self.keys.set(i64::try_from(published.ids.len()).unwrap_or(i64::MAX));
+        self.keys
+            .set(i64::try_from(published.ids.len() + published.public_keys).unwrap_or(i64::MAX));
         self.primary_key_id.set(published.primary().into());
         self.key_set_loads.inc();
         self.key_set_loaded.set(clock::since_1970().as_secs_f64());
@@ -194,7 +195,7 @@ impl Metrics {
         self.key_set_confirmed.set(clock::since_1970().as_secs_f64());
     }
 
-    pub(crate) fn snapshot_refused(&self, why: Incomplete) {
+    pub(crate) fn snapshot_refused(&self, why: &Incomplete) {
         self.refused_snapshots.get_or_create(&Reason { reason: why.reason() }).inc();
     }
 
@@ -221,7 +222,7 @@ mod tests {
         metrics.request("/v1/token-keys", 304, Duration::from_micros(30));
         metrics.connection_opened();
         metrics.connection_ended(ConnectionEnd::Timeout);
-        metrics.snapshot_refused(Incomplete::NoStagedKey);
+        metrics.snapshot_refused(&Incomplete::NoStagedKey);
         metrics.reloaded("tls", false);
         metrics.access_keys.answered("derived");
         metrics.access_keys.looked_up("store", Lookup::Found, Duration::from_millis(1));

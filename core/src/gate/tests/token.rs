@@ -41,7 +41,7 @@ pub(super) fn keys(generation: u64, seeds: &[u8]) -> Keys {
 pub(super) fn payload() -> Payload {
     Payload {
         user_id: Id::uuid([0xaa; 16]),
-        methods: Methods(6),
+        methods: Methods::Bits(6),
         expires_at: Expiry::from_seconds(1_800_000_001.0).unwrap(),
         audit_ids: AuditIds { own: AuditId([1; 16]), chain: Some(AuditId([2; 16])) },
         scope: Scope::Project(Id::uuid([0xbb; 16])),

@@ -32,7 +32,7 @@ impl Single {
     /// The body is all there: passes on the last byte, if the hash is right.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BodyError> {
         let computed = core::mem::take(&mut self.hash).finalize();
-        if !bool::from(computed.ct_eq(&self.claimed)) {
+        if !bool::from(computed.as_slice().ct_eq(&self.claimed)) {
             let (claimed, computed) = (Hex(&self.claimed), Hex(&computed));
             return Err(BodyError::ContentHash {
                 claimed: claimed.to_string(),

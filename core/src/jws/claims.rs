@@ -1,0 +1,150 @@
+//! The claims of a token, which say what the payload of a Fernet token says.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+
+use super::Opened;
+use crate::token::{
+    AuditId, AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MAX_METHODS,
+    MalformedPayload, Methods, Payload, Scope,
+};
+
+/// The claims by their names. One that is not known could be a restriction: such a token is refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claims {
+    sub: String,
+    iat: u64,
+    exp: u64,
+    openstack_methods: Vec<String>,
+    openstack_audit_ids: Vec<String>,
+    openstack_system: Option<String>,
+    openstack_domain_id: Option<String>,
+    openstack_project_id: Option<String>,
+    openstack_trust_id: Option<String>,
+    openstack_group_ids: Option<Vec<Group>>,
+    openstack_idp_id: Option<String>,
+    openstack_protocol_id: Option<String>,
+    openstack_access_token_id: Option<String>,
+    openstack_app_cred_id: Option<String>,
+    openstack_thumbprint: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    id: String,
+}
+
+impl Claims {
+    pub(super) fn from_json(json: &[u8]) -> Result<Self, MalformedPayload> {
+        serde_json::from_slice(json).map_err(|_| MalformedPayload)
+    }
+
+    pub(super) fn open(self) -> Result<Opened, MalformedPayload> {
+        let scope = self.scope()?;
+        let payload = Payload {
+            user_id: Id::from_text(&self.sub)?,
+            methods: self.methods()?,
+            expires_at: Expiry::from_whole_seconds(self.exp)?,
+            audit_ids: self.audit_ids()?,
+            delegation: self.delegation(&scope)?,
+            scope,
+        };
+        // As the end of a token, its beginning is a time that can be written down.
+        let issued_at = Expiry::from_whole_seconds(self.iat)?.time().as_secs();
+        Ok(Opened { issued_at, payload })
+    }
+
+    /// Keystone gives a token one scope at most.
+    fn scope(&self) -> Result<Scope, MalformedPayload> {
+        let project = self.openstack_project_id.as_deref();
+        let domain = self.openstack_domain_id.as_deref();
+        match (project, domain, self.openstack_system.as_deref()) {
+            (None, None, None) => Ok(Scope::Unscoped),
+            (Some(id), None, None) => Id::from_text(id).map(Scope::Project),
+            (None, Some(id), None) => Id::from_text(id).map(Scope::Domain),
+            (None, None, Some("all")) => Ok(Scope::System),
+            _ => Err(MalformedPayload),
+        }
+    }
+
+    /// In Keystone's order, by which it chooses the version of a Fernet token: access token, trust,
+    /// federation, application credential, client certificate.
+    ///
+    /// A Fernet token has one of them and loses the others. Here they could be there side by side, and
+    /// what restricts a token must not get lost: next to an access token or a trust, federation may.
+    fn delegation(&self, scope: &Scope) -> Result<Delegation, MalformedPayload> {
+        let federation = self.federation()?;
+        let access_token = self.openstack_access_token_id.as_deref();
+        let trust = self.openstack_trust_id.as_deref();
+        let application_credential = self.openstack_app_cred_id.as_deref();
+        let thumbprint = self.openstack_thumbprint.as_deref();
+        let of_a_project = |delegation| match scope {
+            Scope::Project(_) => Ok(delegation),
+            Scope::Unscoped | Scope::Domain(_) | Scope::System => Err(MalformedPayload),
+        };
+        let not_of_the_system = |delegation| match scope {
+            Scope::System => Err(MalformedPayload),
+            Scope::Unscoped | Scope::Domain(_) | Scope::Project(_) => Ok(delegation),
+        };
+        match (access_token, trust, application_credential, thumbprint, federation) {
+            (None, None, None, None, None) => Ok(Delegation::None),
+            (Some(id), None, None, None, _) => {
+                of_a_project(Delegation::Oauth1 { access_token_id: Id::from_text(id)? })
+            }
+            (None, Some(id), None, None, _) => {
+                of_a_project(Delegation::Trust { trust_id: Id::from_text(id)? })
+            }
+            (None, None, None, None, Some(federation)) => {
+                not_of_the_system(Delegation::Federation(federation))
+            }
+            (None, None, Some(id), None, None) => {
+                let application_credential_id = Id::from_text(id)?;
+                of_a_project(Delegation::ApplicationCredential { application_credential_id })
+            }
+            (None, None, None, Some(thumbprint), None) => {
+                // As for an id: it may end up in a header.
+                Id::text(thumbprint.as_bytes())?;
+                not_of_the_system(Delegation::Oauth2Credential { thumbprint: thumbprint.into() })
+            }
+            _ => Err(MalformedPayload),
+        }
+    }
+
+    fn federation(&self) -> Result<Option<Federation>, MalformedPayload> {
+        let provider = self.openstack_idp_id.as_deref();
+        match (&self.openstack_group_ids, provider, self.openstack_protocol_id.as_deref()) {
+            (None, None, None) => Ok(None),
+            (Some(groups), Some(provider), Some(protocol)) if groups.len() <= MAX_GROUPS => {
+                let group_ids = groups.iter().map(|Group { id }| Id::from_text(id));
+                Ok(Some(Federation {
+                    group_ids: group_ids.collect::<Result<_, _>>()?,
+                    identity_provider_id: Id::from_text(provider)?,
+                    protocol_id: Id::from_text(protocol)?,
+                }))
+            }
+            _ => Err(MalformedPayload),
+        }
+    }
+
+    fn methods(&self) -> Result<Methods, MalformedPayload> {
+        let is_name = |name: &String| Id::text(name.as_bytes()).is_ok() && !name.contains(',');
+        let names = &self.openstack_methods;
+        if names.len() > MAX_METHODS || !names.iter().all(is_name) {
+            return Err(MalformedPayload);
+        }
+        Ok(Methods::Names(names.clone()))
+    }
+
+    fn audit_ids(&self) -> Result<AuditIds, MalformedPayload> {
+        let (own, chain) = match self.openstack_audit_ids.as_slice() {
+            [own] => (own, None),
+            [own, chain] => (own, Some(AuditId::from_text(chain)?)),
+            _ => return Err(MalformedPayload),
+        };
+        Ok(AuditIds { own: AuditId::from_text(own)?, chain })
+    }
+}
