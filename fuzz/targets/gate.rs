@@ -81,7 +81,7 @@ fuzz_target!(|request: Request<'_>| {
         let effect = match step {
             Step::Keys { right, generation } => {
                 let ring = KeyRing::new([(1, key(if right { 1 } else { 2 }))]).expect("a ring");
-                gate.handle(now, Input::Keys(Rc::new(Keys { ring, generation })))
+                gate.handle(now, Input::Keys(Rc::new(Keys { keys: ring.into(), generation })))
             }
             Step::Unknown => {
                 let cause = Unknown::KeysUnavailable;

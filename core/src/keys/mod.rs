@@ -14,6 +14,7 @@
 mod entry;
 mod outcome;
 mod store;
+mod token_keys;
 mod waiting;
 #[cfg(test)]
 mod world;
@@ -24,8 +25,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use store::KeyStore;
+pub use token_keys::TokenKeys;
 
-use crate::fernet::KeyRing;
 use crate::fetch::{Answer, FetchFailure};
 use crate::refusal::Unknown;
 pub use crate::shared::Written;
@@ -34,7 +35,7 @@ pub use crate::shared::Written;
 #[derive(Debug)]
 pub struct Keys {
     /// The keys themselves.
-    pub ring: KeyRing,
+    pub keys: TokenKeys,
     /// Which set of keys this is: a later one has a higher number. It counts within one worker.
     pub generation: u64,
 }

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString as _};
 
-use crate::fernet::KeyRing;
+use super::TokenKeys;
 use crate::fetch::{Answer, FetchFailure};
 use crate::record::KeySet;
 
@@ -16,7 +16,7 @@ pub(super) enum Outcome {
 
 /// A key set that was just fetched.
 pub(super) struct Fetched {
-    pub(super) ring: KeyRing,
+    pub(super) keys: TokenKeys,
     pub(super) etag: Option<String>,
 }
 
@@ -25,9 +25,9 @@ impl Outcome {
     pub(super) fn of(answer: Answer<'_>, has_keys: bool) -> Result<Self, FetchFailure> {
         match answer.status()? {
             200 => {
-                let keys = KeySet::from_json(answer.body).map_err(FetchFailure::KeySet)?;
-                let ring = keys.ring().map_err(FetchFailure::KeySet)?;
-                Ok(Self::Updated(Fetched { ring, etag: answer.etag.and_then(etag) }))
+                let set = KeySet::from_json(answer.body).map_err(FetchFailure::KeySet)?;
+                let keys = TokenKeys::read(&set).map_err(FetchFailure::KeySet)?;
+                Ok(Self::Updated(Fetched { keys, etag: answer.etag.and_then(etag) }))
             }
             304 if has_keys => Ok(Self::Unchanged),
             304 => Err(FetchFailure::NothingToKeep),

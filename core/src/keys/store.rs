@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::entry::KeySetEntry;
 use super::outcome::{Fetched, Outcome};
 use super::waiting::{Waiter, Waiting};
-use super::{Action, Event, Keys, Report, Slot, Want, Written};
+use super::{Action, Event, Keys, Report, Slot, TokenKeys, Want, Written};
 use crate::config::{Config, Freshness};
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause};
 use crate::record::KeySet;
@@ -41,7 +41,7 @@ pub struct KeyStore {
 struct Held {
     keys: Rc<Keys>,
     etag: Option<String>,
-    /// The answer that the ring was made of, to be shared.
+    /// The answer that the keys were made of, to be shared.
     json: Zeroizing<Vec<u8>>,
     /// When the fetch that last confirmed it began.
     confirmed_at: UnixTime,
@@ -155,7 +155,7 @@ impl KeyStore {
     /// How many keys are held.
     #[must_use]
     pub fn key_count(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| held.keys.ring.len())
+        self.held.as_ref().map_or(0, |held| held.keys.keys.count())
     }
 
     /// Lets go of what has become too old, and mends what a clock that goes back would break.
@@ -228,10 +228,10 @@ impl KeyStore {
         if !is_usable || !is_later {
             return;
         }
-        let Ok(ring) = KeySet::from_json(&entry.json).and_then(|keys| keys.ring()) else {
+        let Ok(keys) = KeySet::from_json(&entry.json).and_then(|set| TokenKeys::read(&set)) else {
             return;
         };
-        self.hold(Fetched { ring, etag: entry.etag }, entry.json, entry.confirmed_at);
+        self.hold(Fetched { keys, etag: entry.etag }, entry.json, entry.confirmed_at);
     }
 
     fn on_lease(&mut self, now: UnixTime, value: Option<&[u8]>, version: u32) {
@@ -286,10 +286,8 @@ impl KeyStore {
             }
             Ok(Outcome::Updated(fetched)) => {
                 let json = Zeroizing::new(body.unwrap_or_default().to_vec());
-                let report = Report::Updated {
-                    keys: fetched.ring.len(),
-                    primary: fetched.ring.iter().next().map(|(id, _)| id),
-                };
+                let report =
+                    Report::Updated { keys: fetched.keys.count(), primary: fetched.keys.primary() };
                 self.hold(fetched, json, began);
                 self.actions.push_back(Action::Report(report));
                 self.on_success(now);
@@ -351,7 +349,7 @@ impl KeyStore {
     fn hold(&mut self, fetched: Fetched, json: Zeroizing<Vec<u8>>, confirmed_at: UnixTime) {
         let is_same = self.held.as_ref().is_some_and(|held| held.json == json);
         if !is_same {
-            let keys = Rc::new(Keys { ring: fetched.ring, generation: self.next_generation });
+            let keys = Rc::new(Keys { keys: fetched.keys, generation: self.next_generation });
             self.next_generation = self.next_generation.saturating_add(1);
             let etag = fetched.etag;
             let refresh_at = confirmed_at;

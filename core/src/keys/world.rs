@@ -108,7 +108,7 @@ impl World {
 
     fn end(&mut self, request: u32, answer: Want) {
         let outcome = match answer {
-            Want::Ready(keys) => Outcome::Keys(keys.ring.iter().next().unwrap().0),
+            Want::Ready(keys) => Outcome::Keys(keys.keys.primary().unwrap()),
             Want::Refused { cause, .. } => Outcome::Refused(cause),
             Want::Parked => panic!("a request was resumed to be parked"),
         };

@@ -16,6 +16,7 @@ use crate::fernet::{Key, KeyRing};
 use crate::gate::{Budget, Effect, Gate, Input, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
+use crate::jws::{PublicKey, PublicKeys};
 use crate::keys::Keys;
 use crate::refusal::{Rejection, Reply, Unknown};
 use crate::time::UnixTime;
@@ -35,7 +36,7 @@ pub(super) fn key(n: u8) -> Key {
 
 pub(super) fn keys(generation: u64, seeds: &[u8]) -> Keys {
     let ring = KeyRing::new((0..).zip(seeds.iter().map(|n| key(*n)))).unwrap();
-    Keys { ring, generation }
+    Keys { keys: ring.into(), generation }
 }
 
 pub(super) fn payload() -> Payload {
@@ -428,4 +429,43 @@ fn inputs_out_of_order_are_a_failing_host() {
     let (reply, _) = refused(gate.handle(now(), Input::Keys(keys(1, &[1]).into())));
     assert_eq!(reply.status, 503);
     assert!(!gate.is_open());
+}
+
+#[test]
+fn a_signed_token_says_what_a_fernet_token_does() {
+    let json = include_str!("../../../../tests/vectors/keystone-30-jws.json");
+    let vectors: Value = serde_json::from_str(json).unwrap();
+    let public = |nth: usize| {
+        PublicKey::from_pem(vectors["keys"][nth].as_str().unwrap().as_bytes()).unwrap()
+    };
+    let jws = |generation: u64, keys: Vec<PublicKey>| {
+        Input::Keys(Keys { keys: PublicKeys::new(keys).unwrap().into(), generation }.into())
+    };
+    let is_for_a_project = |vector: &&Value| vector["kind"] == "project";
+    let vector = vectors["positive"].as_array().unwrap().iter().find(is_for_a_project).unwrap();
+    let token = vector["token"].as_str().unwrap();
+    let begun = || {
+        let mut gate = gate(&json!({}));
+        let headers: [(&[u8], &[u8]); 1] = [(b"x-auth-token", token.as_bytes())];
+        let head = RequestHead::new(&headers);
+        let effect = gate.handle(now(), Input::Head { head, is_end: true });
+        assert_eq!(effect, Effect::NeedKeys { newer_than: None });
+        gate
+    };
+    let (edits, verdict) = forwarded(begun().handle(now(), jws(1, vec![public(0), public(1)])));
+    assert_eq!(verdict, Verdict::Allowed);
+    let set = set(&edits);
+    assert!(set.contains(&("x-user-id", vector["user_id"].as_str().unwrap())));
+    assert!(set.contains(&("x-voussoir-token-methods", "password")));
+
+    // Keys of the other kind open nothing, and newer ones may.
+    let mut gate_of_fernet = begun();
+    let effect = gate_of_fernet.handle(now(), Input::Keys(keys(1, &[1]).into()));
+    assert_eq!(effect, Effect::NeedKeys { newer_than: Some(1) });
+    forwarded(gate_of_fernet.handle(now(), jws(2, vec![public(0), public(1)])));
+    let mut gate = gate(&json!({}));
+    let half = &token[..token.len() - 20];
+    let headers: [(&[u8], &[u8]); 1] = [(b"x-auth-token", half.as_bytes())];
+    let effect = gate.handle(now(), Input::Head { head: RequestHead::new(&headers), is_end: true });
+    assert_eq!(rejection(effect), Rejection::TokenMalformed);
 }

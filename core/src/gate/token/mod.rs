@@ -11,18 +11,19 @@
 //! Without records (`token.identity: payload`) the end is after the keys, and only the user's token is
 //! looked at.
 
-mod genuine;
+mod sealed;
 mod text;
+mod verified;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use self::genuine::{Genuine, Verified};
+use self::sealed::{Opened, Sealed, Unopened};
+use self::verified::Verified;
 use super::{Effect, Gate, State, Verdict};
 use crate::config::{Config, Missing, TokenRules};
-use crate::fernet::{Envelope, OpenError};
 use crate::head::RequestHead;
 use crate::identities::{Identity, question};
 use crate::identity::HeaderEdits;
@@ -36,7 +37,7 @@ use crate::time::UnixTime;
 /// A token on its way to the key that opens it.
 #[derive(Debug)]
 pub(super) struct AwaitKeys {
-    envelope: Envelope,
+    sealed: Sealed,
     /// The generation of keys that did not open it, after which newer ones were asked for.
     tried: Option<u64>,
     tokens: Tokens,
@@ -45,7 +46,7 @@ pub(super) struct AwaitKeys {
 /// A genuine token, of which Keystone has to be heard.
 #[derive(Debug)]
 pub(super) struct AwaitIdentity {
-    token: Genuine,
+    token: Opened,
     tokens: Tokens,
 }
 
@@ -60,7 +61,7 @@ pub(super) struct AwaitRevocations {
 #[derive(Debug)]
 struct Tokens {
     /// The user's, while the service's is being looked at, or why it is none.
-    user: Option<Result<Envelope, Rejection>>,
+    user: Option<Result<Sealed, Rejection>>,
     /// The service's, once it was looked at: whether it is good.
     service: Option<Result<Verified, Rejection>>,
     asked: Asked,
@@ -82,7 +83,7 @@ impl Gate {
         let user = text::of_user(head, rules);
         if rules.records.is_none() {
             return match user {
-                Ok(envelope) => self.need_keys(envelope, None, Tokens::none()),
+                Ok(sealed) => self.need_keys(sealed, None, Tokens::none()),
                 Err(rejection) => self.reject_token(rejection),
             };
         }
@@ -107,27 +108,27 @@ impl Gate {
     }
 
     pub(super) fn on_keys(&mut self, now: UnixTime, waiting: AwaitKeys, keys: &Keys) -> Effect {
-        let AwaitKeys { envelope, tried, tokens } = waiting;
+        let AwaitKeys { sealed, tried, tokens } = waiting;
         // The same keys again: there are no newer ones.
         if tried == Some(keys.generation) {
             return self.refuse_token(tokens, Rejection::TokenNotAuthentic);
         }
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.token else { return self.fail() };
-        match envelope.open(&keys.ring) {
-            Ok(opened) => match Genuine::read(now, &opened, rules, tokens.window(rules)) {
-                Ok(token) => self.genuine(token, tokens, rules),
+        match sealed.open(&keys.keys) {
+            Ok(token) => match token.check(now, rules, tokens.window(rules)) {
+                Ok(()) => self.genuine(token, tokens, rules),
                 Err(rejection) => self.refuse_token(tokens, rejection),
             },
-            Err(OpenError::NoKey(envelope)) if tried.is_none() => {
-                self.need_keys(envelope, Some(keys.generation), tokens)
+            Err(Unopened::NoKey(sealed)) if tried.is_none() => {
+                self.need_keys(sealed, Some(keys.generation), tokens)
             }
-            Err(OpenError::NoKey(_)) => self.refuse_token(tokens, Rejection::TokenNotAuthentic),
-            Err(OpenError::Padding) => self.refuse_token(tokens, Rejection::TokenMalformed),
+            Err(Unopened::NoKey(_)) => self.refuse_token(tokens, Rejection::TokenNotAuthentic),
+            Err(Unopened::Never(rejection)) => self.refuse_token(tokens, rejection),
         }
     }
 
-    fn genuine(&mut self, token: Genuine, tokens: Tokens, rules: &TokenRules) -> Effect {
+    fn genuine(&mut self, token: Opened, tokens: Tokens, rules: &TokenRules) -> Effect {
         if rules.records.is_none() {
             let mut edits = HeaderEdits::default();
             edits.set_identity(&token.payload, token.issued_at, rules);
@@ -185,7 +186,7 @@ impl Gate {
     /// The service's token was looked at, or there is none.
     fn look_at_user(&mut self, mut tokens: Tokens) -> Effect {
         match tokens.user.take() {
-            Some(Ok(envelope)) => self.need_keys(envelope, None, tokens),
+            Some(Ok(sealed)) => self.need_keys(sealed, None, tokens),
             Some(Err(rejection)) => self.finish(tokens.service, Err(rejection)),
             None => self.fail(),
         }
@@ -250,8 +251,8 @@ impl Gate {
         self.forward(edits, Verdict::Allowed)
     }
 
-    fn need_keys(&mut self, envelope: Envelope, tried: Option<u64>, tokens: Tokens) -> Effect {
-        self.state = State::AwaitKeys(Box::new(AwaitKeys { envelope, tried, tokens }));
+    fn need_keys(&mut self, sealed: Sealed, tried: Option<u64>, tokens: Tokens) -> Effect {
+        self.state = State::AwaitKeys(Box::new(AwaitKeys { sealed, tried, tokens }));
         Effect::NeedKeys { newer_than: tried }
     }
 

@@ -1,37 +1,28 @@
 //! Where tokens stand in a request.
 
+use super::sealed::Sealed;
 use crate::config::TokenRules;
-use crate::fernet::{Envelope, MalformedEnvelope};
 use crate::head::RequestHead;
 use crate::identity::{SERVICE_TOKEN, TOKENS};
 use crate::refusal::Rejection;
 
 /// The token of the user.
-pub(super) fn of_user(head: RequestHead<'_>, rules: &TokenRules) -> Result<Envelope, Rejection> {
-    token(head).and_then(|text| envelope(text, rules))
+pub(super) fn of_user(head: RequestHead<'_>, rules: &TokenRules) -> Result<Sealed, Rejection> {
+    token(head).and_then(|text| Sealed::from_text(text, rules.max_length))
 }
 
 /// The token of a service that asks on the user's behalf, if there is one.
 pub(super) fn of_service(
     head: RequestHead<'_>,
     rules: &TokenRules,
-) -> Result<Option<Envelope>, Rejection> {
+) -> Result<Option<Sealed>, Rejection> {
     let mut values = head.values(SERVICE_TOKEN);
     let first = values.next().filter(|value| !value.is_empty());
     if values.next().is_some() {
         return Err(Rejection::TokenAmbiguous);
     }
-    let envelope = first.map(|text| envelope(text, rules)).transpose();
-    envelope.map_err(|_| Rejection::ServiceTokenInvalid)
-}
-
-fn envelope(text: &[u8], rules: &TokenRules) -> Result<Envelope, Rejection> {
-    Envelope::from_text(text, rules.max_length).map_err(|error| match error {
-        MalformedEnvelope::TooLong => Rejection::TokenTooLong,
-        MalformedEnvelope::Length
-        | MalformedEnvelope::NotBase64Url
-        | MalformedEnvelope::Version => Rejection::TokenMalformed,
-    })
+    let sealed = first.map(|text| Sealed::from_text(text, rules.max_length)).transpose();
+    sealed.map_err(|_| Rejection::ServiceTokenInvalid)
 }
 
 /// The one token of a request: keystonemiddleware looks at `X-Auth-Token`, else `X-Storage-Token`.

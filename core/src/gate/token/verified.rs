@@ -1,62 +1,48 @@
-//! A token that a key has opened: what it says, and what Keystone knows of it.
+//! A token that a key has opened: whether it is good, by its own words and by what Keystone knows of it.
 
 use alloc::rc::Rc;
 use alloc::string::ToString as _;
 use core::time::Duration;
 
 use super::Asked;
+use super::sealed::Opened;
 use crate::access_rules::{AccessRule, allow};
 use crate::config::{RecordRules, TokenRules};
-use crate::fernet::Opened;
 use crate::identities::Identity;
 use crate::record::IdentityRecord;
 use crate::refusal::Rejection;
 use crate::revocation::{RevocationSet, TokenFacts};
 use crate::time::UnixTime;
-use crate::token::{Payload, PayloadError};
-
-/// A token that is genuine, and of which nothing else is known.
-#[derive(Debug)]
-pub(super) struct Genuine {
-    pub(super) payload: Payload,
-    /// When it was issued, in seconds.
-    pub(super) issued_at: u64,
-}
 
 /// A token that is good, and whom it stands for.
 #[derive(Debug)]
 pub(super) struct Verified {
-    pub(super) token: Genuine,
+    pub(super) token: Opened,
     pub(super) identity: Rc<Identity>,
 }
 
-impl Genuine {
-    /// Reads a token that has not expired for longer than the `window`, and is of a kind that is
-    /// taken.
-    pub(super) fn read(
+impl Opened {
+    /// Whether it has not expired for longer than the `window`, and is of a kind that is taken.
+    pub(super) fn check(
+        &self,
         now: UnixTime,
-        opened: &Opened,
         rules: &TokenRules,
         window: Duration,
-    ) -> Result<Self, Rejection> {
-        let payload = Payload::decode(&opened.payload).map_err(|error| match error {
-            PayloadError::Malformed => Rejection::PayloadMalformed,
-            PayloadError::UnknownVersion(_) => Rejection::PayloadVersionUnknown,
-        })?;
-        if payload.expires_at.is_past(now - window) {
+    ) -> Result<(), Rejection> {
+        if self.payload.expires_at.is_past(now - window) {
             return Err(Rejection::TokenExpired);
         }
-        if !rules.kinds.contains(&payload.kind()) {
+        if !rules.kinds.contains(&self.payload.kind()) {
             return Err(Rejection::TokenKindRefused);
         }
-        Ok(Self { payload, issued_at: opened.issued_at })
+        Ok(())
     }
 }
 
 impl Verified {
     /// Whether it was revoked.
     pub(super) fn is_revoked(&self, revoked: &RevocationSet) -> bool {
-        let Genuine { payload, issued_at } = &self.token;
+        let Opened { payload, issued_at } = &self.token;
         let IdentityRecord { user, project, domain, trust, oauth1, roles, .. } =
             &self.identity.record;
         let audit_ids = &payload.audit_ids;
