@@ -125,3 +125,20 @@ npm_packages() {
     fi
     exec {lock}>&-
 }
+
+# Into target/python: what the tests and benchmarks in Python import, Keystone among it.
+test_packages() {
+    # uWSGI is compiled on this machine: it needs C and Python's headers.
+    python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
+        debian_packages python3-dev gcc
+    python_packages python --requirement tests/requirements.txt
+}
+
+# The tests start servers of their own, on free ports; what Debian starts when it installs them is left
+# alone.
+database_packages() {
+    local -a missing=()
+    command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+    [ ${#missing[@]} -eq 0 ] || debian_packages "${missing[@]}"
+}

@@ -89,7 +89,9 @@ impl Server {
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
                 .map_err(|why| StartError::Configuration(why.into()))?;
-            let database = Arc::new(Database::open(store.url, Purpose::Read));
+            let traffic = metrics.databases.traffic("store");
+            let database = Database::open(store.url, Purpose::Read).counted(traffic);
+            let database = Arc::new(database);
             checks.push(Box::new(StoreChanges::new(Arc::clone(&database))));
             sources.push(Arc::new(Store { database, keys }));
         }
@@ -97,7 +99,9 @@ impl Server {
             let fernet = Some(keystone.credential_keys);
             let directories = Directories { fernet, jws: None };
             let keys = key_repository::watch(directories, Arc::clone(&metrics));
-            let database = Arc::new(Database::open(keystone.url, Purpose::Read));
+            let traffic = metrics.databases.traffic("keystone");
+            let database = Database::open(keystone.url, Purpose::Read).counted(traffic);
+            let database = Arc::new(database);
             let ChangesConfig { recheck_for, recheck_keys, recheck_identities, .. } =
                 config.changes;
             let of_keys = Arc::new(Watched::new(recheck_keys, recheck_for, Arc::clone(&feed)));

@@ -16,9 +16,15 @@ use tokio::time::timeout;
 
 use super::url::Options;
 use super::{DatabaseError, DatabaseUrl, Engine, Purpose, Row, Value};
+use crate::metrics::Traffic;
 
 /// A database that is connected to when it is first asked.
-pub(crate) enum Database {
+pub(crate) struct Database {
+    connections: Connections,
+    traffic: Traffic,
+}
+
+enum Connections {
     MySql(MySqlPool),
     Postgres(PgPool),
     Sqlite(SqlitePool),
@@ -28,12 +34,12 @@ impl Database {
     /// Nothing is connected to yet. To be called within tokio's runtime.
     pub(crate) fn open(url: DatabaseUrl, purpose: Purpose) -> Self {
         let is_read = purpose == Purpose::Read;
-        match url.0 {
+        let connections = match url.0 {
             Options::MySql(options) => {
                 let pool = bounded(MySqlPoolOptions::new()).after_connect(move |connection, _| {
                     Box::pin(async move { restrict_mysql(connection, is_read).await })
                 });
-                Self::MySql(pool.connect_lazy_with(options.disable_statement_logging()))
+                Connections::MySql(pool.connect_lazy_with(options.disable_statement_logging()))
             }
             Options::Postgres(options) => {
                 let pool = bounded(PgPoolOptions::new()).after_connect(move |connection, _| {
@@ -45,7 +51,7 @@ impl Database {
                         Ok(())
                     })
                 });
-                Self::Postgres(pool.connect_lazy_with(options.disable_statement_logging()))
+                Connections::Postgres(pool.connect_lazy_with(options.disable_statement_logging()))
             }
             Options::Sqlite(options) => {
                 if !is_read {
@@ -56,16 +62,22 @@ impl Database {
                     .create_if_missing(!is_read)
                     .busy_timeout(SQLITE_BUSY)
                     .disable_statement_logging();
-                Self::Sqlite(bounded(SqlitePoolOptions::new()).connect_lazy_with(options))
+                Connections::Sqlite(bounded(SqlitePoolOptions::new()).connect_lazy_with(options))
             }
-        }
+        };
+        Self { connections, traffic: Traffic::default() }
+    }
+
+    /// The same, with what it is asked for counted.
+    pub(crate) fn counted(self, traffic: Traffic) -> Self {
+        Self { traffic, ..self }
     }
 
     pub(crate) fn engine(&self) -> Engine {
-        match self {
-            Self::MySql(_) => Engine::MySql,
-            Self::Postgres(_) => Engine::Postgres,
-            Self::Sqlite(_) => Engine::Sqlite,
+        match &self.connections {
+            Connections::MySql(_) => Engine::MySql,
+            Connections::Postgres(_) => Engine::Postgres,
+            Connections::Sqlite(_) => Engine::Sqlite,
         }
     }
 
@@ -75,14 +87,7 @@ impl Database {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, DatabaseError> {
-        in_time(async {
-            Ok(match self {
-                Self::MySql(pool) => rows(pool, sql.into(), values, Row::MySql).await?,
-                Self::Postgres(pool) => rows(pool, numbered(sql), values, Row::Postgres).await?,
-                Self::Sqlite(pool) => rows(pool, sql.into(), values, Row::Sqlite).await?,
-            })
-        })
-        .await
+        self.ask(sql.into(), values).await
     }
 
     /// All rows that a statement gives for some of many texts. Where it has `{ids}` in it, the texts
@@ -113,18 +118,7 @@ impl Database {
             let marks = vec!["?"; values.len()].join(",");
             let values = [&*values.repeat(places), others].concat();
             let sql = sql.replace(IDS, &marks);
-            all.extend(
-                in_time(async {
-                    Ok(match self {
-                        Self::MySql(pool) => rows(pool, sql, &values, Row::MySql).await?,
-                        Self::Postgres(pool) => {
-                            rows(pool, numbered(&sql), &values, Row::Postgres).await?
-                        }
-                        Self::Sqlite(pool) => rows(pool, sql, &values, Row::Sqlite).await?,
-                    })
-                })
-                .await?,
-            );
+            all.extend(self.ask(sql, &values).await?);
         }
         Ok(all)
     }
@@ -144,14 +138,14 @@ impl Database {
         statements: &[(&'static str, &[Value<'_>])],
     ) -> Result<Vec<u64>, DatabaseError> {
         in_time(async {
-            Ok(match self {
-                Self::MySql(pool) => {
+            Ok(match &self.connections {
+                Connections::MySql(pool) => {
                     transact(pool, statements, str::to_owned, |done| done.rows_affected()).await?
                 }
-                Self::Postgres(pool) => {
+                Connections::Postgres(pool) => {
                     transact(pool, statements, numbered, |done| done.rows_affected()).await?
                 }
-                Self::Sqlite(pool) => {
+                Connections::Sqlite(pool) => {
                     transact(pool, statements, str::to_owned, |done| done.rows_affected()).await?
                 }
             })
@@ -166,17 +160,35 @@ impl Database {
         values: &[Value<'_>],
     ) -> Result<u64, DatabaseError> {
         in_time(async {
-            Ok(match self {
-                Self::MySql(pool) => bound(sql.into(), values).execute(pool).await?.rows_affected(),
-                Self::Postgres(pool) => {
+            Ok(match &self.connections {
+                Connections::MySql(pool) => {
+                    bound(sql.into(), values).execute(pool).await?.rows_affected()
+                }
+                Connections::Postgres(pool) => {
                     bound(numbered(sql), values).execute(pool).await?.rows_affected()
                 }
-                Self::Sqlite(pool) => {
+                Connections::Sqlite(pool) => {
                     bound(sql.into(), values).execute(pool).await?.rows_affected()
                 }
             })
         })
         .await
+    }
+
+    async fn ask(&self, sql: String, values: &[Value<'_>]) -> Result<Vec<Row>, DatabaseError> {
+        self.traffic.asked();
+        let rows = in_time(async {
+            Ok(match &self.connections {
+                Connections::MySql(pool) => rows(pool, sql, values, Row::MySql).await?,
+                Connections::Postgres(pool) => {
+                    rows(pool, numbered(&sql), values, Row::Postgres).await?
+                }
+                Connections::Sqlite(pool) => rows(pool, sql, values, Row::Sqlite).await?,
+            })
+        });
+        let rows = rows.await?;
+        self.traffic.answered(rows.len());
+        Ok(rows)
     }
 }
 

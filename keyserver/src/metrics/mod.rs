@@ -3,6 +3,7 @@
 
 mod access_keys;
 mod changes;
+mod databases;
 mod identities;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use access_keys::{AccessKeyMetrics, Lookup};
 pub(crate) use changes::ChangeMetrics;
+pub(crate) use databases::{DatabaseMetrics, Traffic};
 pub(crate) use identities::IdentityMetrics;
 
 use crate::clock;
@@ -44,6 +46,8 @@ pub(crate) struct Metrics {
     pub(crate) changes: ChangeMetrics,
     /// What concerns identities.
     pub(crate) identities: IdentityMetrics,
+    /// What concerns the databases that are read.
+    pub(crate) databases: DatabaseMetrics,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -116,6 +120,7 @@ impl Metrics {
             access_keys: AccessKeyMetrics::new(&mut registry),
             changes: ChangeMetrics::new(&mut registry),
             identities: IdentityMetrics::new(&mut registry),
+            databases: DatabaseMetrics::new(&mut registry),
             registry: Registry::default(),
         };
         registry.register(
@@ -232,6 +237,9 @@ mod tests {
         metrics.changes.watched("identity", 1, 2);
         metrics.identities.answered("found");
         metrics.identities.looked_up(Lookup::Denied, Duration::from_millis(1));
+        let traffic = metrics.databases.traffic("keystone");
+        traffic.asked();
+        traffic.answered(2);
         let text = metrics.to_string();
         for line in [
             concat!("voussoir_keyserver_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
@@ -250,6 +258,8 @@ mod tests {
             "voussoir_keyserver_watched{kind=\"identity\",answer=\"denied\"} 2",
             "voussoir_keyserver_identities_total{outcome=\"found\"} 1",
             "voussoir_keyserver_identity_lookup_duration_seconds_count{result=\"denied\"} 1",
+            "voussoir_keyserver_database_statements_total{database=\"keystone\"} 1",
+            "voussoir_keyserver_database_rows_total{database=\"keystone\"} 2",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }
