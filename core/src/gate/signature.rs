@@ -52,8 +52,10 @@ impl Gate {
     ) -> Effect {
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.sigv4 else { return self.fail() };
-        self.manner = Some(Box::new(Manner::of(head, rules, None)));
-        match self.read(now, head, is_end, rules) {
+        let claim = claim(now, head, rules);
+        let dialect = claim.as_ref().ok().map(|claim| claim.credential().scope.dialect());
+        self.manner = Some(Box::new(Manner::of(head, rules, dialect)));
+        match claim.and_then(|claim| self.read(now, head, is_end, claim, rules)) {
             Ok(signed) => {
                 let credential = signed.claim.credential().clone();
                 self.state = State::AwaitSigningKey(Box::new(signed));
@@ -64,23 +66,14 @@ impl Gate {
     }
 
     fn read(
-        &mut self,
+        &self,
         now: UnixTime,
         head: RequestHead<'_>,
         is_end: bool,
+        claim: Claim,
         rules: &SigV4Rules,
     ) -> Result<Signed, Refusal> {
-        let max_skew = rules.max_skew;
-        let of_head =
-            |error: Error| (Fault::of_head(&error, now, max_skew), SignatureFault::from(&error));
-        // A service that takes tokens too could take this one instead.
-        if TOKENS.into_iter().any(|name| head.has(name)) {
-            return Err(of_head(Error::Ambiguous));
-        }
-        let claim = Claim::from_head(head, now, max_skew).map_err(of_head)?;
-        let claim = claim.ok_or_else(|| of_head(Error::Unsupported))?;
-        let dialect = claim.credential().scope.dialect();
-        self.manner = Some(Box::new(Manner::of(head, rules, Some(dialect))));
+        let of_head = |error| of_head(&error, now, rules.max_skew);
         check_scope(claim.authorization(), rules)?;
 
         let content_length = content_length(head).map_err(of_head)?;
@@ -206,6 +199,17 @@ impl Signed {
     }
 }
 
+/// What the head claims, if that is a sound claim and the only one.
+fn claim(now: UnixTime, head: RequestHead<'_>, rules: &SigV4Rules) -> Result<Claim, Refusal> {
+    let of_head = |error| of_head(&error, now, rules.max_skew);
+    // A service that takes tokens too could take this one instead.
+    if TOKENS.into_iter().any(|name| head.has(name)) {
+        return Err(of_head(Error::Ambiguous));
+    }
+    let claim = Claim::from_head(head, now, rules.max_skew).map_err(of_head)?;
+    claim.ok_or_else(|| of_head(Error::Unsupported))
+}
+
 /// Whether the request is the owner's, and the owner's key good.
 fn verify(
     now: UnixTime,
@@ -215,9 +219,7 @@ fn verify(
 ) -> Result<Verified, Refusal> {
     let authorization = claim.authorization();
     let verified = claim.verify(&key.signing_key, now).map_err(|unverified| match unverified {
-        Unverified::Stale(error) => {
-            (Fault::of_head(&error, now, max_skew), SignatureFault::from(&error))
-        }
+        Unverified::Stale(error) => of_head(&error, now, max_skew),
         Unverified::Mismatch(mismatch) => {
             (Fault::of_mismatch(authorization, &mismatch), SignatureFault::Mismatch)
         }
@@ -264,6 +266,10 @@ fn check_scope(authorization: &Authorization, rules: &SigV4Rules) -> Result<(), 
         return Err((fault, SignatureFault::AccessKeyForeign));
     }
     Ok(())
+}
+
+fn of_head(error: &Error, now: UnixTime, max_skew: Duration) -> Refusal {
+    (Fault::of_head(error, now, max_skew), SignatureFault::from(error))
 }
 
 fn content_length(head: RequestHead<'_>) -> Result<Option<u64>, Error> {
