@@ -11,6 +11,7 @@ use crate::config::AdminProject;
 use crate::database::DatabaseUrl;
 use crate::keys::Keys;
 use crate::logging::{LogFormat, LogLevel};
+use crate::quantity;
 
 /// Serves Voussoir filters: Keystone's Fernet keys, identities, and signing keys of access keys
 ///
@@ -252,9 +253,7 @@ pub struct Demo {
 
 /// Reads `250ms`, `10s`, `5m` or `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
-    let unit_start = text.find(|c: char| !c.is_ascii_digit()).ok_or(InvalidDuration)?;
-    let (digits, unit) = text.split_at(unit_start);
-    let count: u64 = digits.parse().map_err(|_| InvalidDuration)?;
+    let (count, unit) = quantity::split(text).ok_or(InvalidDuration)?;
     let milliseconds = match unit {
         "ms" => 1,
         "s" => 1_000,

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_POLL, DEFAULT_TIMEOUT,
-    Freshness, KeyServer, Limits, Missing, Mode, duration, raw, sigv4, size, token,
+    Freshness, KeyServer, Limits, Missing, Mode, quantity, raw, sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::secret::Secret;
@@ -51,7 +51,7 @@ fn limits(cache: &raw::Cache, raw: &raw::Limits) -> Result<Limits, ConfigError> 
     if !(1..=10_000).contains(&scopes) {
         return Err(ConfigError::limits("limits.scopes_per_access_key", "1 to 10000"));
     }
-    let held_body = raw.held_body.as_deref().map_or(Some(default.held_body), size::parse);
+    let held_body = raw.held_body.as_deref().map_or(Some(default.held_body), quantity::size);
     Ok(Limits {
         held_body: held_body
             .filter(|size| (MIN_HELD_BODY..=MAX_HELD_BODY).contains(size))
@@ -174,7 +174,7 @@ pub(super) fn time(
     least: u128,
     most: u128,
 ) -> Option<Duration> {
-    let duration = text.map_or(Some(default), duration::parse)?;
+    let duration = text.map_or(Some(default), quantity::duration)?;
     (least..=most).contains(&duration.as_millis()).then_some(duration)
 }
 

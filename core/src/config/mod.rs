@@ -3,14 +3,13 @@
 //! `docs/configuration.md` is the reference for the person who writes it.
 
 mod check;
-mod duration;
 mod error;
 #[cfg(test)]
 pub(crate) mod example;
 mod protobuf;
+mod quantity;
 mod raw;
 mod sigv4;
-mod size;
 mod token;
 
 use alloc::format;

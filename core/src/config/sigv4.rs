@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::check::{is_name, is_visible, time};
-use super::{ConfigError, raw, size};
+use super::{ConfigError, quantity, raw};
 use crate::sigv4::body::Output;
 use crate::sigv4::{DEFAULT_MAX_SKEW, Dialect, MAX_ACCESS_KEY, MAX_NAME, Scope};
 
@@ -65,7 +65,7 @@ pub(super) fn check(raw: raw::SigV4) -> Result<SigV4Rules, ConfigError> {
     }
     let max_skew = time(raw.max_skew.as_deref(), DEFAULT_MAX_SKEW, 1_000, 900_000)
         .ok_or_else(|| ConfigError::limits("sigv4.max_skew", "1s to 15m, such as \"900s\""))?;
-    let max_chunk = raw.max_chunk.as_deref().map_or(Some(DEFAULT_MAX_CHUNK), size::parse);
+    let max_chunk = raw.max_chunk.as_deref().map_or(Some(DEFAULT_MAX_CHUNK), quantity::size);
     let max_chunk = max_chunk
         .filter(|size| (8 * 1024..=16 * 1024 * 1024).contains(size))
         .ok_or_else(|| ConfigError::limits("sigv4.max_chunk", "8KiB to 16MiB, such as \"1MiB\""))?;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::StoreFlags;
+use crate::quantity;
 use crate::store::Prefix;
 
 /// The flags of `keys`.
@@ -152,9 +153,7 @@ impl FromStr for Lifetime {
     type Err = InvalidLifetime;
 
     fn from_str(text: &str) -> Result<Self, InvalidLifetime> {
-        let unit_start = text.find(|c: char| !c.is_ascii_digit()).ok_or(InvalidLifetime)?;
-        let (digits, unit) = text.split_at(unit_start);
-        let count: u64 = digits.parse().map_err(|_| InvalidLifetime)?;
+        let (count, unit) = quantity::split(text).ok_or(InvalidLifetime)?;
         let unit = match unit {
             "s" => 1,
             "m" => 60,
