@@ -231,18 +231,25 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
+pub(crate) use tests::Says;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use voussoir_core::record::User;
 
     /// What a source says of every access key.
     #[derive(Clone, Copy)]
-    enum Says {
+    pub(crate) enum Says {
         Denied(AccessKeyFault),
         /// A key of this user, which ends at a second.
         Key(&'static str, u64),
+        /// It cannot open this one.
+        NoSealKey,
+        /// It never answers.
         Nothing,
-        Unavailable,
+        /// It cannot read what it has.
+        Schema,
     }
 
     impl AccessKeys for Says {
@@ -269,8 +276,9 @@ mod tests {
                             session_token_sha256: None,
                         },
                     }),
+                    Self::NoSealKey => Err(LookupError::Unavailable(Unavailable::NoSealKey)),
                     Self::Nothing => std::future::pending().await,
-                    Self::Unavailable => Err(LookupError::Unavailable(Unavailable::NoSealKey)),
+                    Self::Schema => Err(LookupError::Unavailable(Unavailable::Schema)),
                 }
             })
         }
@@ -303,8 +311,8 @@ mod tests {
             (&[Says::Key("first", 101), DISABLED], "first"),
             (&[DISABLED, Says::Key("second", 101)], "access_key_disabled"),
             (&[Says::Key("first", 100), Says::Key("second", 101)], "access_key_expired"),
-            (&[UNKNOWN, Says::Unavailable], "no key opens the seal of its secret"),
-            (&[Says::Unavailable, Says::Key("second", 101)], "no key opens the seal of its secret"),
+            (&[UNKNOWN, Says::NoSealKey], "no key opens the seal of its secret"),
+            (&[Says::NoSealKey, Says::Key("second", 101)], "no key opens the seal of its secret"),
             (&[Says::Key("no\nheader", 101)], "access_key_disabled"),
         ] {
             assert_eq!(answer(says).await, expected);

@@ -248,19 +248,8 @@ def test_a_membership_that_ends_by_itself_is_told(world):
     user, project, role = world.user(), world.project(), world.make("roles")
     group = world.make("groups", description="")
     world.grant(role, group, project)
-    provider = uuid.uuid4().hex
-    world.engine.execute(
-        "INSERT INTO identity_provider (id, enabled, domain_id, authorization_ttl)"
-        " VALUES (%s, %s, 'default', 1)",
-        (provider, True),
-    )
-    verified = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    verified -= datetime.timedelta(seconds=57)
-    world.engine.execute(
-        "INSERT INTO expiring_user_group_membership (user_id, group_id, idp_id, last_verified)"
-        " VALUES (%s, %s, %s, %s)",
-        (user["id"], group["id"], provider, f"{verified:%Y-%m-%d %H:%M:%S.000000}"),
-    )
+    almost_over = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=57)
+    world.federate(user, group, 1, almost_over)
     access_key = world.credential(user, project)
     feed = Feed(world.server)
     assert world.ask(access_key)[0] == 200

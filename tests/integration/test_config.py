@@ -10,6 +10,7 @@ from parts.envoy import validate
 from parts.envoy_config import Listener, bootstrap, plugin
 from parts.identity import identity_headers
 from parts.keyserver import BEARER_TOKEN
+from parts.shipped import wasm_configs
 
 
 @pytest.fixture
@@ -27,16 +28,6 @@ def check(envoy_program, module, tmp_path):
         return validate(envoy_program, configuration, tmp_path)
 
     return check
-
-
-def wasm_configs(value):
-    """Every configuration of a Wasm plugin within a configuration of Envoy."""
-    if isinstance(value, dict):
-        found = [value["config"]] if str(value.get("@type")).endswith(".wasm.v3.Wasm") else []
-        return found + [config for child in value.values() for config in wasm_configs(child)]
-    if isinstance(value, list):
-        return [config for child in value for config in wasm_configs(child)]
-    return []
 
 
 def test_envoy_takes_the_projects_own_envoy_yaml(envoy_program, module, root, tmp_path):

@@ -3,13 +3,12 @@
 import json
 
 import pytest
-import yaml
 
 from parts import http1
 from parts.envoy import Envoy
 from parts.identity import identity_headers
-from parts.keyserver import BEARER_TOKEN, KeyServer
-from test_config import wasm_configs
+from parts.keyserver import KeyServer
+from parts.shipped import shipped
 
 
 @pytest.fixture(scope="module")
@@ -25,31 +24,12 @@ def tokens(keyserver):
 
 
 @pytest.fixture(scope="module")
-def port(envoy_program, module, root, keyserver, upstream, tmp_path_factory):
-    configuration = yaml.safe_load((root / "envoy.yaml").read_text())
-    (wasm,) = wasm_configs(configuration)
-    wasm["vm_config"]["code"]["local"]["filename"] = str(module)
-    settings = json.loads(wasm["configuration"]["value"])
-    settings["keyserver"]["bearer_token"] = BEARER_TOKEN
-    wasm["configuration"]["value"] = json.dumps(settings)
-
-    resources = configuration["static_resources"]
-    (listener,) = resources["listeners"]
+def port(envoy_program, module, keyserver, upstream, tmp_path_factory):
     ports = {"service": upstream.port, "keyserver": keyserver.port}
-    set_port(listener["address"], 0)
-    set_port(configuration["admin"]["address"], 0)
-    for cluster in resources["clusters"]:
-        (endpoints,) = cluster["load_assignment"]["endpoints"]
-        (endpoint,) = endpoints["lb_endpoints"]
-        set_port(endpoint["endpoint"]["address"], ports[cluster["name"]])
-
-    directory = tmp_path_factory.mktemp("envoy")
-    with Envoy(envoy_program, configuration, directory) as envoy:
-        yield envoy.ports[listener["name"]]
-
-
-def set_port(address, port):
-    address["socket_address"]["port_value"] = port
+    configuration = shipped("envoy.yaml", module, ports)
+    with Envoy(envoy_program, configuration, tmp_path_factory.mktemp("envoy")) as envoy:
+        (port,) = envoy.ports.values()
+        yield port
 
 
 @pytest.mark.parametrize(

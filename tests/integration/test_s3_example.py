@@ -2,13 +2,11 @@
 says, and the settings without which they would not match."""
 
 import json
+import re
 import socket
 import subprocess
 
-import re
-
 import pytest
-import yaml
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -17,9 +15,8 @@ from parts import http1
 from parts.deadline import wait_until
 from parts.envoy import Envoy
 from parts.identity import identity_headers
-from parts.keyserver import BEARER_TOKEN, KeyServer
-from test_config import wasm_configs
-from test_demo import set_port
+from parts.keyserver import KeyServer
+from parts.shipped import shipped
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +43,13 @@ def keyserver(keyserver_program, vector_keys, store, access_key, tmp_path_factor
 
 
 @pytest.fixture(scope="module")
-def start(envoy_program, module, root, keyserver, upstream, tmp_path_factory):
+def start(envoy_program, module, keyserver, upstream, tmp_path_factory):
     """Starts an Envoy with envoy-s3.yaml, and with changes to its connection manager."""
 
     def start(**changes):
-        configuration = yaml.safe_load((root / "envoy-s3.yaml").read_text())
-        (wasm,) = wasm_configs(configuration)
-        wasm["vm_config"]["code"]["local"]["filename"] = str(module)
-        settings = json.loads(wasm["configuration"]["value"])
-        settings["keyserver"]["bearer_token"] = BEARER_TOKEN
-        wasm["configuration"]["value"] = json.dumps(settings)
-
-        resources = configuration["static_resources"]
-        (listener,) = resources["listeners"]
-        listener["filter_chains"][0]["filters"][0]["typed_config"] |= changes
-        ports = {"service": upstream.port, "keyserver": keyserver.port, "ingress": free_port()}
-        set_port(listener["address"], ports["ingress"])
-        set_port(configuration["admin"]["address"], 0)
-        for cluster in resources["clusters"]:
-            (endpoints,) = cluster["load_assignment"]["endpoints"]
-            (endpoint,) = endpoints["lb_endpoints"]
-            set_port(endpoint["endpoint"]["address"], ports[cluster["name"]])
+        listen = free_port()
+        ports = {"service": upstream.port, "keyserver": keyserver.port, "ingress": listen}
+        configuration = shipped("envoy-s3.yaml", module, ports, listen, **changes)
         return Envoy(envoy_program, configuration, tmp_path_factory.mktemp("envoy"))
 
     return start

@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from parts.access_keys import derive
+from parts.access_keys import as_sql, derive
 from parts.deadline import wait_until
 
 # The first test of each engine waits for a database and a Keystone.
@@ -55,30 +55,18 @@ def test_roles_are_keystones_own(world):
 
 
 def test_a_membership_by_federation_ends(world):
-    """A login by federation makes such rows, whose end no API shows; nor is it worth a federation."""
     user, project, role = world.user(), world.project(), world.make("roles")
     group = world.make("groups", description="")
     world.grant(role, group, project)
     access_key = world.credential(user, project)
     secret = world.secrets[-1]
-    provider = uuid.uuid4().hex
-    world.engine.execute(
-        "INSERT INTO identity_provider (id, enabled, domain_id, authorization_ttl)"
-        " VALUES (%s, %s, 'default', 60)",
-        (provider, True),
-    )
-    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    member = (user["id"], group["id"], provider, f"{now:%Y-%m-%d %H:%M:%S.000000}")
-    world.engine.execute(
-        "INSERT INTO expiring_user_group_membership (user_id, group_id, idp_id, last_verified)"
-        " VALUES (%s, %s, %s, %s)",
-        member,
-    )
+    now = datetime.datetime.now(datetime.UTC)
+    world.federate(user, group, 60, now)
     for minutes, expected in ((0, {role["name"]}), (59, {role["name"]}), (61, None)):
         verified = now - datetime.timedelta(minutes=minutes)
         world.engine.execute(
             "UPDATE expiring_user_group_membership SET last_verified = %s WHERE user_id = %s",
-            (f"{verified:%Y-%m-%d %H:%M:%S.000000}", user["id"]),
+            (as_sql(verified), user["id"]),
         )
         assert world.compare(access_key, secret) == expected
     world.engine.execute("UPDATE identity_provider SET authorization_ttl = NULL")

@@ -7,18 +7,9 @@ use voussoir_core::sigv4::body::Output;
 use voussoir_core::sigv4::{Credential, is_derivable};
 use voussoir_core::time::UnixTime;
 
-use crate::chunks::{self, DATA, SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, whole};
+use crate::chunks::{self, DATA, SENTINELS, SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, whole};
 use crate::request::{NOW, Request, SHA256_OF_NOTHING, key};
-
-const GENUINE: &str = "200";
-const MISMATCH: &str = "403 SignatureDoesNotMatch";
-const NOT_SIGNED: &str = "403 AccessDenied";
-const AMBIGUOUS: &str = "400 InvalidArgument";
-const SENTINELS: [&str; 3] = [SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER];
-
-fn check(request: &Request, answer: &str) {
-    assert_eq!(request.answer(), answer, "{request:?}");
-}
+use crate::verdict::{AMBIGUOUS, GENUINE, MISMATCH, NOT_SIGNED, check};
 
 /// An upload under somebody's access key by somebody who has not its secret.
 fn forged(sentinel: &str) -> Request {

@@ -8,6 +8,7 @@ use crate::request::{DATE, NOW, Request, SHA256_OF_NOTHING, key};
 pub(crate) const SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 pub(crate) const SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 pub(crate) const UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+pub(crate) const SENTINELS: [&str; 3] = [SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER];
 pub(crate) const DATA: &[u8] = b"123456789";
 /// Of [`DATA`]: the check value of the CRC catalogue.
 pub(crate) const CRC32: &str = "x-amz-checksum-crc32:y/Q5Jg==\r\n";

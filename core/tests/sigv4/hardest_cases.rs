@@ -8,18 +8,11 @@ use voussoir_core::sigv4::body::Output;
 use voussoir_core::sigv4::{Body, Claim, string_to_sign};
 use voussoir_core::time::UnixTime;
 
-use crate::chunks::{self, CRC32, DATA, SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, sha256, whole};
+use crate::chunks::{
+    self, CRC32, DATA, SENTINELS, SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, sha256, whole,
+};
 use crate::request::{NOW, Request, SHA256_OF_NOTHING, key};
-
-const GENUINE: &str = "200";
-const MISMATCH: &str = "403 SignatureDoesNotMatch";
-const NOT_SIGNED: &str = "403 AccessDenied";
-const AMBIGUOUS: &str = "400 InvalidArgument";
-const SENTINELS: [&str; 3] = [SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER];
-
-fn check(request: &Request, answer: &str) {
-    assert_eq!(request.answer(), answer, "{request:?}");
-}
+use crate::verdict::{AMBIGUOUS, GENUINE, MISMATCH, NOT_SIGNED, check};
 
 fn get(path: &str) -> Request {
     Request::s3("GET", path, &[]).signed()

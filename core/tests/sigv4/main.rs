@@ -13,3 +13,4 @@ mod hardest_cases;
 mod random;
 mod request;
 mod suite;
+mod verdict;

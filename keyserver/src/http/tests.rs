@@ -15,10 +15,9 @@ use voussoir_core::record::{
     AccessKeyFault, Change, Changes, Denial, FernetKey, IdentityFault, KeySet,
 };
 use voussoir_core::secret::Secret;
-use voussoir_core::time::UnixTime;
 
 use super::*;
-use crate::access_keys::{AccessKey, AccessKeys, Answering, LookupError, Unavailable};
+use crate::access_keys::{AccessKeys, Says};
 use crate::bearer_tokens::BearerTokens;
 use crate::clock;
 use crate::database::{Database, Purpose};
@@ -38,41 +37,6 @@ struct Answer {
 impl Answer {
     fn header(&self, name: HeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-/// A source that says one thing: that there is no such key, or (with no fault) that it does not
-/// know; or that it cannot open this one.
-struct Says(Option<AccessKeyFault>, Sealed);
-
-/// Whether the key that is asked for is sealed with one that is not there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sealed {
-    Yes,
-    No,
-}
-
-impl AccessKeys for Says {
-    fn name(&self) -> &'static str {
-        "says"
-    }
-
-    fn look_up<'a>(
-        &'a self,
-        _: &'a str,
-        _: UnixTime,
-    ) -> Answering<'a, Result<AccessKey, LookupError>> {
-        Box::pin(async {
-            Err(match self.0 {
-                Some(fault) => LookupError::Denied(fault),
-                None if self.1 == Sealed::Yes => LookupError::Unavailable(Unavailable::NoSealKey),
-                None => LookupError::Unavailable(Unavailable::Schema),
-            })
-        })
-    }
-
-    fn check(&self) -> Answering<'_, Result<(), LookupError>> {
-        Box::pin(async { Err(LookupError::Unavailable(Unavailable::Schema)) })
     }
 }
 
@@ -138,12 +102,7 @@ impl World {
     }
 
     /// With a source of access keys that says one thing.
-    fn saying(fault: Option<AccessKeyFault>) -> Self {
-        Self::with_source(Says(fault, Sealed::No))
-    }
-
-    /// With a source of access keys.
-    fn with_source(says: Says) -> Self {
+    fn saying(says: Says) -> Self {
         let mut world = Self::new();
         let context = Arc::get_mut(&mut world.context).unwrap();
         let ended = watch::Sender::new(false).subscribe();
@@ -356,14 +315,14 @@ async fn what_a_source_says_becomes_the_answer() {
         AccessKeyFault::AccessKeyExpired,
         AccessKeyFault::AccessKeyUnknown,
     ] {
-        let world = World::saying(Some(fault));
+        let world = World::saying(Says::Denied(fault));
         let answer = world.asked("application/json", &question()).await;
         assert_eq!((answer.status, answer.header(RETRY_AFTER)), (404, ""));
         assert_eq!(Denial::from_json(answer.body.as_bytes()), Some(Denial { reason: fault }));
         let metric = format!("signing_keys_total{{outcome=\"{}\"}} 1", fault.reason());
         assert!(world.context.metrics.to_string().contains(&metric));
     }
-    let world = World::saying(None);
+    let world = World::saying(Says::Schema);
     let answer = world.asked("application/json", &question()).await;
     assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"));
     assert_eq!(world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status, 200);
@@ -376,7 +335,7 @@ async fn what_is_not_configured_is_not_found_and_that_is_no_denial() {
     assert_eq!(answer.status, 404);
     assert_eq!(Denial::<AccessKeyFault>::from_json(answer.body.as_bytes()), None);
     assert!(answer.body.contains("--store"), "{}", answer.body);
-    let world = World::saying(None).without_token_keys();
+    let world = World::saying(Says::Schema).without_token_keys();
     let answer = world.keys_for(&[(AUTHORIZATION, BEARER)]).await;
     assert_eq!(answer.status, 404);
     assert!(answer.body.contains("--fernet-keys"), "{}", answer.body);
@@ -386,7 +345,7 @@ async fn what_is_not_configured_is_not_found_and_that_is_no_denial() {
 
 #[tokio::test]
 async fn a_signing_key_needs_what_the_other_keys_need() {
-    let world = World::saying(None);
+    let world = World::saying(Says::Schema);
     let answer = world.answers("POST", SIGNING_KEYS_PATH, &[]).await;
     assert_eq!((answer.status, answer.header(WWW_AUTHENTICATE)), (401, "Bearer"));
     let answer = World::with(true, None).answers("POST", SIGNING_KEYS_PATH, &[]).await;
@@ -442,7 +401,7 @@ async fn the_openapi_file_agrees_with_the_router() {
             }
         }
     }
-    let world = World::saying(None).without_token_keys();
+    let world = World::saying(Says::Schema).without_token_keys();
     given.push((TOKEN_KEYS_PATH.into(), world.keys_for(&[(AUTHORIZATION, BEARER)]).await.status));
     for (world, headers) in
         [(&World::new(), &[(AUTHORIZATION, BEARER)][..]), (&World::new(), &[]), (&unready, &[])]
@@ -456,12 +415,12 @@ async fn the_openapi_file_agrees_with_the_router() {
         }
     }
     given.push((SIGNING_KEYS_PATH.into(), 200));
-    let sealed = World::with_source(Says(None, Sealed::Yes));
+    let sealed = World::saying(Says::NoSealKey);
     given.push((
         SIGNING_KEYS_PATH.into(),
         sealed.asked("application/json", &question()).await.status,
     ));
-    for world in [&ready, &unready, &World::saying(None)] {
+    for world in [&ready, &unready, &World::saying(Says::Schema)] {
         let unasked = world.answers("POST", SIGNING_KEYS_PATH, &[]).await;
         given.push((SIGNING_KEYS_PATH.into(), unasked.status));
     }
@@ -471,8 +430,10 @@ async fn the_openapi_file_agrees_with_the_router() {
         ("application/json", " ".repeat(MAX_SIGNING_KEY_REQUEST_BYTES + 1)),
         ("text/plain", question()),
     ] {
-        for world in [&World::saying(Some(AccessKeyFault::AccessKeyUnknown)), &World::saying(None)]
-        {
+        for world in [
+            &World::saying(Says::Denied(AccessKeyFault::AccessKeyUnknown)),
+            &World::saying(Says::Schema),
+        ] {
             let status = world.asked(content_type, &body).await.status;
             given.push((SIGNING_KEYS_PATH.into(), status));
         }

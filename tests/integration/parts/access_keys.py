@@ -113,6 +113,23 @@ class World:
             self.grant(self.make("roles"), *self._somebody)
         return self._somebody
 
+    def federate(self, user, group, minutes, verified):
+        """A membership that a login by federation made at a time (UTC), for so many minutes.
+
+        No API makes it or shows its end; nor is it worth a federation.
+        """
+        provider = uuid.uuid4().hex
+        self.engine.execute(
+            "INSERT INTO identity_provider (id, enabled, domain_id, authorization_ttl)"
+            " VALUES (%s, %s, 'default', %s)",
+            (provider, True, minutes),
+        )
+        self.engine.execute(
+            "INSERT INTO expiring_user_group_membership (user_id, group_id, idp_id, last_verified)"
+            " VALUES (%s, %s, %s, %s)",
+            (user["id"], group["id"], provider, as_sql(verified)),
+        )
+
     def credential(self, user, project):
         """An EC2 credential, made by its own API."""
         path = f"/users/{user['id']}/credentials/OS-EC2"
@@ -176,6 +193,11 @@ class World:
             assert (ours["id"], ours["name"]) == (theirs["id"], theirs["name"])
             assert ours["domain"] == theirs["domain"]
         return {role["name"] for role in credential["roles"]}
+
+
+def as_sql(time):
+    """A time as Keystone writes it to its database."""
+    return f"{time:%Y-%m-%d %H:%M:%S.000000}"
 
 
 def derive(secret):

@@ -65,29 +65,34 @@ class Cloud:
 
     def identity(self, holder):
         """What Keystone makes of a request that was signed with the credential."""
-        request = {
-            "access": holder.account.access,
-            "host": "service",
-            "verb": "GET",
-            "path": "/",
-            "params": {
-                "SignatureVersion": "2",
-                "SignatureMethod": "HmacSHA256",
-                "AWSAccessKeyId": holder.account.access,
-                "Timestamp": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            },
-        }
-        request["signature"] = Ec2Signer(holder.account.secret).generate(request)
-        answer = self.keystone.client.post(
-            "/ec2tokens",
-            json={"credentials": request},
-            headers={"x-auth-token": self.keystone.admin_token},
-        )
-        assert answer.is_success, answer.text
-        return answer.json()["token"]
+        return ec2_answer(self.keystone, holder.account).json()["token"]
 
     def _credential(self, user, name):
         own = self.keystone.user_token(name, self.domain, {"project": {"id": self.project}})
         path = f"/users/{user}/credentials/OS-EC2"
         made = self.keystone.call("POST", path, {"tenant_id": self.project}, token=own)
         return Account(made["credential"]["access"], made["credential"]["secret"])
+
+
+def ec2_answer(keystone, account):
+    """Keystone's answer to a request that is signed in the old way of EC2 (Signature Version 2)."""
+    request = {
+        "access": account.access,
+        "host": "service",
+        "verb": "GET",
+        "path": "/",
+        "params": {
+            "SignatureVersion": "2",
+            "SignatureMethod": "HmacSHA256",
+            "AWSAccessKeyId": account.access,
+            "Timestamp": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+    }
+    request["signature"] = Ec2Signer(account.secret).generate(request)
+    answer = keystone.client.post(
+        "/ec2tokens",
+        json={"credentials": request},
+        headers={"x-auth-token": keystone.admin_token},
+    )
+    assert answer.is_success, answer.text
+    return answer

@@ -11,9 +11,10 @@ import oauthlib.oauth1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from keystoneclient.contrib.ec2.utils import Ec2Signer
 
+from parts.ec2 import ec2_answer
 from parts.keystone import password_of
+from parts.s3_clients import Account
 
 
 @dataclasses.dataclass
@@ -90,28 +91,10 @@ class Issuer:
         """As Swift or Nova do for a client that signs its requests."""
         path = f"/users/{self.alice}/credentials/OS-EC2"
         own = self._alice()
-        made = self.keystone.call("POST", path, {"tenant_id": self.project}, token=own)
-        made = made["credential"]
-        request = {
-            "access": made["access"],
-            "host": "service",
-            "verb": "GET",
-            "path": "/",
-            "params": {
-                "SignatureVersion": "2",
-                "SignatureMethod": "HmacSHA256",
-                "AWSAccessKeyId": made["access"],
-                "Timestamp": _now(),
-            },
-        }
-        request["signature"] = Ec2Signer(made["secret"]).generate(request)
-        answer = self.keystone.client.post(
-            "/ec2tokens",
-            json={"credentials": request},
-            headers={"x-auth-token": self.keystone.admin_token},
-        )
-        assert answer.is_success, answer.text
-        return Issued(answer.headers["x-subject-token"], "project")
+        made = self.keystone.call("POST", path, {"tenant_id": self.project}, token=own)["credential"]
+        account = Account(made["access"], made["secret"])
+        token = ec2_answer(self.keystone, account).headers["x-subject-token"]
+        return Issued(token, "project")
 
     def of_oauth1(self):
         """The three steps of OAuth 1.0a: a request token, its authorisation, an access token.
@@ -262,7 +245,3 @@ def _certificate(name):
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _now():
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

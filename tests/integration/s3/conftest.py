@@ -49,10 +49,20 @@ def alice(cloud):
 
 
 @pytest.fixture(scope="session")
-def keystone_keyserver(keyserver_program, keystone, tmp_path_factory):
+def serve_keystone(keyserver_program, keystone, tmp_path_factory):
+    """Starts a key server of that Keystone, with more flags; the caller ends it."""
+
+    def serve(*flags):
+        directory = tmp_path_factory.mktemp("keyserver")
+        return KeyServer.of_keystone(keyserver_program, keystone, directory, *flags)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def keystone_keyserver(serve_keystone):
     """A key server of that Keystone."""
-    directory = tmp_path_factory.mktemp("keyserver")
-    with KeyServer.of_keystone(keyserver_program, keystone, directory) as keyserver:
+    with serve_keystone() as keyserver:
         yield keyserver
 
 

@@ -9,7 +9,6 @@ import pytest
 from parts import http1, signing
 from parts.deadline import wait_until
 from parts.envoy_config import Listener, plugin
-from parts.keyserver import KeyServer
 from parts.relay import Relay
 from parts.s3_clients import Account
 from parts.s3_store import DOMAIN
@@ -22,12 +21,9 @@ SIGNING_KEYS = "/v1/signing-keys"
 
 
 @pytest.fixture(scope="module")
-def keyserver(keyserver_program, keystone, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("keyserver")
-    period = f"{int(CHANGE_POLL * 1000)}ms"
-    with KeyServer.of_keystone(
-        keyserver_program, keystone, directory, "--change-poll", period
-    ) as keyserver:
+def keyserver(serve_keystone):
+    """One that looks often, and whose counters nobody else moves."""
+    with serve_keystone("--change-poll", f"{int(CHANGE_POLL * 1000)}ms") as keyserver:
         yield keyserver
 
 
