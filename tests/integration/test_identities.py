@@ -9,6 +9,7 @@ import datetime
 import random
 import time
 import uuid
+from functools import partial
 
 import pytest
 
@@ -396,21 +397,21 @@ def user_disabled(world):
     user, project = world.user(), world.project()
     world.grant(world.make("roles"), user, project)
     token = world.token(user, {"project": {"id": project["id"]}})
-    change = lambda: world.change("users", user, enabled=False)  # noqa: E731
+    change = partial(world.change, "users", user, enabled=False)
     return token, change, ("user", user["id"]), "user_disabled"
 
 
 def user_without_a_scope_disabled(world):
     user = world.user()
     token = world.token(user, "unscoped")
-    change = lambda: world.change("users", user, enabled=False)  # noqa: E731
+    change = partial(world.change, "users", user, enabled=False)
     return token, change, ("user", user["id"]), "user_disabled"
 
 
 def user_deleted(world):
     user = world.user()
     token = world.token(user, "unscoped")
-    change = lambda: world.keystone.call("DELETE", f"/users/{user['id']}")  # noqa: E731
+    change = partial(world.keystone.call, "DELETE", f"/users/{user['id']}")
     return token, change, ("user", user["id"]), "user_gone"
 
 
@@ -419,7 +420,7 @@ def domain_of_the_user_disabled(world):
     user = world.user(domain_id=domain["id"])
     world.grant(world.make("roles"), user, project)
     token = world.token(user, {"project": {"id": project["id"]}}, domain["id"])
-    change = lambda: world.change("domains", domain, enabled=False)  # noqa: E731
+    change = partial(world.change, "domains", domain, enabled=False)
     return token, change, ("user", user["id"]), "domain_disabled"
 
 
@@ -428,7 +429,7 @@ def domain_of_the_project_disabled(world):
     project = world.project(domain_id=domain["id"])
     world.grant(world.make("roles"), user, project)
     token = world.token(user, {"project": {"id": project["id"]}})
-    change = lambda: world.change("domains", domain, enabled=False)  # noqa: E731
+    change = partial(world.change, "domains", domain, enabled=False)
     return token, change, ("user", user["id"]), "domain_disabled"
 
 
@@ -436,7 +437,7 @@ def project_disabled(world):
     user, project = world.user(), world.project()
     world.grant(world.make("roles"), user, project)
     token = world.token(user, {"project": {"id": project["id"]}})
-    change = lambda: world.change("projects", project, enabled=False)  # noqa: E731
+    change = partial(world.change, "projects", project, enabled=False)
     return token, change, ("user", user["id"]), "project_disabled"
 
 
@@ -444,7 +445,7 @@ def project_deleted(world):
     user, project = world.user(), world.project()
     world.grant(world.make("roles"), user, project)
     token = world.token(user, {"project": {"id": project["id"]}})
-    change = lambda: world.keystone.call("DELETE", f"/projects/{project['id']}")  # noqa: E731
+    change = partial(world.keystone.call, "DELETE", f"/projects/{project['id']}")
     return token, change, ("user", user["id"]), "project_gone"
 
 
@@ -453,7 +454,7 @@ def application_credential_deleted(world):
     world.grant(world.make("roles"), user, project)
     made, path, token = world.application_credential(user, project)
     own = world.token(user, {"project": {"id": project["id"]}})
-    change = lambda: world.keystone.call("DELETE", path, token=own)  # noqa: E731
+    change = partial(world.keystone.call, "DELETE", path, token=own)
     told = ("application_credential", made["id"])
     return token, change, told, "application_credential_gone"
 
@@ -461,25 +462,25 @@ def application_credential_deleted(world):
 def trust_deleted(world):
     trustee, trust, own, token, _, _ = a_trust(world)
     path = f"/OS-TRUST/trusts/{trust['id']}"
-    change = lambda: world.keystone.call("DELETE", path, token=own)  # noqa: E731
+    change = partial(world.keystone.call, "DELETE", path, token=own)
     return token, change, ("trust", trust["id"]), "trust_gone"
 
 
 def trustor_disabled(world):
     _, trust, _, token, trustor, _ = a_trust(world)
-    change = lambda: world.change("users", trustor, enabled=False)  # noqa: E731
+    change = partial(world.change, "users", trustor, enabled=False)
     return token, change, ("trust", trust["id"]), "trustor_disabled"
 
 
 def trustee_disabled(world):
     trustee, trust, _, token, _, _ = a_trust(world)
-    change = lambda: world.change("users", trustee, enabled=False)  # noqa: E731
+    change = partial(world.change, "users", trustee, enabled=False)
     return token, change, ("trust", trust["id"]), "user_disabled"
 
 
 def role_of_the_trustor_removed(world):
     _, trust, _, token, _, path = a_trust(world)
-    change = lambda: world.keystone.call("DELETE", path)  # noqa: E731
+    change = partial(world.keystone.call, "DELETE", path)
     return token, change, ("trust", trust["id"]), "trust_role_lost"
 
 
