@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use voussoir_core::record::TOKEN_KEYS_PATH;
+use voussoir_core::jws::PublicKey;
+use voussoir_core::record::{KeySet, TOKEN_KEYS_PATH};
 
 use crate::world::{Files, Running, ask, soon};
 
@@ -61,4 +62,41 @@ async fn a_repository_that_is_filled_later_is_served_then() {
     fs::rename(files.path("0"), files.path("fernet-keys/0")).unwrap();
     assert!(soon(async || server.get("/readyz", "").await.status == 200).await);
     assert_eq!(server.get(TOKEN_KEYS_PATH, "").await.keys(), [1, 0]);
+}
+
+#[tokio::test]
+async fn public_keys_come_and_go() {
+    let vectors = include_str!("../../../tests/vectors/keystone-30-jws.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    let pem = |index: usize| vectors["keys"][index].as_str().unwrap();
+    let files = Files::new();
+    fs::create_dir(files.path("public")).unwrap();
+    fs::write(files.path("public/one.pem"), pem(0)).unwrap();
+    let flags = "--allow-unauthenticated --jws-public-keys @/public";
+    let server = Running::start(&files, flags).await;
+    let public = async || {
+        let answer = server.get(TOKEN_KEYS_PATH, "").await;
+        assert_eq!(answer.keys(), [1, 0], "the Fernet keys are there all the while");
+        let keys = KeySet::from_json(answer.body.as_bytes()).unwrap();
+        keys.public_keys().unwrap().iter().map(PublicKey::to_base64).collect::<Vec<_>>()
+    };
+    let one = public().await;
+    assert_eq!(one.len(), 1);
+    assert!(pem(0).replace('\n', "").contains(&one[0]));
+
+    fs::write(files.path("public/two.pem"), pem(1)).unwrap();
+    assert!(soon(async || public().await.len() == 2).await);
+    // A file that is no key leaves the last set in force, until it is gone.
+    fs::write(files.path("public/README"), "keys").unwrap();
+    fs::remove_file(files.path("public/one.pem")).unwrap();
+    sleep(Duration::from_millis(700)).await;
+    assert_eq!(public().await.len(), 2);
+    let metrics = server.get("/metrics", "").await.body;
+    assert!(
+        metrics.contains("refused_snapshots_total{reason=\"invalid_public_key\"}"),
+        "{metrics}"
+    );
+    fs::remove_file(files.path("public/README")).unwrap();
+    assert!(soon(async || public().await.len() == 1).await);
+    assert_ne!(public().await, one);
 }

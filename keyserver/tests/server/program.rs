@@ -148,6 +148,11 @@ fn exit_codes_and_messages_tell_what_to_do() {
         (&["serve", "--fernet-keys", &keys], 2, "give --bearer-tokens"),
         (&["serve", "--fernet-keys", &keys, "--client-ca", &tokens], 2, "--tls-certificate <FILE>"),
         (&["serve", "--fernet-keys", &nowhere, "--bearer-tokens", &tokens], 2, "fernet_setup"),
+        (
+            &["serve", "--jws-public-keys", &nowhere, "--bearer-tokens", &tokens],
+            2,
+            "create_jws_keypair",
+        ),
         (&["serve", "--fernet-keys", &keys, "--bearer-tokens", &nowhere], 2, "entity not found"),
         (&["serve", "--fernet-keys", &keys, "--bearer-tokens", &short], 2, "openssl rand -hex 32"),
         (
