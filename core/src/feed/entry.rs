@@ -72,6 +72,7 @@ fn kind(change: &Change) -> u8 {
         Change::Trust(_) => 6,
         Change::User(_) => 7,
         Change::Revocation(_) => 8,
+        Change::Catalog => 9,
     }
 }
 
@@ -94,6 +95,7 @@ fn change(kind: u8, text: &str) -> Change {
         6 => Change::Trust(id),
         7 => Change::User(id),
         8 => serde_json::from_str(text).map_or(Change::All, Change::Revocation),
+        9 => Change::Catalog,
         _ => Change::All,
     };
     change.or_all()
@@ -142,6 +144,7 @@ mod tests {
             Change::Domain(id("d")),
             Change::Project(id("Ω")),
             Change::TokenKeys,
+            Change::Catalog,
             Change::Trust(id("t")),
             revocation(),
             Change::User("u".repeat(MAX_CHANGE_ID)),

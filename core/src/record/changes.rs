@@ -57,6 +57,8 @@ pub enum Change {
     AccessKey(String),
     /// An application credential, and the access keys and tokens that came from it.
     ApplicationCredential(String),
+    /// The service catalogue, of some projects or of all.
+    Catalog,
     /// A domain, and all that belongs to it.
     Domain(String),
     /// A project, and the roles in it.
@@ -154,6 +156,7 @@ impl Change {
             Self::AccessKey(_) => "access_key",
             Self::All => "all",
             Self::ApplicationCredential(_) => "application_credential",
+            Self::Catalog => "catalog",
             Self::Domain(_) => "domain",
             Self::Project(_) => "project",
             Self::Revocation(_) => "revocation",
@@ -173,7 +176,7 @@ impl Change {
             Self::Project(id) => Thing::Project(id),
             Self::Trust(id) => Thing::Trust(id),
             Self::User(id) => Thing::User(id),
-            Self::All | Self::Revocation(_) | Self::TokenKeys => return None,
+            Self::All | Self::Catalog | Self::Revocation(_) | Self::TokenKeys => return None,
         })
     }
 
@@ -250,6 +253,7 @@ impl From<Value> for Change {
         let change = match (kind, id) {
             (Some("access_key"), Some(id)) => Self::AccessKey(id),
             (Some("application_credential"), Some(id)) => Self::ApplicationCredential(id),
+            (Some("catalog"), None) => Self::Catalog,
             (Some("domain"), Some(id)) => Self::Domain(id),
             (Some("project"), Some(id)) => Self::Project(id),
             (Some("revocation"), None) => event
@@ -345,7 +349,7 @@ mod tests {
                 {"kind": "project", "id": "p"}, {"kind": "domain", "id": "d"},
                 {"kind": "application_credential", "id": "a"}, {"kind": "trust", "id": "t"},
                 {"kind": "revocation", "event": {"issued_before": 7, "audit_id": "a"}},
-                {"kind": "token_keys"}, {"kind": "all"},
+                {"kind": "token_keys"}, {"kind": "catalog"}, {"kind": "all"},
             ],
         });
         let answer = read(&json).unwrap();
@@ -365,6 +369,7 @@ mod tests {
                     ..RevocationEvent::default()
                 })),
                 Change::TokenKeys,
+                Change::Catalog,
                 Change::All,
             ]
         );
@@ -388,6 +393,7 @@ mod tests {
             json!({"kind": "user", "id": "a".repeat(MAX_CHANGE_ID + 1)}),
             json!({"kind": "User", "id": "a"}),
             json!({"kind": "token_keys", "id": "a"}),
+            json!({"kind": "catalog", "id": "a"}),
             json!({"kind": "revocation"}),
             json!({"kind": "revocation", "id": "a", "event": {"issued_before": 7}}),
             json!({"kind": "revocation", "event": {"audit_id": "a"}}),

@@ -2,6 +2,7 @@
 //!
 //! `docs/key-server.md` documents the protocol.
 
+mod catalog;
 mod changes;
 mod credential;
 mod denial;
@@ -11,6 +12,10 @@ mod party;
 mod revocation;
 mod signing_key;
 
+pub use catalog::{
+    CATALOGS_PATH, Catalog, CatalogAnswer, CatalogRecord, CatalogRequest, Endpoint, InvalidCatalog,
+    MAX_CATALOG_BYTES, MAX_CATALOG_REQUEST_BYTES, MAX_ENDPOINTS, MAX_SERVICES, Service,
+};
 pub use changes::{
     CHANGES_PATH, Change, Changes, Cursor, InvalidChanges, MAX_CHANGE_ID, MAX_CHANGES,
     MAX_CHANGES_BYTES, MAX_CURSOR, Thing,

@@ -1,0 +1,275 @@
+//! The catalogue of one token, as Keystone and keystonemiddleware write it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use serde::ser::{SerializeMap as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+
+use super::template::fill;
+use super::{CatalogRecord, Endpoint, Service};
+
+/// The catalogue of one token: all of its URLs are filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog(Vec<Service>);
+
+impl CatalogRecord {
+    /// The catalogue of a token for this project, if it is for one, and of this user. For a token of a
+    /// trust, impersonating or not, that is the trustor.
+    ///
+    /// URLs are templates in which `$(project_id)s`, `$(tenant_id)s` and `$(user_id)s` stand for ids,
+    /// also with `%` for `$`; `%%` is a percent sign. An endpoint whose URL cannot be filled in is left
+    /// out: one that wants the project of a token without one, or any other name.
+    #[must_use]
+    pub fn for_token(&self, project: Option<&str>, user: &str) -> Catalog {
+        let filled = |endpoint: &Endpoint| {
+            let url = fill(&endpoint.url, project, user)?;
+            Some(Endpoint { url, ..endpoint.clone() })
+        };
+        let services = self.services.iter().map(|service| Service {
+            id: service.id.clone(),
+            service_type: service.service_type.clone(),
+            name: service.name.clone(),
+            endpoints: service.endpoints.iter().filter_map(filled).collect(),
+        });
+        Catalog(services.filter(|it| !self.is_filtered || !it.endpoints.is_empty()).collect())
+    }
+}
+
+impl Catalog {
+    /// Its services.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.0
+    }
+
+    /// The JSON of `token.catalog` in Keystone's answer to `GET /v3/auth/tokens`. What its operator
+    /// added to endpoints of his own accord is not in it.
+    #[must_use]
+    pub fn to_v3_json(&self) -> String {
+        ascii(&V3(&self.0))
+    }
+
+    /// The JSON of the header `X-Service-Catalog`: keystonemiddleware gives services the form of
+    /// Keystone's second API, which has one entry for each region. It is all ASCII.
+    #[must_use]
+    pub fn to_v2_json(&self) -> String {
+        ascii(&V2(&self.0))
+    }
+}
+
+struct V3<'a>(&'a [Service]);
+struct V3Service<'a>(&'a Service);
+struct V3Endpoint<'a>(&'a Endpoint);
+struct V2<'a>(&'a [Service]);
+struct V2Service<'a>(&'a Service);
+struct V2Endpoints<'a>(&'a [Endpoint]);
+
+/// What a service has in one region: the URL of each interface.
+struct V2Region<'a> {
+    region: Option<&'a str>,
+    urls: Vec<(String, &'a str)>,
+}
+
+impl Serialize for V3<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(V3Service))
+    }
+}
+
+impl Serialize for V3Service<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Service { id, service_type, name, endpoints } = self.0;
+        let mut map = serializer.serialize_map(Some(4))?;
+        let endpoints: Vec<V3Endpoint<'_>> = endpoints.iter().map(V3Endpoint).collect();
+        map.serialize_entry("endpoints", &endpoints)?;
+        map.serialize_entry("id", id)?;
+        map.serialize_entry("type", service_type)?;
+        map.serialize_entry("name", name)?;
+        map.end()
+    }
+}
+
+impl Serialize for V3Endpoint<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Endpoint { id, interface, region, url } = self.0;
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("id", id)?;
+        map.serialize_entry("interface", interface)?;
+        map.serialize_entry("region_id", region)?;
+        map.serialize_entry("url", url)?;
+        map.serialize_entry("region", region)?;
+        map.end()
+    }
+}
+
+impl Serialize for V2<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(V2Service))
+    }
+}
+
+impl Serialize for V2Service<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Service { id: _, service_type, name, endpoints } = self.0;
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("type", service_type)?;
+        map.serialize_entry("name", name)?;
+        map.serialize_entry("endpoints", &V2Endpoints(endpoints))?;
+        map.end()
+    }
+}
+
+/// The regions in the order of their first endpoints. Of two endpoints with one interface in one
+/// region, the later one counts.
+impl Serialize for V2Endpoints<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut regions: Vec<V2Region<'_>> = Vec::new();
+        for endpoint in self.0 {
+            let key = endpoint.interface.to_lowercase() + "URL";
+            let region = endpoint.region.as_deref();
+            let at = regions.iter().position(|known| known.region == region);
+            let at = at.unwrap_or(regions.len());
+            if at == regions.len() {
+                regions.push(V2Region { region, urls: Vec::new() });
+            }
+            let Some(V2Region { urls, .. }) = regions.get_mut(at) else { continue };
+            match urls.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, url)) => *url = &endpoint.url,
+                None => urls.push((key, &endpoint.url)),
+            }
+        }
+        let mut list = serializer.serialize_seq(Some(regions.len()))?;
+        for region in &regions {
+            list.serialize_element(region)?;
+        }
+        list.end()
+    }
+}
+
+impl Serialize for V2Region<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(region) = self.region.filter(|region| !region.is_empty()) {
+            map.serialize_entry("region", region)?;
+        }
+        for (key, url) in &self.urls {
+            map.serialize_entry(key, url)?;
+        }
+        map.end()
+    }
+}
+
+/// JSON in ASCII alone, as Python writes it: a service in Python takes the bytes of a header for
+/// Latin-1. Characters beyond stand in texts only, where each can be escaped.
+fn ascii(value: &impl Serialize) -> String {
+    // Texts: there is nothing in them that could not be written.
+    let json = serde_json::to_string(value).unwrap_or_default();
+    if json.is_ascii() {
+        return json;
+    }
+    let mut escaped = String::with_capacity(2 * json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _infallible = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use serde_json::{Value, from_str, from_value, json};
+
+    fn record(is_filtered: bool) -> CatalogRecord {
+        from_value(json!({
+            "is_filtered": is_filtered,
+            "services": [
+                {"id": "s1", "type": "compute", "name": "nova", "endpoints": [
+                    {"id": "e1", "interface": "public", "region": "R1", "url": "http://1/$(project_id)s"},
+                    {"id": "e2", "interface": "ADMIN", "region": "R1", "url": "http://2"},
+                    {"id": "e3", "interface": "public", "region": "R2", "url": "http://3/$(user_id)s"},
+                    {"id": "e4", "interface": "public", "url": "http://4"},
+                    {"id": "e5", "interface": "internal", "region": "", "url": "http://5"},
+                    {"id": "e6", "interface": "public", "region": "R2", "url": "http://6"},
+                    {"id": "e7", "interface": "internal", "region": "R3", "url": "http://7/$(moon)s"},
+                ]},
+                {"id": "s2", "type": "volume", "name": "", "endpoints": [
+                    {"id": "e8", "interface": "public", "region": "Ω𝄞", "url": "http://8/$(tenant_id)s"},
+                ]},
+                {"id": "s3", "type": "empty", "name": "\"", "endpoints": []},
+            ],
+        }))
+        .unwrap()
+    }
+
+    fn parsed(json: &str) -> Value {
+        assert!(json.is_ascii(), "{json}");
+        from_str(json).unwrap()
+    }
+
+    #[test]
+    fn has_keystones_form() {
+        let catalog = record(false).for_token(Some("P"), "U");
+        let json = parsed(&catalog.to_v3_json());
+        assert_eq!(
+            json[1],
+            json!({"id": "s2", "type": "volume", "name": "", "endpoints": [
+                {"id": "e8", "interface": "public", "region": "Ω𝄞", "region_id": "Ω𝄞",
+                 "url": "http://8/P"}
+            ]})
+        );
+        let endpoint = json!({"id": "e4", "interface": "public", "region": null,
+                              "region_id": null, "url": "http://4"});
+        assert_eq!(json[0]["endpoints"][3], endpoint);
+        let urls: Vec<&str> =
+            catalog.services()[0].endpoints.iter().map(|it| it.url.as_str()).collect();
+        assert_eq!(
+            urls,
+            ["http://1/P", "http://2", "http://3/U", "http://4", "http://5", "http://6"]
+        );
+    }
+
+    #[test]
+    fn has_the_middlewares_form() {
+        let json = parsed(&record(false).for_token(Some("P"), "U").to_v2_json());
+        assert_eq!(
+            json,
+            json!([
+                {"type": "compute", "name": "nova", "endpoints": [
+                    {"region": "R1", "publicURL": "http://1/P", "adminURL": "http://2"},
+                    {"region": "R2", "publicURL": "http://6"},
+                    {"publicURL": "http://4"},
+                    {"internalURL": "http://5"},
+                ]},
+                {"type": "volume", "name": "", "endpoints": [
+                    {"region": "Ω𝄞", "publicURL": "http://8/P"},
+                ]},
+                {"type": "empty", "name": "\"", "endpoints": []},
+            ])
+        );
+    }
+
+    #[test]
+    fn services_without_endpoints_go_if_a_filter_chose() {
+        let types = |is_filtered, project| {
+            let catalog = record(is_filtered).for_token(project, "U");
+            catalog.services().iter().map(|it| it.service_type.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(types(false, Some("P")), ["compute", "volume", "empty"]);
+        assert_eq!(types(true, Some("P")), ["compute", "volume"]);
+        assert_eq!(types(false, None), ["compute", "volume", "empty"]);
+        assert_eq!(types(true, None), ["compute"], "this one wants a project");
+        let none = CatalogRecord::default().for_token(None, "U");
+        assert_eq!((none.to_v2_json().as_str(), none.to_v3_json().as_str()), ("[]", "[]"));
+    }
+}
