@@ -22,7 +22,9 @@ use crate::connection::Connections;
 use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
 use crate::key_repository::{self, Directories};
-use crate::keystone::{Credentials, Identities, Recheck, Revocations, Watched};
+use crate::keystone::{
+    Credentials, Events, Identities, Recheck, RevocationPages, Revocations, Watched,
+};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -86,6 +88,7 @@ impl Server {
         let feed = Arc::new(Feed::new(config.changes.poll, Arc::clone(&metrics)));
         let mut checks: Vec<Box<dyn Check>> = Vec::new();
         let mut identities = None;
+        let mut revocations = None;
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
                 .map_err(|why| StartError::Configuration(why.into()))?;
@@ -109,7 +112,9 @@ impl Server {
             let of_tokens =
                 Arc::new(Watched::new(recheck_identities, recheck_for, Arc::clone(&feed)));
             checks.push(Box::new(Recheck::new(&database, &of_tokens, &metrics)));
-            checks.push(Box::new(Revocations::new(Arc::clone(&database))));
+            let events = Arc::new(Events::new(Arc::clone(&database), Arc::clone(&metrics)));
+            checks.push(Box::new(Revocations::new(Arc::clone(&events))));
+            revocations = Some(RevocationPages::new(events));
             identities = Some(Identities::new(
                 Arc::clone(&database),
                 keystone.admin_project,
@@ -158,6 +163,7 @@ impl Server {
             keys,
             sources,
             identities,
+            revocations,
             feed,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),

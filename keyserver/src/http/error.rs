@@ -11,6 +11,8 @@ use super::access::Refusal;
 /// Why a request gets none of what it asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Error {
+    /// Keystone's database cannot be read now.
+    Away,
     /// What was sent is no question; this says why not.
     BadRequest(&'static str),
     /// More was sent than any question takes.
@@ -23,6 +25,8 @@ pub(super) enum Error {
     MethodNotAllowed,
     /// No path of ours.
     NotFound,
+    /// No database of a Keystone was configured.
+    NoKeystone,
     /// No complete key set was read yet, or no source of access keys was reached yet.
     NotReady,
     /// Nothing was configured that knows identities.
@@ -57,12 +61,13 @@ impl Error {
             Self::Denied(_)
             | Self::NoIdentities
             | Self::NoIdentity(_)
+            | Self::NoKeystone
             | Self::NoSigningKeys
             | Self::NoTokenKeys
             | Self::NotFound => StatusCode::NOT_FOUND,
             // About this access key alone: an edge must not think the whole server down.
             Self::Sealed => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
+            Self::Away | Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -73,6 +78,7 @@ impl Error {
 
     fn message(self) -> &'static str {
         match self {
+            Self::Away => "Keystone's database cannot be read now.",
             Self::BadRequest(message) => message,
             Self::ContentTooLarge => "The body is longer than any question.",
             Self::Denied(AccessKeyFault::AccessKeyDisabled) => {
@@ -89,6 +95,9 @@ impl Error {
                 "This key server has no identities: it was started without --keystone-database."
             }
             Self::NoIdentity(_) => "Keystone would not take a token of this identity.",
+            Self::NoKeystone => {
+                "This key server knows no Keystone: it was started without --keystone-database."
+            }
             Self::NoSigningKeys => {
                 "This key server has no access keys: it was started without --store and \
                  --keystone-database."
@@ -122,13 +131,14 @@ impl Error {
             | Self::MethodNotAllowed
             | Self::NoIdentities
             | Self::NoIdentity(_)
+            | Self::NoKeystone
             | Self::NoSigningKeys
             | Self::NoTokenKeys
             | Self::NotFound
             | Self::Refused(Refusal::NoCertificate)
             | Self::Sealed
             | Self::UnsupportedMediaType => None,
-            Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
+            Self::Away | Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
                 Some((RETRY_AFTER, "1"))
             }
             // RFC 6750, section 3: no error code when no token was presented.
@@ -144,8 +154,13 @@ impl Error {
         match self {
             Self::Denied(fault) => fault.reason(),
             Self::NoIdentity(fault) => fault.reason(),
-            Self::NoIdentities | Self::NoSigningKeys => "not_configured",
-            Self::NotReady | Self::Sealed | Self::Silent | Self::Unavailable | Self::Unknown => {
+            Self::NoIdentities | Self::NoKeystone | Self::NoSigningKeys => "not_configured",
+            Self::Away
+            | Self::NotReady
+            | Self::Sealed
+            | Self::Silent
+            | Self::Unavailable
+            | Self::Unknown => {
                 "unavailable"
             }
             Self::BadRequest(_)

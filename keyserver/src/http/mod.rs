@@ -1,4 +1,4 @@
-//! The HTTP side: seven paths, and what every answer has in common.
+//! The HTTP side: all paths, and what every answer has in common.
 
 mod access;
 mod changes;
@@ -7,6 +7,7 @@ mod etag;
 mod identities;
 mod json;
 mod probes;
+mod revocations;
 mod signing_keys;
 mod token_keys;
 
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 use tracing::{debug, field, info};
 use voussoir_core::record::{
     CHANGES_PATH, IDENTITIES_PATH, MAX_IDENTITY_REQUEST_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
-    PROTOCOL_HEADER, PROTOCOL_VERSION, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
+    PROTOCOL_HEADER, PROTOCOL_VERSION, REVOCATIONS_PATH, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
 };
 
 pub(crate) use access::Access;
@@ -38,7 +39,7 @@ use error::Error;
 use crate::access_keys::Sources;
 use crate::changes::Feed;
 use crate::key_repository::Published;
-use crate::keystone::Identities;
+use crate::keystone::{Identities, RevocationPages};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 
@@ -50,6 +51,7 @@ pub(crate) struct Context {
     pub(crate) sources: Sources,
     /// Absent if there is no Keystone.
     pub(crate) identities: Option<Identities>,
+    pub(crate) revocations: Option<RevocationPages>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
     /// For log lines that a client can cause.
@@ -78,6 +80,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
             post(identities::post).layer(DefaultBodyLimit::max(MAX_IDENTITY_REQUEST_BYTES)),
         )
         .route(CHANGES_PATH, get(changes::get))
+        .route(REVOCATIONS_PATH, get(revocations::get))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
         .route(HEALTHZ_PATH, get(probes::healthz))
         .route(READYZ_PATH, get(probes::readyz))
@@ -124,6 +127,7 @@ fn known_path(path: &str) -> &'static str {
         SIGNING_KEYS_PATH,
         IDENTITIES_PATH,
         CHANGES_PATH,
+        REVOCATIONS_PATH,
         HEALTHZ_PATH,
         READYZ_PATH,
         METRICS_PATH,

@@ -9,10 +9,12 @@ use axum::http::header::{
     RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, Request};
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 use voussoir_core::record::{
     AccessKeyFault, Change, Changes, Denial, FernetKey, IdentityFault, KeySet,
+    AccessKeyFault, Change, Changes, Denial, FernetKey, KeySet, Revocations,
 };
 use voussoir_core::secret::Secret;
 
@@ -22,6 +24,8 @@ use crate::bearer_tokens::BearerTokens;
 use crate::clock;
 use crate::database::{Database, Purpose};
 use crate::keystone::Watched;
+use crate::database::Database;
+use crate::keystone::{self, Events};
 use crate::reload::FromFiles as _;
 
 const TOKENS: &str = "0123456789abcdef-one\n0123456789abcdef-two\n";
@@ -73,6 +77,7 @@ impl World {
             access: Access { certificate, tokens },
             feed: Arc::new(feed),
             keys: Some(keys.subscribe()),
+            revocations: None,
             sources: Sources::new(Vec::new(), Arc::clone(&metrics), &ended),
             identities: None,
             metrics,
@@ -109,6 +114,18 @@ impl World {
         let sources: Vec<Arc<dyn AccessKeys>> = vec![Arc::new(says)];
         context.sources = Sources::new(sources, Arc::clone(&context.metrics), &ended);
         world
+    }
+
+    /// With a Keystone that has revoked the tokens of one user; and its database.
+    async fn of_keystone() -> (Self, TempDir, Arc<Database>) {
+        let (directory, database) = keystone::empty_revocations().await;
+        let insert = "INSERT INTO revocation_event (user_id) VALUES ('u')";
+        database.execute(insert, &[]).await.unwrap();
+        let mut world = Self::new();
+        let context = Arc::get_mut(&mut world.context).unwrap();
+        let events = Events::new(Arc::clone(&database), Arc::clone(&context.metrics));
+        context.revocations = Some(RevocationPages::new(Arc::new(events)));
+        (world, directory, database)
     }
 
     /// Without a key repository.
@@ -414,6 +431,22 @@ async fn the_openapi_file_agrees_with_the_router() {
             given.push((CHANGES_PATH.into(), status().await));
         }
     }
+    let (of_keystone, _directory, database) = World::of_keystone().await;
+    for query in ["", "?after=x", "gone"] {
+        if query == "gone" {
+            database.execute("DROP TABLE revocation_event", &[]).await.unwrap();
+        }
+        for (world, headers) in [
+            (&of_keystone, &[(AUTHORIZATION, BEARER)][..]),
+            (&ready, &[(AUTHORIZATION, BEARER)]),
+            (&ready, &[]),
+            (&unready, &[]),
+        ] {
+            let path = format!("{REVOCATIONS_PATH}{}", query.trim_start_matches("gone"));
+            let status = world.answers("GET", &path, headers).await.status;
+            given.push((REVOCATIONS_PATH.into(), status));
+        }
+    }
     given.push((SIGNING_KEYS_PATH.into(), 200));
     let sealed = World::saying(Says::NoSealKey);
     given.push((
@@ -497,6 +530,36 @@ async fn changes_are_told_to_those_who_may_have_keys() {
             (&410.into(), &"Gone".into())
         );
     }
+}
+
+#[tokio::test]
+async fn revocations_are_told_to_those_who_may_have_keys() {
+    let (world, _directory, database) = World::of_keystone().await;
+    let bearer = [(AUTHORIZATION, BEARER)];
+    let get = async |query: &str| {
+        world.answers("GET", &format!("{REVOCATIONS_PATH}{query}"), &bearer).await
+    };
+    assert_eq!(world.answers("GET", REVOCATIONS_PATH, &[]).await.status, 401);
+    for query in ["", "?after=0", "?x&after=0&y", "?other=7"] {
+        let answer = get(query).await;
+        assert_eq!(answer.header(CONTENT_TYPE), "application/json");
+        let page = Revocations::from_json(answer.body.as_bytes(), 0).unwrap();
+        assert_eq!((page.after, page.more, page.events.len()), (1, false, 1), "{query}");
+        assert_eq!(page.events[0].user_id.as_deref(), Some("u"));
+    }
+    let answer = get("?after=18446744073709551615").await;
+    assert!(Revocations::from_json(answer.body.as_bytes(), u64::MAX).is_ok(), "{}", answer.body);
+    for query in
+        ["?after=", "?after=-1", "?after=+1", "?after=1&after=1", "?after=18446744073709551616"]
+    {
+        assert_eq!(get(query).await.status, 400, "{query}");
+    }
+    database.execute("DROP TABLE revocation_event", &[]).await.unwrap();
+    let answer = get("").await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"));
+    let answer = World::new().answers("GET", REVOCATIONS_PATH, &bearer).await;
+    assert_eq!(answer.status, 404, "no edge may think that nothing was revoked");
+    assert!(answer.body.contains("--keystone-database"), "{}", answer.body);
 }
 
 /// The paths and status codes of the file, which are the only lines of their form.

@@ -12,12 +12,15 @@
 mod access_key;
 mod blob;
 mod credentials;
+mod events;
 mod facts;
 mod identities;
 mod lookup;
 mod recheck;
 mod revocations;
+mod revoked;
 mod rows;
+mod shared;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -25,9 +28,13 @@ mod token;
 mod watched;
 
 pub(crate) use credentials::Credentials;
+pub(crate) use events::Events;
+#[cfg(test)]
+pub(crate) use events::tests::empty as empty_revocations;
 pub(crate) use identities::{Identities, IdentityError};
 pub(crate) use recheck::Recheck;
 pub(crate) use revocations::Revocations;
+pub(crate) use revoked::RevocationPages;
 pub(crate) use watched::Watched;
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,61 +1,79 @@
 //! Keystone's own events of revocation (`keystone/revoke/backends/sql.py`): a password was changed, a
 //! user disabled, a project or trust deleted.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use voussoir_core::record::Change;
+use voussoir_core::record::{Change, RevocationEvent};
 
-use super::statements::{LAST_REVOCATION, REVOCATIONS};
+use super::events::{BATCH, Events, Numbered};
 use crate::access_keys::{Answering, Unavailable};
 use crate::changes::{Check, Feed};
-use crate::database::{Database, DatabaseError, Row};
 
 /// Follows the table of events.
 pub(crate) struct Revocations {
-    database: Arc<Database>,
+    events: Arc<Events>,
     /// The highest id that was seen; `None` before the first pass.
     last: Option<i64>,
-    /// The latest ids that were seen, up to [`WINDOW`] below the highest. Ids are given out before a
-    /// transaction ends, so a lower one may come to be seen after a higher one.
-    seen: HashSet<i64>,
+    /// The latest events that were seen, with ids up to [`WINDOW`] below the highest. Ids are given out
+    /// before a transaction ends, so a lower one may come to be seen after a higher one.
+    seen: HashMap<i64, Option<RevocationEvent>>,
 }
 
 impl Revocations {
-    pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self { database, last: None, seen: HashSet::new() }
+    pub(crate) fn new(events: Arc<Events>) -> Self {
+        Self { events, last: None, seen: HashMap::new() }
     }
 
     async fn look(&mut self, feed: &Feed) -> Result<(), Unavailable> {
-        let is_first = self.last.is_none();
-        let highest = self.database.row(LAST_REVOCATION, &[]).await?;
-        let highest = highest.ok_or(DatabaseError::Answer("an id"))?.integer(0)?;
+        let highest = self.events.highest().await?;
         let last = self.last.unwrap_or(highest);
+        let feed = self.last.map(|_| feed);
         // Keystone deletes old events, and some engines then give their ids out again.
-        let was_reset = highest < last;
-        if was_reset {
-            self.seen.clear();
+        let mut read = None;
+        if highest >= last {
+            read = self.read_above(last.saturating_sub(WINDOW), feed).await?;
         }
-        let mut above = if was_reset { 0 } else { last.saturating_sub(WINDOW) };
+        if read.is_none() {
+            // Whatever comes of it, the next pass is no better off.
+            self.last = Some(i64::MAX);
+            self.seen.clear();
+            read = self.read_above(0, feed).await?;
+        }
+        let last = highest.max(read.unwrap_or_default());
+        self.last = Some(last);
+        self.seen.retain(|id, _| *id > last.saturating_sub(WINDOW));
+        Ok(())
+    }
+
+    /// Tells of the events above an id that were not seen yet; returns the id of the last one. `None`
+    /// if an id that was seen is another event's now.
+    async fn read_above(
+        &mut self,
+        mut above: i64,
+        feed: Option<&Feed>,
+    ) -> Result<Option<i64>, Unavailable> {
         loop {
-            let rows = self.database.rows(REVOCATIONS, &[above.into()]).await?;
-            for row in &rows {
-                above = row.integer(0)?;
-                if self.seen.insert(above)
-                    && !is_first
-                    && let Some(change) = change(row)?
-                {
-                    feed.tell(change);
+            let events = self.events.above(above).await?;
+            let is_last = events.len() < BATCH;
+            for Numbered { id, event } in events {
+                above = id;
+                match self.seen.entry(id) {
+                    Entry::Occupied(known) if *known.get() != event => return Ok(None),
+                    Entry::Occupied(_) => {}
+                    Entry::Vacant(new) => {
+                        new.insert(event.clone());
+                        if let (Some(feed), Some(event)) = (feed, event) {
+                            tell(event, feed);
+                        }
+                    }
                 }
             }
-            if rows.len() < BATCH {
-                break;
+            if is_last {
+                return Ok(Some(above));
             }
         }
-        let highest = highest.max(above);
-        self.last = Some(highest);
-        self.seen.retain(|id| *id > highest.saturating_sub(WINDOW));
-        Ok(())
     }
 }
 
@@ -69,29 +87,34 @@ impl Check for Revocations {
     }
 }
 
+/// Tells that tokens were revoked, and of what else that is a change.
+fn tell(event: RevocationEvent, feed: &Feed) {
+    let about = about(&event);
+    feed.tell(Change::Revocation(Box::new(event)));
+    if let Some(change) = about {
+        feed.tell(change);
+    }
+}
+
 /// What an event is about. It concerns what fits all of its fields, so one of them will do: that
-/// which fits the fewest.
-fn change(row: &Row) -> Result<Option<Change>, DatabaseError> {
-    let (user, project) = (row.optional_text(1)?, row.optional_text(2)?);
-    let (domain, trust) = (row.optional_text(3)?, row.optional_text(4)?);
-    // An event of audit ids alone ends a token, and with it no access key: what edges hold of tokens
-    // will need a kind of its own here.
-    Ok(trust
+/// which fits the fewest. One of audit ids alone ends a token, and with it no access key.
+fn about(event: &RevocationEvent) -> Option<Change> {
+    let RevocationEvent { user_id, project_id, domain_id, trust_id, .. } = event.clone();
+    trust_id
         .map(Change::Trust)
-        .or(user.map(Change::User))
-        .or(project.map(Change::Project))
-        .or(domain.map(Change::Domain)))
+        .or(user_id.map(Change::User))
+        .or(project_id.map(Change::Project))
+        .or(domain_id.map(Change::Domain))
 }
 
 /// Far more ids than are given out and not committed at any time.
 const WINDOW: i64 = 200;
-/// As many rows as the statement gives at most.
-const BATCH: usize = 1000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::Purpose;
+    use crate::database::Database;
+    use crate::keystone::events::tests::{ISSUED_BEFORE, empty};
     use crate::metrics::Metrics;
     use std::time::Duration;
     use voussoir_core::record::Changes;
@@ -106,14 +129,11 @@ mod tests {
 
     impl World {
         async fn new() -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            let url = format!("sqlite:{}/x.db", directory.path().display()).parse().unwrap();
-            let database = Arc::new(Database::open(url, Purpose::Write));
-            let table = "CREATE TABLE revocation_event (id INTEGER PRIMARY KEY, user_id TEXT, \
-                         project_id TEXT, domain_id TEXT, trust_id TEXT, audit_id TEXT)";
-            database.execute(table, &[]).await.unwrap();
-            let feed = Feed::new(Duration::from_secs(1), Arc::new(Metrics::new()));
-            let revocations = Revocations::new(Arc::clone(&database));
+            let (directory, database) = empty().await;
+            let metrics = Arc::new(Metrics::new());
+            let feed = Feed::new(Duration::from_secs(1), Arc::clone(&metrics));
+            let events = Events::new(Arc::clone(&database), metrics);
+            let revocations = Revocations::new(Arc::new(events));
             Self { _directory: directory, database, feed, revocations, cursor: None }
         }
 
@@ -132,8 +152,25 @@ mod tests {
         }
     }
 
+    /// A revocation of what this sets.
+    fn revocation(set: impl FnOnce(&mut RevocationEvent)) -> Change {
+        let mut event =
+            RevocationEvent { issued_before: ISSUED_BEFORE, ..RevocationEvent::default() };
+        set(&mut event);
+        Change::Revocation(Box::new(event))
+    }
+
+    fn of_user() -> Change {
+        revocation(|event| event.user_id = Some("u".into()))
+    }
+
+    fn of_project() -> Change {
+        revocation(|event| event.project_id = Some("p".into()))
+    }
+
     const USER: &str = "INSERT INTO revocation_event (id, user_id) VALUES (?, 'u')";
     const NOBODY: &str = "INSERT INTO revocation_event (id, audit_id) VALUES (?, 'a')";
+    const UNSOUND: &str = "INSERT INTO revocation_event (id, audit_id) VALUES (?, '')";
     const USER_IN_PROJECT: &str =
         "INSERT INTO revocation_event (id, user_id, project_id) VALUES (?, 'u', 'p')";
     const PROJECT: &str = "INSERT INTO revocation_event (id, project_id) VALUES (?, 'p')";
@@ -142,37 +179,67 @@ mod tests {
         "INSERT INTO revocation_event (id, trust_id, domain_id) VALUES (?, 't', 'd')";
 
     #[tokio::test]
-    async fn each_event_is_told_once_by_what_it_is_about() {
+    async fn each_event_is_told_once_and_what_it_is_about() {
         let mut world = World::new().await;
         world.event(10, USER).await;
         assert_eq!(world.pass().await, [], "what was before");
-        for (id, event) in
-            [(12, USER_IN_PROJECT), (13, PROJECT), (14, DOMAIN), (15, TRUST), (16, NOBODY)]
-        {
+        for (id, event) in [
+            (12, USER_IN_PROJECT),
+            (13, PROJECT),
+            (14, DOMAIN),
+            (15, TRUST),
+            (16, NOBODY),
+            (17, UNSOUND),
+        ] {
             world.event(id, event).await;
         }
-        let user = || Change::User("u".into());
-        let others =
-            [Change::Project("p".into()), Change::Domain("d".into()), Change::Trust("t".into())];
-        assert_eq!(world.pass().await, [&[user()], &others[..]].concat());
+        let id = |id: &str| Some(id.to_owned());
+        let told = [
+            revocation(|event| {
+                event.user_id = id("u");
+                event.project_id = id("p");
+            }),
+            Change::User("u".into()),
+            of_project(),
+            Change::Project("p".into()),
+            revocation(|event| event.domain_id = id("d")),
+            Change::Domain("d".into()),
+            revocation(|event| {
+                event.trust_id = id("t");
+                event.domain_id = id("d");
+            }),
+            Change::Trust("t".into()),
+            revocation(|event| event.audit_id = id("a")),
+        ];
+        assert_eq!(world.pass().await, told);
         assert_eq!(world.pass().await, []);
+        let again = [of_user(), Change::User("u".into())];
         world.event(11, USER).await;
-        assert_eq!(world.pass().await, [user()], "committed after those with higher ids");
-        world.event(17, USER).await;
-        assert_eq!(world.pass().await, [user()]);
+        assert_eq!(world.pass().await, again, "committed after those with higher ids");
+        world.event(18, USER).await;
+        assert_eq!(world.pass().await, again);
         assert_eq!(world.pass().await, []);
     }
 
     #[tokio::test]
     async fn ids_that_are_given_out_again_are_seen() {
         let mut world = World::new().await;
+        let project = [of_project(), Change::Project("p".into())];
         world.event(500, USER).await;
         world.pass().await;
         world.event(501, USER).await;
         world.pass().await;
+        for id in [1, 501] {
+            world.database.execute("DELETE FROM revocation_event", &[]).await.unwrap();
+            world.event(id, PROJECT).await;
+            assert_eq!(world.pass().await, project);
+            assert_eq!(world.pass().await, []);
+        }
         world.database.execute("DELETE FROM revocation_event", &[]).await.unwrap();
-        world.event(1, PROJECT).await;
-        assert_eq!(world.pass().await, [Change::Project("p".into())]);
+        world.event(7, PROJECT).await;
+        world.event(501, USER).await;
+        let all = [&project[..], &[of_user(), Change::User("u".into())]].concat();
+        assert_eq!(world.pass().await, all, "and those far below as well");
         assert_eq!(world.pass().await, []);
     }
 
@@ -180,13 +247,16 @@ mod tests {
     async fn thousands_of_events_are_told() {
         let mut world = World::new().await;
         world.pass().await;
-        let many = "INSERT INTO revocation_event (id, domain_id) \
+        let many = "INSERT INTO revocation_event (id, audit_id) \
                     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) \
-                    SELECT i, 'd' FROM n";
+                    SELECT i, 'a' FROM n";
         world.event(2500, many).await;
         world.revocations.pass(&world.feed).await.unwrap();
         assert_eq!(world.revocations.last, Some(2500));
-        assert_eq!(world.pass().await.len(), 1000);
-        assert_eq!((world.pass().await.len(), world.pass().await.len()), (1000, 500));
+        let mut told: Vec<usize> = Vec::new();
+        while told.last() != Some(&0) {
+            told.push(world.pass().await.len());
+        }
+        assert_eq!(told.iter().sum::<usize>(), 2500, "{told:?}");
     }
 }

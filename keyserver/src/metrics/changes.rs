@@ -18,6 +18,7 @@ pub(crate) struct ChangeMetrics {
     pass_duration: Histogram,
     checked: Gauge<f64, AtomicU64>,
     watched: Family<Answer, Gauge>,
+    unsound_revocations: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -45,6 +46,7 @@ impl ChangeMetrics {
             pass_duration: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
             checked: Gauge::default(),
             watched: Family::default(),
+            unsound_revocations: Counter::default(),
         };
         registry.register("changes", "Changes noticed, by kind", metrics.told.clone());
         registry.register(
@@ -67,7 +69,16 @@ impl ChangeMetrics {
             "What of Keystone's is checked in each pass, by kind and by what was answered",
             metrics.watched.clone(),
         );
+        registry.register(
+            "unsound_revocation_events",
+            "Keystone's events of revocation that no token can match, and that are left out",
+            metrics.unsound_revocations.clone(),
+        );
         metrics
+    }
+
+    pub(crate) fn unsound_revocation(&self) {
+        self.unsound_revocations.inc();
     }
 
     pub(crate) fn told(&self, kind: &'static str) {
