@@ -160,9 +160,7 @@ impl Error {
             | Self::Sealed
             | Self::Silent
             | Self::Unavailable
-            | Self::Unknown => {
-                "unavailable"
-            }
+            | Self::Unknown => "unavailable",
             Self::BadRequest(_)
             | Self::ContentTooLarge
             | Self::Gone

@@ -13,8 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 use voussoir_core::record::{
-    AccessKeyFault, Change, Changes, Denial, FernetKey, IdentityFault, KeySet,
-    AccessKeyFault, Change, Changes, Denial, FernetKey, KeySet, Revocations,
+    AccessKeyFault, Change, Changes, Denial, FernetKey, IdentityFault, KeySet, Revocations,
 };
 use voussoir_core::secret::Secret;
 
@@ -23,9 +22,7 @@ use crate::access_keys::{AccessKeys, Says};
 use crate::bearer_tokens::BearerTokens;
 use crate::clock;
 use crate::database::{Database, Purpose};
-use crate::keystone::Watched;
-use crate::database::Database;
-use crate::keystone::{self, Events};
+use crate::keystone::{self, Events, Watched};
 use crate::reload::FromFiles as _;
 
 const TOKENS: &str = "0123456789abcdef-one\n0123456789abcdef-two\n";
@@ -135,7 +132,7 @@ impl World {
     }
 
     /// With identities of a database, on which the statement is executed first.
-    async fn with_identities(setup: &'static str) -> (Self, tempfile::TempDir) {
+    async fn with_identities(setup: &'static str) -> (Self, TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/keystone.db", directory.path().display()).parse().unwrap();
         let database = Arc::new(Database::open(url, Purpose::Write));

@@ -78,12 +78,6 @@ pub(super) const ACCESS_TOKENS: &str = "\
     FROM access_token WHERE id IN ({ids})";
 /// Of identity providers: those that are known.
 pub(super) const IDENTITY_PROVIDERS: &str = "SELECT id FROM identity_provider WHERE id IN ({ids})";
-/// The highest id of an event of revocation, 0 if there is none.
-pub(super) const LAST_REVOCATION: &str = "SELECT COALESCE(max(id), 0) FROM revocation_event";
-/// Events of revocation above an id, in the order of their ids: id, user, project, domain, trust.
-pub(super) const REVOCATIONS: &str = "\
-    SELECT id, user_id, project_id, domain_id, trust_id FROM revocation_event \
-    WHERE id > ? ORDER BY id LIMIT 1000";
 
 impl Statements {
     pub(super) fn of(engine: Engine) -> &'static Self {
