@@ -96,14 +96,15 @@ impl Record for Identity {
     }
 
     fn fault(&self, now: UnixTime) -> Option<IdentityFault> {
-        let has_ended = self.record.expires_at.is_some_and(|end| now >= UnixTime::from_secs(end));
-        has_ended.then(|| match self.request.delegation {
+        let fault = match self.request.delegation {
             Some(record::Delegation::ApplicationCredential(_)) => {
                 IdentityFault::ApplicationCredentialGone
             }
             Some(record::Delegation::AccessToken(_)) => IdentityFault::AccessTokenGone,
             Some(record::Delegation::Trust(_)) | None => IdentityFault::TrustGone,
-        })
+        };
+        let has_ended = |end: u64| now >= UnixTime::from_secs(end);
+        self.record.expires_at.is_some_and(has_ended).then_some(fault)
     }
 
     fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {

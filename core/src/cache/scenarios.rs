@@ -276,11 +276,11 @@ fn one_call_serves_all_workers() {
         let requests: Vec<_> = (0..1000).map(|n| world.request(n % 64, access_key, "r")).collect();
         world.settle();
         assert_eq!(world.all_calls(), 1);
-        let word = if access_key == "A" { "ready" } else { "access_key_unknown" };
-        assert!(requests.iter().all(|request| world.word(*request) == word));
+        let expected = if access_key == "A" { "ready" } else { "access_key_unknown" };
+        assert!(requests.iter().all(|request| world.word(*request) == expected));
         // Who comes later finds it there.
         let late = world.request(63, access_key, "r");
-        assert_eq!((world.word(late), world.all_calls()), (word, 1));
+        assert_eq!((world.word(late), world.all_calls()), (expected, 1));
     }
 }
 

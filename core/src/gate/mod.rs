@@ -267,14 +267,6 @@ impl Gate {
                 self.state = State::AwaitSigningKey(signed);
                 Effect::Nothing
             }
-            (
-                state
-                @ (State::AwaitKeys(_) | State::AwaitIdentity(_) | State::AwaitRevocations(_)),
-                Input::Body { .. } | Input::Trailers,
-            ) => {
-                self.state = state;
-                Effect::Nothing
-            }
             (State::AwaitBody(signed, key), Input::Body { piece, is_end }) => {
                 self.on_awaited_body(now, signed, key, piece, is_end)
             }
@@ -294,7 +286,13 @@ impl Gate {
                 self.state = state;
                 Effect::Pass { replacement: None, verdict: None }
             }
-            (state @ State::Decided { .. }, _) => {
+            // Of a request with a token the body is not looked at, and the host holds it.
+            (state @ State::Decided { .. }, _)
+            | (
+                state
+                @ (State::AwaitKeys(_) | State::AwaitIdentity(_) | State::AwaitRevocations(_)),
+                Input::Body { .. } | Input::Trailers,
+            ) => {
                 self.state = state;
                 Effect::Nothing
             }

@@ -35,6 +35,8 @@ pub enum Rejection {
     TokenMissing,
     /// No key made it: forged, altered, or from another Keystone.
     TokenNotAuthentic,
+    /// A signed token from the future.
+    TokenNotYetValid,
     /// It was revoked.
     TokenRevoked,
     /// Longer than the configuration allows.
@@ -129,6 +131,7 @@ impl Rejection {
             Self::TokenMalformed,
             Self::TokenMissing,
             Self::TokenNotAuthentic,
+            Self::TokenNotYetValid,
             Self::TokenRevoked,
             Self::TokenTooLong,
         ];
@@ -165,6 +168,7 @@ impl Rejection {
             Self::TokenMalformed => "token_malformed",
             Self::TokenMissing => "token_missing",
             Self::TokenNotAuthentic => "token_not_authentic",
+            Self::TokenNotYetValid => "token_not_yet_valid",
             Self::TokenRevoked => "token_revoked",
             Self::TokenTooLong => "token_too_long",
         }

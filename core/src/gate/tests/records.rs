@@ -87,8 +87,8 @@ impl World {
         self
     }
 
-    fn revoke(mut self, event: RevocationEvent) -> Self {
-        self.revoked.add(&event);
+    fn revoke(mut self, event: &RevocationEvent) -> Self {
+        self.revoked.add(event);
         self
     }
 
@@ -316,7 +316,7 @@ fn what_was_revoked_is_refused() {
         (domain.clone(), json!({"domain_id": "d3"})),
         (domain, json!({"domain_scope_id": "d3"})),
     ] {
-        let mut world = World::new().with_record(&changes).revoke(revoked(&event));
+        let mut world = World::new().with_record(&changes).revoke(&revoked(&event));
         let rejection = world.rejection(&[("x-auth-token", &ann())]);
         assert_eq!(rejection, Rejection::TokenRevoked, "{changes} {event}");
     }
@@ -329,7 +329,7 @@ fn what_was_revoked_is_refused() {
         json!({"role_id": "admin"}),
         json!({"trust_id": "t"}),
     ] {
-        let mut world = World::new().revoke(revoked(&event));
+        let mut world = World::new().revoke(&revoked(&event));
         world.forwarded(&[("x-auth-token", &ann())]);
     }
 }
@@ -478,6 +478,6 @@ fn a_first_token_without_a_chain_is_asked_for_by_its_own_audit_id_alone() {
     let audit_ids = AuditIds { own: AuditId([1; 16]), chain: None };
     let token = token_of(&Payload { audit_ids, ..payload() });
     let own = || revoked(&json!({"audit_id": "AQEBAQEBAQEBAQEBAQEBAQ"}));
-    let mut world = World::new().revoke(own());
+    let mut world = World::new().revoke(&own());
     assert_eq!(world.rejection(&[("x-auth-token", &token)]), Rejection::TokenRevoked);
 }

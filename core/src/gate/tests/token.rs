@@ -458,6 +458,10 @@ fn a_signed_token_says_what_a_fernet_token_does() {
     assert!(set.contains(&("x-user-id", vector["user_id"].as_str().unwrap())));
     assert!(set.contains(&("x-voussoir-token-methods", "password")));
 
+    let early = UnixTime::from_secs(vector["issued_at"].as_u64().unwrap() - 1);
+    let effect = begun().handle(early, jws(1, vec![public(0), public(1)]));
+    assert_eq!(rejection(effect), Rejection::TokenNotYetValid);
+
     // Keys of the other kind open nothing, and newer ones may.
     let mut gate_of_fernet = begun();
     let effect = gate_of_fernet.handle(now(), Input::Keys(keys(1, &[1]).into()));

@@ -180,14 +180,14 @@ impl Gate {
         if !token.may(rules, &tokens.asked) {
             return self.refuse_token(tokens, Rejection::AccessRules);
         }
-        self.finish(tokens.service, Ok(token))
+        self.finish(tokens.service.as_ref(), &Ok(token))
     }
 
     /// The service's token was looked at, or there is none.
     fn look_at_user(&mut self, mut tokens: Tokens) -> Effect {
         match tokens.user.take() {
             Some(Ok(sealed)) => self.need_keys(sealed, None, tokens),
-            Some(Err(rejection)) => self.finish(tokens.service, Err(rejection)),
+            Some(Err(rejection)) => self.finish(tokens.service.as_ref(), &Err(rejection)),
             None => self.fail(),
         }
     }
@@ -195,7 +195,7 @@ impl Gate {
     /// The token that is being looked at is none.
     fn refuse_token(&mut self, mut tokens: Tokens, rejection: Rejection) -> Effect {
         if tokens.user.is_none() {
-            return self.finish(tokens.service, Err(rejection));
+            return self.finish(tokens.service.as_ref(), &Err(rejection));
         }
         if !self.may_pass(Rejection::ServiceTokenInvalid) {
             return self.reject_token(Rejection::ServiceTokenInvalid);
@@ -207,12 +207,12 @@ impl Gate {
     /// All tokens were looked at.
     fn finish(
         &mut self,
-        service: Option<Result<Verified, Rejection>>,
-        user: Result<Verified, Rejection>,
+        service: Option<&Result<Verified, Rejection>>,
+        user: &Result<Verified, Rejection>,
     ) -> Effect {
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.token else { return self.fail() };
-        let rejection = match (&user, &service) {
+        let rejection = match (user, service) {
             (Err(rejection), _) => Some(*rejection),
             (Ok(_), Some(Err(_))) => Some(Rejection::ServiceTokenInvalid),
             (Ok(_), Some(Ok(_)) | None) => None,
@@ -221,14 +221,14 @@ impl Gate {
             return self.reject_token(rejection);
         }
         let mut edits = HeaderEdits::default();
-        match &user {
+        match user {
             Ok(Verified { token, identity }) => {
                 edits.set_user(&identity.record);
                 edits.set_token(&token.payload, token.issued_at, rules);
             }
             Err(_) => edits.set_invalid(),
         }
-        match &service {
+        match service {
             Some(Ok(Verified { identity, .. })) => edits.set_service(&identity.record),
             Some(Err(_)) => edits.set_service_invalid(),
             None => {}

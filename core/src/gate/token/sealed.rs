@@ -21,6 +21,8 @@ pub(super) struct Opened {
     pub(super) payload: Payload,
     /// When it was issued, in seconds.
     pub(super) issued_at: u64,
+    /// Whether it may not be used before. Keystone looks at that time in signed tokens alone.
+    pub(super) is_signed: bool,
 }
 
 /// Why a token was not opened.
@@ -67,7 +69,9 @@ impl Sealed {
                 }
             }
             (Self::Jws(token), TokenKeys { jws: Some(keys), .. }) => match token.open(keys) {
-                Ok(jws::Opened { issued_at, payload }) => Ok(Opened { payload, issued_at }),
+                Ok(jws::Opened { issued_at, payload }) => {
+                    Ok(Opened { payload, issued_at, is_signed: true })
+                }
                 Err(jws::OpenError::NoKey(token)) => {
                     Err(Unopened::NoKey(Self::Jws(Box::new(token))))
                 }
@@ -84,5 +88,5 @@ fn read(opened: &fernet::Opened) -> Result<Opened, Unopened> {
         PayloadError::UnknownVersion(_) => Rejection::PayloadVersionUnknown,
     });
     let payload = payload.map_err(Unopened::Never)?;
-    Ok(Opened { payload, issued_at: opened.issued_at })
+    Ok(Opened { payload, issued_at: opened.issued_at, is_signed: false })
 }

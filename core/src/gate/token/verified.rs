@@ -22,7 +22,8 @@ pub(super) struct Verified {
 }
 
 impl Opened {
-    /// Whether it has not expired for longer than the `window`, and is of a kind that is taken.
+    /// Whether it is of its time, give or take the `window` since it expired, and of a kind that is
+    /// taken.
     pub(super) fn check(
         &self,
         now: UnixTime,
@@ -31,6 +32,9 @@ impl Opened {
     ) -> Result<(), Rejection> {
         if self.payload.expires_at.is_past(now - window) {
             return Err(Rejection::TokenExpired);
+        }
+        if self.is_signed && now < UnixTime::from_secs(self.issued_at) {
+            return Err(Rejection::TokenNotYetValid);
         }
         if !rules.kinds.contains(&self.payload.kind()) {
             return Err(Rejection::TokenKindRefused);
@@ -42,7 +46,7 @@ impl Opened {
 impl Verified {
     /// Whether it was revoked.
     pub(super) fn is_revoked(&self, revoked: &RevocationSet) -> bool {
-        let Opened { payload, issued_at } = &self.token;
+        let Opened { payload, issued_at, .. } = &self.token;
         let IdentityRecord { user, project, domain, trust, oauth1, roles, .. } =
             &self.identity.record;
         let audit_ids = &payload.audit_ids;
@@ -67,9 +71,9 @@ impl Verified {
     }
 
     /// Whether a service with this token may ask with a user's that has expired.
-    pub(super) fn has_service_role(&self, rules: &RecordRules) -> bool {
-        let mut roles = self.identity.record.roles.iter();
-        roles.any(|role| rules.service_token_roles.iter().any(|name| *name == role.name))
+    pub(super) fn has_service_role(&self, records: &RecordRules) -> bool {
+        let taken = &records.service_token_roles;
+        self.identity.record.roles.iter().any(|role| taken.contains(&role.name))
     }
 
     /// Whether the token may be used for a request. The access rules of an application credential say
