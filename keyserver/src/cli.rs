@@ -97,6 +97,11 @@ pub struct Serve {
     )]
     pub admin_project: Option<AdminProject>,
 
+    /// Catalogues have no endpoint that was not chosen for the project: for a keystone.conf with
+    /// `[endpoint_filter] return_all_endpoints_if_no_filter = false`
+    #[arg(long, env = "VOUSSOIR_CHOSEN_ENDPOINTS_ONLY", requires = "credential_keys")]
+    pub chosen_endpoints_only: bool,
+
     /// Where access keys of our own are.
     #[command(flatten)]
     pub store: StoreFlags,

@@ -45,6 +45,8 @@ pub(crate) struct KeystoneConfig {
     pub(crate) credential_keys: PathBuf,
     /// The project of the cloud's administrators.
     pub(crate) admin_project: Option<AdminProject>,
+    /// Whether a project for which no endpoint was chosen has an empty catalogue.
+    pub(crate) chosen_endpoints_only: bool,
 }
 
 /// The project of a cloud's administrators, by its name and its domain's.
@@ -112,8 +114,10 @@ impl TryFrom<Serve> for Config {
         let keystone =
             url("--keystone-database-file", serve.keystone_database, serve.keystone_database_file)?;
         // The command line has the keys with the URL.
+        let (admin_project, chosen_endpoints_only) =
+            (serve.admin_project, serve.chosen_endpoints_only);
         let keystone = keystone.zip(serve.credential_keys).map(|(url, credential_keys)| {
-            KeystoneConfig { url, credential_keys, admin_project: serve.admin_project }
+            KeystoneConfig { url, credential_keys, admin_project, chosen_endpoints_only }
         });
         let token_keys = Directories { fernet: serve.fernet_keys, jws: serve.jws_public_keys };
         if token_keys.is_empty() && keystone.is_none() && store.is_none() {

@@ -23,7 +23,8 @@ use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
 use crate::key_repository::{self, Directories};
 use crate::keystone::{
-    Credentials, Events, Identities, Recheck, RevocationPages, Revocations, Watched,
+    CatalogChanges, Catalogs, Credentials, Events, Identities, Recheck, RevocationPages,
+    Revocations, Watched,
 };
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
@@ -89,6 +90,7 @@ impl Server {
         let mut checks: Vec<Box<dyn Check>> = Vec::new();
         let mut identities = None;
         let mut revocations = None;
+        let mut catalogs = None;
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
                 .map_err(|why| StartError::Configuration(why.into()))?;
@@ -115,6 +117,8 @@ impl Server {
             let events = Arc::new(Events::new(Arc::clone(&database), Arc::clone(&metrics)));
             checks.push(Box::new(Revocations::new(Arc::clone(&events))));
             revocations = Some(RevocationPages::new(events));
+            checks.push(Box::new(CatalogChanges::new(Arc::clone(&database))));
+            catalogs = Some(Catalogs::new(Arc::clone(&database), keystone.chosen_endpoints_only));
             identities = Some(Identities::new(
                 Arc::clone(&database),
                 keystone.admin_project,
@@ -164,6 +168,7 @@ impl Server {
             sources,
             identities,
             revocations,
+            catalogs,
             feed,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),

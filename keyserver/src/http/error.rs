@@ -43,6 +43,8 @@ pub(super) enum Error {
     Sealed,
     /// What has changed cannot be found out now.
     Silent,
+    /// The catalogue has more in it than a client takes.
+    TooLarge,
     /// Whether there is such an access key cannot be found out now.
     Unavailable,
     /// Whether Keystone would take such a token cannot be found out now.
@@ -66,7 +68,7 @@ impl Error {
             | Self::NoTokenKeys
             | Self::NotFound => StatusCode::NOT_FOUND,
             // About this access key alone: an edge must not think the whole server down.
-            Self::Sealed => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Sealed | Self::TooLarge => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Away | Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -111,6 +113,7 @@ impl Error {
                 "No key opens the seal of this access key's secret: is it still in the repository?"
             }
             Self::Silent => "What has changed cannot be found out now.",
+            Self::TooLarge => "The catalogue has more services and endpoints than clients take.",
             Self::Unavailable => "The access key cannot be looked up now.",
             Self::Unknown => "The identity cannot be looked up now.",
             Self::UnsupportedMediaType => "The body must be application/json.",
@@ -137,6 +140,7 @@ impl Error {
             | Self::NotFound
             | Self::Refused(Refusal::NoCertificate)
             | Self::Sealed
+            | Self::TooLarge
             | Self::UnsupportedMediaType => None,
             Self::Away | Self::NotReady | Self::Silent | Self::Unavailable | Self::Unknown => {
                 Some((RETRY_AFTER, "1"))
@@ -168,6 +172,7 @@ impl Error {
             | Self::NoTokenKeys
             | Self::NotFound
             | Self::Refused(_)
+            | Self::TooLarge
             | Self::UnsupportedMediaType => "invalid",
         }
     }

@@ -1,6 +1,7 @@
 //! The HTTP side: all paths, and what every answer has in common.
 
 mod access;
+mod catalogs;
 mod changes;
 mod error;
 mod etag;
@@ -28,8 +29,9 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tracing::{debug, field, info};
 use voussoir_core::record::{
-    CHANGES_PATH, IDENTITIES_PATH, MAX_IDENTITY_REQUEST_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
-    PROTOCOL_HEADER, PROTOCOL_VERSION, REVOCATIONS_PATH, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
+    CATALOGS_PATH, CHANGES_PATH, IDENTITIES_PATH, MAX_CATALOG_REQUEST_BYTES,
+    MAX_IDENTITY_REQUEST_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    REVOCATIONS_PATH, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
 };
 
 pub(crate) use access::Access;
@@ -39,7 +41,7 @@ use error::Error;
 use crate::access_keys::Sources;
 use crate::changes::Feed;
 use crate::key_repository::Published;
-use crate::keystone::{Identities, RevocationPages};
+use crate::keystone::{Catalogs, Identities, RevocationPages};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 
@@ -51,7 +53,10 @@ pub(crate) struct Context {
     pub(crate) sources: Sources,
     /// Absent if there is no Keystone.
     pub(crate) identities: Option<Identities>,
+    /// The same.
     pub(crate) revocations: Option<RevocationPages>,
+    /// The same.
+    pub(crate) catalogs: Option<Catalogs>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
     /// For log lines that a client can cause.
@@ -81,6 +86,10 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         )
         .route(CHANGES_PATH, get(changes::get))
         .route(REVOCATIONS_PATH, get(revocations::get))
+        .route(
+            CATALOGS_PATH,
+            post(catalogs::post).layer(DefaultBodyLimit::max(MAX_CATALOG_REQUEST_BYTES)),
+        )
         .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
         .route(HEALTHZ_PATH, get(probes::healthz))
         .route(READYZ_PATH, get(probes::readyz))
@@ -128,6 +137,7 @@ fn known_path(path: &str) -> &'static str {
         IDENTITIES_PATH,
         CHANGES_PATH,
         REVOCATIONS_PATH,
+        CATALOGS_PATH,
         HEALTHZ_PATH,
         READYZ_PATH,
         METRICS_PATH,

@@ -9,11 +9,11 @@ use axum::http::header::{
     RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, Request};
-use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 use voussoir_core::record::{
-    AccessKeyFault, Change, Changes, Denial, FernetKey, IdentityFault, KeySet, Revocations,
+    AccessKeyFault, CatalogAnswer, CatalogRequest, Change, Changes, Denial, FernetKey,
+    IdentityFault, KeySet, Revocations,
 };
 use voussoir_core::secret::Secret;
 
@@ -75,6 +75,7 @@ impl World {
             feed: Arc::new(feed),
             keys: Some(keys.subscribe()),
             revocations: None,
+            catalogs: None,
             sources: Sources::new(Vec::new(), Arc::clone(&metrics), &ended),
             identities: None,
             metrics,
@@ -113,15 +114,19 @@ impl World {
         world
     }
 
-    /// With a Keystone that has revoked the tokens of one user; and its database.
-    async fn of_keystone() -> (Self, TempDir, Arc<Database>) {
+    /// With a Keystone that has revoked the tokens of one user, and has one service; and its database.
+    async fn of_keystone() -> (Self, tempfile::TempDir, Arc<Database>) {
         let (directory, database) = keystone::empty_revocations().await;
         let insert = "INSERT INTO revocation_event (user_id) VALUES ('u')";
+        database.execute(insert, &[]).await.unwrap();
+        keystone::make_catalog_tables(&database).await;
+        let insert = "INSERT INTO service (id, type) VALUES ('s', 'compute')";
         database.execute(insert, &[]).await.unwrap();
         let mut world = Self::new();
         let context = Arc::get_mut(&mut world.context).unwrap();
         let events = Events::new(Arc::clone(&database), Arc::clone(&context.metrics));
         context.revocations = Some(RevocationPages::new(Arc::new(events)));
+        context.catalogs = Some(Catalogs::new(Arc::clone(&database), false));
         (world, directory, database)
     }
 
@@ -432,7 +437,21 @@ async fn the_openapi_file_agrees_with_the_router() {
     for query in ["", "?after=x", "gone"] {
         if query == "gone" {
             database.execute("DROP TABLE revocation_event", &[]).await.unwrap();
+            database.execute("DROP TABLE endpoint", &[]).await.unwrap();
         }
+        for (content_type, body) in [
+            ("application/json", "{}".to_owned()),
+            ("application/json", String::new()),
+            ("application/json", " ".repeat(MAX_CATALOG_REQUEST_BYTES + 1)),
+            ("text/plain", "{}".into()),
+        ] {
+            for world in [&of_keystone, &ready, &unready] {
+                let answer = world.asked_at(CATALOGS_PATH, content_type, &body).await;
+                given.push((CATALOGS_PATH.into(), answer.status));
+            }
+        }
+        let status = ready.answers("POST", CATALOGS_PATH, &[]).await.status;
+        given.push((CATALOGS_PATH.into(), status));
         for (world, headers) in [
             (&of_keystone, &[(AUTHORIZATION, BEARER)][..]),
             (&ready, &[(AUTHORIZATION, BEARER)]),
@@ -444,6 +463,8 @@ async fn the_openapi_file_agrees_with_the_router() {
             given.push((REVOCATIONS_PATH.into(), status));
         }
     }
+    // One that is too large takes hundreds of services: the tests of catalogues have them.
+    given.push((CATALOGS_PATH.into(), 500));
     given.push((SIGNING_KEYS_PATH.into(), 200));
     let sealed = World::saying(Says::NoSealKey);
     given.push((
@@ -556,6 +577,27 @@ async fn revocations_are_told_to_those_who_may_have_keys() {
     assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"));
     let answer = World::new().answers("GET", REVOCATIONS_PATH, &bearer).await;
     assert_eq!(answer.status, 404, "no edge may think that nothing was revoked");
+    assert!(answer.body.contains("--keystone-database"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn catalogues_are_told_to_those_who_may_have_keys() {
+    let (world, _directory, database) = World::of_keystone().await;
+    assert_eq!(world.answers("POST", CATALOGS_PATH, &[]).await.status, 401);
+    let ask = async |body: &str| world.asked_at(CATALOGS_PATH, "application/json", body).await;
+    for body in [r#"{"project":"p"}"#, "{}"] {
+        let answer = ask(body).await;
+        assert_eq!(answer.header(CONTENT_TYPE), "application/json");
+        let request = CatalogRequest::from_json(body.as_bytes()).unwrap();
+        let answer = CatalogAnswer::from_json(answer.body.as_bytes(), &request).unwrap();
+        assert_eq!(answer.catalog.services[0].service_type, "compute");
+    }
+    assert_eq!(ask(r#"{"project":""}"#).await.status, 400);
+    database.execute("DROP TABLE endpoint", &[]).await.unwrap();
+    let answer = ask("{}").await;
+    assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, "1"));
+    let answer = World::new().asked_at(CATALOGS_PATH, "application/json", "{}").await;
+    assert_eq!(answer.status, 404);
     assert!(answer.body.contains("--keystone-database"), "{}", answer.body);
 }
 

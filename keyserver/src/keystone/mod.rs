@@ -1,5 +1,5 @@
 //! A Keystone, read from its database: access keys that users make themselves (`openstack ec2
-//! credentials create`), and who acts with a token.
+//! credentials create`), who acts with a token, what was revoked, the service catalogue.
 //!
 //! The database is only read. Where to find what:
 //!
@@ -7,10 +7,14 @@
 //! * `facts`: what an answer rests on. `lookup` reads it for one question, `rows` for many at a time.
 //! * `access_key`, `token`: Keystone's rules: what the facts mean for an EC2 credential, for a token.
 //! * `credentials`, `identities`: how a question is answered; `blob` opens a credential's secret.
-//! * `watched`, `recheck`, `revocations`: what was answered lately, and how changes of it are noticed.
+//! * `watched`, `recheck`: what was answered lately, and how changes of it are noticed.
+//! * `events`: what was revoked: `revoked` tells all of it, `revocations` what is new.
+//! * `catalogs`, `catalog_changes`: the same of the service catalogue; `shared` has many wait for one answer.
 
 mod access_key;
 mod blob;
+mod catalog_changes;
+mod catalogs;
 mod credentials;
 mod events;
 mod facts;
@@ -27,15 +31,19 @@ mod tests;
 mod token;
 mod watched;
 
+pub(crate) use catalog_changes::CatalogChanges;
+pub(crate) use catalogs::{Catalogs, NoCatalog};
 pub(crate) use credentials::Credentials;
 pub(crate) use events::Events;
-#[cfg(test)]
-pub(crate) use events::tests::empty as empty_revocations;
 pub(crate) use identities::{Identities, IdentityError};
 pub(crate) use recheck::Recheck;
 pub(crate) use revocations::Revocations;
 pub(crate) use revoked::RevocationPages;
 pub(crate) use watched::Watched;
+#[cfg(test)]
+pub(crate) use {
+    catalogs::tests::make_tables as make_catalog_tables, events::tests::empty as empty_revocations,
+};
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
