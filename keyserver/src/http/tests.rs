@@ -137,7 +137,7 @@ impl World {
     }
 
     /// With identities of a database, on which the statement is executed first.
-    async fn with_identities(setup: &'static str) -> (Self, TempDir) {
+    async fn with_identities(setup: &'static str) -> (Self, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/keystone.db", directory.path().display()).parse().unwrap();
         let database = Arc::new(Database::open(url, Purpose::Write));
