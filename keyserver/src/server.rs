@@ -17,15 +17,12 @@ use tracing::{info, warn};
 
 use crate::access_keys::{AccessKeys, Sources};
 use crate::changes::{self, Check, Feed};
-use crate::config::{ChangesConfig, Config, Limits};
+use crate::config::{Config, Limits};
 use crate::connection::Connections;
 use crate::database::{Database, Purpose};
 use crate::http::{self, Access, Context};
-use crate::key_repository::{self, Directories};
-use crate::keystone::{
-    CatalogChanges, Catalogs, Credentials, Events, Identities, Recheck, RevocationPages,
-    Revocations, Watched,
-};
+use crate::key_repository;
+use crate::keystone::Parts;
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -88,9 +85,6 @@ impl Server {
         let mut sources: Vec<Arc<dyn AccessKeys>> = Vec::new();
         let feed = Arc::new(Feed::new(config.changes.poll, Arc::clone(&metrics)));
         let mut checks: Vec<Box<dyn Check>> = Vec::new();
-        let mut identities = None;
-        let mut revocations = None;
-        let mut catalogs = None;
         if let Some(store) = config.store {
             let keys = reload::watch(vec![store.key], Arc::clone(&metrics))
                 .map_err(|why| StartError::Configuration(why.into()))?;
@@ -100,33 +94,14 @@ impl Server {
             checks.push(Box::new(StoreChanges::new(Arc::clone(&database))));
             sources.push(Arc::new(Store { database, keys }));
         }
-        if let Some(keystone) = config.keystone {
-            let fernet = Some(keystone.credential_keys);
-            let directories = Directories { fernet, jws: None };
-            let keys = key_repository::watch(directories, Arc::clone(&metrics));
-            let traffic = metrics.databases.traffic("keystone");
-            let database = Database::open(keystone.url, Purpose::Read).counted(traffic);
-            let database = Arc::new(database);
-            let ChangesConfig { recheck_for, recheck_keys, recheck_identities, .. } =
-                config.changes;
-            let of_keys = Arc::new(Watched::new(recheck_keys, recheck_for, Arc::clone(&feed)));
-            checks.push(Box::new(Recheck::new(&database, &of_keys, &metrics)));
-            let of_tokens =
-                Arc::new(Watched::new(recheck_identities, recheck_for, Arc::clone(&feed)));
-            checks.push(Box::new(Recheck::new(&database, &of_tokens, &metrics)));
-            let events = Arc::new(Events::new(Arc::clone(&database), Arc::clone(&metrics)));
-            checks.push(Box::new(Revocations::new(Arc::clone(&events))));
-            revocations = Some(RevocationPages::new(events));
-            checks.push(Box::new(CatalogChanges::new(Arc::clone(&database))));
-            catalogs = Some(Catalogs::new(Arc::clone(&database), keystone.chosen_endpoints_only));
-            identities = Some(Identities::new(
-                Arc::clone(&database),
-                keystone.admin_project,
-                of_tokens,
-                Arc::clone(&metrics),
-            ));
-            sources.push(Arc::new(Credentials::new(database, keys.map_err(runtime)?, of_keys)));
-        }
+        let keystone = config
+            .keystone
+            .map(|keystone| Parts::open(keystone, config.changes, &feed, &metrics))
+            .transpose()
+            .map_err(runtime)?
+            .unwrap_or_default();
+        checks.extend(keystone.checks);
+        sources.extend(keystone.access_keys);
 
         let listener = TcpListener::bind(config.listen).await.map_err(|why| {
             StartError::Runtime(format!("cannot listen on {}: {why}", config.listen).into())
@@ -166,9 +141,9 @@ impl Server {
             access: Access { certificate, tokens },
             keys,
             sources,
-            identities,
-            revocations,
-            catalogs,
+            identities: keystone.identities,
+            revocations: keystone.revocations,
+            catalogs: keystone.catalogs,
             feed,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),

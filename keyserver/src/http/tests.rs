@@ -433,36 +433,7 @@ async fn the_openapi_file_agrees_with_the_router() {
             given.push((CHANGES_PATH.into(), status().await));
         }
     }
-    let (of_keystone, _directory, database) = World::of_keystone().await;
-    for query in ["", "?after=x", "gone"] {
-        if query == "gone" {
-            database.execute("DROP TABLE revocation_event", &[]).await.unwrap();
-            database.execute("DROP TABLE endpoint", &[]).await.unwrap();
-        }
-        for (content_type, body) in [
-            ("application/json", "{}".to_owned()),
-            ("application/json", String::new()),
-            ("application/json", " ".repeat(MAX_CATALOG_REQUEST_BYTES + 1)),
-            ("text/plain", "{}".into()),
-        ] {
-            for world in [&of_keystone, &ready, &unready] {
-                let answer = world.asked_at(CATALOGS_PATH, content_type, &body).await;
-                given.push((CATALOGS_PATH.into(), answer.status));
-            }
-        }
-        let status = ready.answers("POST", CATALOGS_PATH, &[]).await.status;
-        given.push((CATALOGS_PATH.into(), status));
-        for (world, headers) in [
-            (&of_keystone, &[(AUTHORIZATION, BEARER)][..]),
-            (&ready, &[(AUTHORIZATION, BEARER)]),
-            (&ready, &[]),
-            (&unready, &[]),
-        ] {
-            let path = format!("{REVOCATIONS_PATH}{}", query.trim_start_matches("gone"));
-            let status = world.answers("GET", &path, headers).await.status;
-            given.push((REVOCATIONS_PATH.into(), status));
-        }
-    }
+    given.append(&mut given_of_keystone(&ready, &unready).await);
     // One that is too large takes hundreds of services: the tests of catalogues have them.
     given.push((CATALOGS_PATH.into(), 500));
     given.push((SIGNING_KEYS_PATH.into(), 200));
@@ -508,6 +479,42 @@ async fn the_openapi_file_agrees_with_the_router() {
     given.sort();
     given.dedup();
     assert_eq!(described(include_str!("../../../docs/openapi/keyserver.yaml")), given);
+}
+
+/// The answers about revocations and catalogues.
+async fn given_of_keystone(ready: &World, unready: &World) -> Vec<(String, u16)> {
+    let mut given = Vec::new();
+    let (of_keystone, _directory, database) = World::of_keystone().await;
+    for query in ["", "?after=x", "gone"] {
+        if query == "gone" {
+            database.execute("DROP TABLE revocation_event", &[]).await.unwrap();
+            database.execute("DROP TABLE endpoint", &[]).await.unwrap();
+        }
+        for (content_type, body) in [
+            ("application/json", "{}".to_owned()),
+            ("application/json", String::new()),
+            ("application/json", " ".repeat(MAX_CATALOG_REQUEST_BYTES + 1)),
+            ("text/plain", "{}".into()),
+        ] {
+            for world in [&of_keystone, ready, unready] {
+                let answer = world.asked_at(CATALOGS_PATH, content_type, &body).await;
+                given.push((CATALOGS_PATH.into(), answer.status));
+            }
+        }
+        let status = ready.answers("POST", CATALOGS_PATH, &[]).await.status;
+        given.push((CATALOGS_PATH.into(), status));
+        for (world, headers) in [
+            (&of_keystone, &[(AUTHORIZATION, BEARER)][..]),
+            (ready, &[(AUTHORIZATION, BEARER)]),
+            (ready, &[]),
+            (unready, &[]),
+        ] {
+            let path = format!("{REVOCATIONS_PATH}{}", query.trim_start_matches("gone"));
+            let status = world.answers("GET", &path, headers).await.status;
+            given.push((REVOCATIONS_PATH.into(), status));
+        }
+    }
+    given
 }
 
 #[tokio::test]

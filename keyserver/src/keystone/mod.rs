@@ -20,6 +20,7 @@ mod events;
 mod facts;
 mod identities;
 mod lookup;
+mod parts;
 mod recheck;
 mod revocations;
 mod revoked;
@@ -31,15 +32,17 @@ mod tests;
 mod token;
 mod watched;
 
-pub(crate) use catalog_changes::CatalogChanges;
+use catalog_changes::CatalogChanges;
 pub(crate) use catalogs::{Catalogs, NoCatalog};
-pub(crate) use credentials::Credentials;
+use credentials::Credentials;
 pub(crate) use events::Events;
 pub(crate) use identities::{Identities, IdentityError};
-pub(crate) use recheck::Recheck;
-pub(crate) use revocations::Revocations;
+pub(crate) use parts::Parts;
+use recheck::Recheck;
+use revocations::Revocations;
 pub(crate) use revoked::RevocationPages;
 pub(crate) use watched::Watched;
+
 #[cfg(test)]
 pub(crate) use {
     catalogs::tests::make_tables as make_catalog_tables, events::tests::empty as empty_revocations,

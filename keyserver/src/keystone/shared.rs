@@ -28,8 +28,11 @@ pub(super) struct Shared<A: Ask>(Arc<Inner<A>>);
 struct Inner<A: Ask> {
     ask: A,
     turns: Semaphore,
-    waiting: Mutex<HashMap<A::Question, watch::Receiver<Option<Answered<A>>>>>,
+    waiting: Mutex<Waiting<A>>,
 }
+
+/// The questions whose turn has not come.
+struct Waiting<A: Ask>(HashMap<A::Question, watch::Receiver<Option<Answered<A>>>>);
 
 /// What is shared; the error is the same for all.
 type Answered<A> = Result<<A as Ask>::Answer, Arc<Unavailable>>;
@@ -37,7 +40,7 @@ type Answered<A> = Result<<A as Ask>::Answer, Arc<Unavailable>>;
 impl<A: Ask> Shared<A> {
     /// Asks at most so many questions at a time.
     pub(super) fn new(ask: A, at_a_time: usize) -> Self {
-        let (turns, waiting) = (Semaphore::new(at_a_time), Mutex::default());
+        let (turns, waiting) = (Semaphore::new(at_a_time), Mutex::new(Waiting(HashMap::new())));
         Self(Arc::new(Inner { ask, turns, waiting }))
     }
 
@@ -54,16 +57,16 @@ impl<A: Ask> Shared<A> {
 impl<A: Ask> Inner<A> {
     fn join(self: &Arc<Self>, question: A::Question) -> watch::Receiver<Option<Answered<A>>> {
         let mut waiting = self.lock();
-        if let Some(answer) = waiting.get(&question) {
+        if let Some(answer) = waiting.0.get(&question) {
             return answer.clone();
         }
         let (sender, answer) = watch::channel(None);
-        waiting.insert(question.clone(), answer.clone());
+        waiting.0.insert(question.clone(), answer.clone());
         let inner = Arc::clone(self);
         // On its own: the client who came first may go away, and others have joined.
         tokio::spawn(async move {
             let turn = inner.turns.acquire().await;
-            inner.lock().remove(&question);
+            inner.lock().0.remove(&question);
             let answer = inner.ask.ask(&question).await.map_err(Arc::new);
             drop(turn);
             sender.send_replace(Some(answer));
@@ -71,7 +74,7 @@ impl<A: Ask> Inner<A> {
         answer
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<A::Question, watch::Receiver<Option<Answered<A>>>>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<A>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,7 +133,7 @@ mod tests {
         }
         assert_eq!(other.await.unwrap(), 2);
         assert_eq!(*shared.0.ask.asked.lock().unwrap(), [(1, 0), (1, 1), (2, 2)]);
-        assert!(shared.0.lock().is_empty());
+        assert!(shared.0.lock().0.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
