@@ -29,6 +29,7 @@ pub mod access_keys;
 pub mod access_rules;
 pub mod bypass;
 pub mod cache;
+pub mod catalogs;
 pub mod config;
 pub mod feed;
 pub mod fernet;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::cache::Call;
+use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::config::KeyServer;
 use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
@@ -31,6 +32,7 @@ pub(super) enum Purpose {
     KeySet,
     SigningKey(Call),
     Identity(Call),
+    Catalog(Call),
     Revocations(list::Call),
     Changes(feed::Call),
     ListenerCheck,
@@ -116,6 +118,7 @@ impl Worker {
             Purpose::KeySet => MAX_KEY_SET_BYTES,
             Purpose::SigningKey(_) => AccessKey::MAX_BYTES,
             Purpose::Identity(_) => Identity::MAX_BYTES,
+            Purpose::Catalog(_) => ServiceCatalog::MAX_BYTES,
             Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
@@ -139,6 +142,7 @@ impl Worker {
             Purpose::KeySet => self.key_set_fetched(answer),
             Purpose::SigningKey(call) => self.record_fetched::<AccessKey>(call, answer),
             Purpose::Identity(call) => self.record_fetched::<Identity>(call, answer),
+            Purpose::Catalog(call) => self.record_fetched::<ServiceCatalog>(call, answer),
             Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
             Purpose::ListenerCheck => self.probe_answered(answer),

@@ -68,6 +68,9 @@ impl Worker {
         if let Some(records) = &self.identities {
             records.cache.borrow_mut().changed(changes);
         }
+        if let Some(records) = &self.catalogs {
+            records.cache.borrow_mut().changed(changes);
+        }
         if let Some(list) = &self.revocations {
             list.borrow_mut().changed(now, changes);
         }

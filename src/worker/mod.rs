@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::cache;
+use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::config::Config;
 use voussoir_core::feed::{ChangeFeed, Event as FeedEvent};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
@@ -43,6 +44,8 @@ pub(crate) struct Worker {
     access_keys: Option<Records<AccessKey>>,
     /// What Keystone knows of tokens, where the configuration wants to know it.
     identities: Option<Records<Identity>>,
+    /// The service catalogues, where the service wants them.
+    catalogs: Option<Records<ServiceCatalog>>,
     /// What Keystone has revoked of them.
     revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
@@ -66,7 +69,8 @@ impl Worker {
     pub(crate) fn new(root_id: u32, config: Config, seed: u64) -> Self {
         let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
         let takes_signatures = config.sigv4.is_some();
-        let has_records = config.token.as_ref().is_some_and(|token| token.records.is_some());
+        let records = config.token.as_ref().and_then(|token| token.records.as_ref());
+        let (has_records, has_catalog) = (records.is_some(), records.is_some_and(|it| it.catalog));
         let revocations = has_records.then(|| RevocationList::new(&config, seed));
         let feed = (takes_signatures || has_records).then(|| ChangeFeed::new(&config, seed));
         let worker = Self {
@@ -74,6 +78,7 @@ impl Worker {
             keys: keys.map(RefCell::new),
             access_keys: takes_signatures.then(|| Records::new(&config, seed)),
             identities: has_records.then(|| Records::new(&config, seed)),
+            catalogs: has_catalog.then(|| Records::new(&config, seed)),
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
             budget: Rc::new(Budget::new(config.limits.held_body)),
@@ -104,6 +109,7 @@ impl Worker {
                 Effect::NeedKeys { newer_than } => self.want_keys(now, stream, *newer_than),
                 Effect::NeedIdentity(request) => self.want::<Identity>(now, stream, request),
                 Effect::NeedRevocations => self.want_revocations(now, stream),
+                Effect::NeedCatalog(request) => self.want::<ServiceCatalog>(now, stream, request),
                 Effect::NeedSigningKey(credential) => {
                     self.want::<AccessKey>(now, stream, credential)
                 }
@@ -156,6 +162,7 @@ impl Worker {
             self.handle_keys(now, KeysEvent::Gone(context_id));
             self.handle::<AccessKey>(now, cache::Event::Gone(context_id));
             self.handle::<Identity>(now, cache::Event::Gone(context_id));
+            self.handle::<ServiceCatalog>(now, cache::Event::Gone(context_id));
             self.handle_revocations(now, list::Event::Gone(context_id));
         }
     }
@@ -175,6 +182,7 @@ impl Worker {
             self.handle_keys(now, KeysEvent::Tick);
             self.handle::<AccessKey>(now, cache::Event::Tick);
             self.handle::<Identity>(now, cache::Event::Tick);
+            self.handle::<ServiceCatalog>(now, cache::Event::Tick);
             self.handle_revocations(now, list::Event::Tick);
             self.record_feed_lag(now);
         }
@@ -191,6 +199,7 @@ impl Worker {
         }
         self.access_keys.iter().for_each(Records::count);
         self.identities.iter().for_each(Records::count);
+        self.catalogs.iter().for_each(Records::count);
         self.record_revocations();
     }
 
@@ -203,6 +212,7 @@ impl Worker {
                 .or_else(|| self.next_of_keys())
                 .or_else(|| self.next_of::<AccessKey>())
                 .or_else(|| self.next_of::<Identity>())
+                .or_else(|| self.next_of::<ServiceCatalog>())
                 .or_else(|| self.next_of_revocations())
         {
             resumed += usize::from(is_resumed);
@@ -232,6 +242,7 @@ impl Worker {
             | Effect::NeedKeys { .. }
             | Effect::NeedIdentity(_)
             | Effect::NeedRevocations
+            | Effect::NeedCatalog(_)
             | Effect::NeedSigningKey(_) => {}
             Effect::Forward(edits, verdict) => {
                 // What the client claims must be out and what we say must be in, all of it, or
@@ -311,6 +322,7 @@ impl Worker {
             self.feed.as_ref().map(|feed| feed.borrow().next_tick()),
             self.access_keys.as_ref().map(|records| records.cache.borrow().next_tick()),
             self.identities.as_ref().map(|records| records.cache.borrow().next_tick()),
+            self.catalogs.as_ref().map(|records| records.cache.borrow().next_tick()),
             self.revocations.as_ref().map(|list| list.borrow().next_tick()),
         ];
         let period = wanted.into_iter().flatten().min().unwrap_or(IDLE_TICK);

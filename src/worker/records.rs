@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::cache::{Action, Cache, Call, Event, Record, Report, Want};
+use voussoir_core::catalogs::{NoFault, ServiceCatalog};
 use voussoir_core::config::Config;
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::gate::Input;
 use voussoir_core::identities::Identity;
 use voussoir_core::record::{
-    IDENTITIES_PATH, MAX_IDENTITY_BYTES, MAX_SIGNING_KEY_BYTES, SIGNING_KEYS_PATH,
+    CATALOGS_PATH, IDENTITIES_PATH, MAX_CATALOG_BYTES, MAX_IDENTITY_BYTES, MAX_SIGNING_KEY_BYTES,
+    SIGNING_KEYS_PATH,
 };
 use voussoir_core::time::UnixTime;
 
@@ -87,6 +89,29 @@ impl Kept for Identity {
 
     fn denied(fault: Self::Fault) -> Input<'static> {
         Input::NoIdentity(fault)
+    }
+}
+
+impl Kept for ServiceCatalog {
+    const NAME: &'static str = "catalog";
+    const NAMES: &'static str = "catalogs";
+    const PATH: &'static str = CATALOGS_PATH;
+    const MAX_BYTES: usize = MAX_CATALOG_BYTES;
+
+    fn of(worker: &Worker) -> Option<&Records<Self>> {
+        worker.catalogs.as_ref()
+    }
+
+    fn purpose(call: Call) -> Purpose {
+        Purpose::Catalog(call)
+    }
+
+    fn ready(catalog: Rc<Self>) -> Input<'static> {
+        Input::Catalog(catalog)
+    }
+
+    fn denied(fault: NoFault) -> Input<'static> {
+        match fault {}
     }
 }
 

@@ -110,6 +110,8 @@ pub struct RecordRules {
     pub service_token_roles_required: bool,
     /// How long ago a token may have expired, if a service asks with it.
     pub allow_expired_window: Duration,
+    /// Whether the service is told the catalogue of the user's token.
+    pub catalog: bool,
 }
 
 /// How long keys are used after the key server last confirmed them.

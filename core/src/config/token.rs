@@ -53,6 +53,7 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
             .ok_or_else(|| {
                 ConfigError::limits("token.allow_expired_window", "0s to 720h, such as \"48h\"")
             })?,
+        catalog: raw.catalog.unwrap_or(false),
     };
     if rules.service_type.as_ref().is_some_and(|name| !is_text(name)) {
         return Err(ConfigError::limits("token.service_type", TEXT));
@@ -73,6 +74,7 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
         ("token.service_token_roles", raw.service_token_roles.is_some()),
         ("token.service_token_roles_required", raw.service_token_roles_required.is_some()),
         ("token.allow_expired_window", raw.allow_expired_window.is_some()),
+        ("token.catalog", raw.catalog.is_some()),
     ];
     match of_records.into_iter().find(|(_, is_there)| *is_there) {
         Some((field, _)) => {

@@ -8,8 +8,8 @@ use core::time::Duration;
 pub(crate) use pause::{LONGEST, Pause};
 
 use crate::record::{
-    InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations, InvalidSigningKey,
-    PROTOCOL_VERSION,
+    InvalidCatalog, InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations,
+    InvalidSigningKey, PROTOCOL_VERSION,
 };
 
 /// An answer as it came over the wire.
@@ -40,6 +40,8 @@ pub enum FetchFailure {
     Status(u16),
     /// "Not modified", although we have nothing that could be.
     NothingToKeep,
+    /// The catalogue is invalid.
+    Catalog(InvalidCatalog),
     /// The changes are invalid.
     Changes(InvalidChanges),
     /// The identity is invalid.
@@ -55,7 +57,13 @@ pub enum FetchFailure {
 impl FetchFailure {
     /// Whether it says something about this one question only, and nothing about the key server.
     pub(crate) fn is_about_the_question(self) -> bool {
-        matches!(self, Self::Status(400 | 413 | 500) | Self::Identity(_) | Self::SigningKey(_))
+        matches!(
+            self,
+            Self::Status(400 | 413 | 500)
+                | Self::Catalog(_)
+                | Self::Identity(_)
+                | Self::SigningKey(_)
+        )
     }
 }
 
@@ -86,6 +94,7 @@ impl fmt::Display for FetchFailure {
             ),
             Self::Status(status) => write!(f, "the key server answered {status}"),
             Self::NothingToKeep => f.write_str("the key server answered 304 to the first request"),
+            Self::Catalog(error) => write!(f, "the catalogue is invalid: {error}"),
             Self::Changes(error) => write!(f, "the changes are invalid: {error}"),
             Self::Identity(error) => write!(f, "the identity is invalid: {error}"),
             Self::KeySet(error) => write!(f, "the key set is invalid: {error}"),

@@ -30,13 +30,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::access_keys::AccessKey;
+use crate::catalogs::ServiceCatalog;
 use crate::config::{Config, Missing, Mode};
 use crate::head::RequestHead;
 use crate::identities::Identity;
 use crate::identity::HeaderEdits;
 use crate::keys::Keys;
 use crate::listener_check;
-use crate::record::{AccessKeyFault, IdentityFault, IdentityRequest};
+use crate::record::{AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest};
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{Rejection, Reply, SignatureFault, Unknown, keystone};
 use crate::revocation::RevocationSet;
@@ -45,7 +46,7 @@ use crate::time::UnixTime;
 use body::Passing;
 pub use budget::Budget;
 use signature::Signed;
-use token::{AwaitIdentity, AwaitKeys, AwaitRevocations};
+use token::{AwaitCatalog, AwaitIdentity, AwaitKeys, AwaitRevocations};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ enum State {
     AwaitIdentity(Box<AwaitIdentity>),
     /// Keystone would take it, unless it was revoked.
     AwaitRevocations(Box<AwaitRevocations>),
+    /// All tokens are good, and the service wants the catalogue of the user's.
+    AwaitCatalog(Box<AwaitCatalog>),
     /// The request is signed, well and now, and needs the key.
     AwaitSigningKey(Box<Signed>),
     /// There is the key, and what was signed is the hash of the body.
@@ -107,6 +110,8 @@ pub enum Input<'a> {
     NoIdentity(IdentityFault),
     /// What was revoked, as [`Effect::NeedRevocations`] asked for it.
     Revocations(Rc<RevocationSet>),
+    /// A catalogue, as [`Effect::NeedCatalog`] asked for it.
+    Catalog(Rc<ServiceCatalog>),
     /// A signing key, as [`Effect::NeedSigningKey`] asked for it.
     SigningKey(Rc<AccessKey>),
     /// The access key opens nothing.
@@ -139,6 +144,8 @@ pub enum Effect {
     NeedIdentity(IdentityRequest),
     /// Hold the request, and hand in what was revoked.
     NeedRevocations,
+    /// Hold the request, and hand in a service catalogue.
+    NeedCatalog(CatalogRequest),
     /// Hold the request, and hand in the signing key of this credential.
     NeedSigningKey(Credential),
     /// Edit the headers and let the request pass. Without a verdict the body is verified on its
@@ -229,6 +236,7 @@ impl Gate {
             | State::AwaitKeys(_)
             | State::AwaitIdentity(_)
             | State::AwaitRevocations(_)
+            | State::AwaitCatalog(_)
             | State::Decided { .. } => false,
         }
     }
@@ -247,6 +255,9 @@ impl Gate {
             (State::AwaitRevocations(waiting), Input::Revocations(revoked)) => {
                 self.on_revocations(*waiting, &revoked)
             }
+            (State::AwaitCatalog(waiting), Input::Catalog(catalog)) => {
+                self.on_catalog(*waiting, &catalog)
+            }
             (State::AwaitSigningKey(signed), Input::SigningKey(key)) => {
                 self.on_signing_key(now, signed, key)
             }
@@ -257,6 +268,7 @@ impl Gate {
                 State::AwaitKeys(_)
                 | State::AwaitIdentity(_)
                 | State::AwaitRevocations(_)
+                | State::AwaitCatalog(_)
                 | State::AwaitSigningKey(_),
                 Input::Unknown { cause, retry_after },
             ) => self.unknown(cause, retry_after),

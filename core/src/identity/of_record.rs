@@ -28,6 +28,11 @@ impl HeaderEdits {
         }
     }
 
+    /// Says which services there are, in the JSON of [`crate::record::Catalog::to_v2_json`].
+    pub fn set_catalog(&mut self, json: String) {
+        self.set.push(("x-service-catalog", json));
+    }
+
     /// Says which service asks on the user's behalf.
     pub fn set_service(&mut self, record: &IdentityRecord) {
         self.set.push((SERVICE_IDENTITY_STATUS, "Confirmed".into()));

@@ -80,6 +80,8 @@ pub enum Thing<'a> {
     AccessKey(&'a str),
     /// An application credential, by its id.
     ApplicationCredential(&'a str),
+    /// The service catalogue.
+    Catalog,
     /// A domain, by its id.
     Domain(&'a str),
     /// A project, by its id.
@@ -176,14 +178,15 @@ impl Change {
             Self::Project(id) => Thing::Project(id),
             Self::Trust(id) => Thing::Trust(id),
             Self::User(id) => Thing::User(id),
-            Self::All | Self::Catalog | Self::Revocation(_) | Self::TokenKeys => return None,
+            Self::Catalog => Thing::Catalog,
+            Self::All | Self::Revocation(_) | Self::TokenKeys => return None,
         })
     }
 
     /// The id of what has changed, where only one of its kind has.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.thing().map(Thing::id)
+        self.thing().and_then(Thing::id)
     }
 
     /// The change itself; [`Change::All`] in place of one that no edge would know, since its id is
@@ -227,16 +230,17 @@ impl Serialize for Change {
 }
 
 impl<'a> Thing<'a> {
-    /// Its id.
+    /// Its id, where there is more than one of its kind.
     #[must_use]
-    pub fn id(self) -> &'a str {
+    pub fn id(self) -> Option<&'a str> {
         match self {
             Self::AccessKey(id)
             | Self::ApplicationCredential(id)
             | Self::Domain(id)
             | Self::Project(id)
             | Self::Trust(id)
-            | Self::User(id) => id,
+            | Self::User(id) => Some(id),
+            Self::Catalog => None,
         }
     }
 }

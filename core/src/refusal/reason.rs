@@ -100,6 +100,8 @@ pub enum SignatureFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unknown {
+    /// The service catalogue cannot be had, and no copy of it may still be used.
+    CatalogUnavailable,
     /// The proxy did not do what it was asked; the request's own headers could not be read, say.
     HostFailure,
     /// What Keystone knows of the token's user cannot be had, and no copy of it may still be used.
@@ -282,7 +284,8 @@ impl From<&BodyError> for SignatureFault {
 
 impl Unknown {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::CatalogUnavailable,
         Self::HostFailure,
         Self::IdentityUnavailable,
         Self::KeysUnavailable,
@@ -296,6 +299,7 @@ impl Unknown {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
+            Self::CatalogUnavailable => "catalog_unavailable",
             Self::HostFailure => "host_failure",
             Self::IdentityUnavailable => "identity_unavailable",
             Self::KeysUnavailable => "keys_unavailable",

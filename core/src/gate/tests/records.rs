@@ -12,12 +12,13 @@ use serde_json::{Value, from_value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::token::{NOW, forwarded, gate, key, keys, now, payload, rejection, set};
+use crate::catalogs::ServiceCatalog;
 use crate::config::{Config, example};
 use crate::fernet::Key;
 use crate::gate::{Effect, Input, Verdict};
 use crate::head::RequestHead;
 use crate::identities::Identity;
-use crate::record::{IdentityFault, IdentityRequest, RevocationEvent};
+use crate::record::{CatalogRequest, IdentityFault, IdentityRequest, RevocationEvent};
 use crate::refusal::{Rejection, Unknown};
 use crate::revocation::RevocationSet;
 use crate::token::{AuditId, AuditIds, Delegation, Expiry, Id, Payload, Scope};
@@ -30,8 +31,10 @@ struct World {
     revoked: RevocationSet,
     path: &'static str,
     method: &'static str,
+    catalog: Value,
     /// What was asked for.
     questions: Vec<IdentityRequest>,
+    catalogs: Vec<CatalogRequest>,
 }
 
 const ANN: [u8; 16] = [0xaa; 16];
@@ -68,7 +71,9 @@ impl World {
             revoked: RevocationSet::new(100, 1),
             path: "/v2.1/servers",
             method: "GET",
+            catalog: json!({"services": []}),
             questions: Vec::new(),
+            catalogs: Vec::new(),
         }
     }
 
@@ -106,6 +111,11 @@ impl World {
                 Effect::NeedIdentity(request) => {
                     self.questions.push(request.clone());
                     self.identity(request)
+                }
+                Effect::NeedCatalog(request) => {
+                    self.catalogs.push(request.clone());
+                    let record = from_value(self.catalog.clone()).unwrap();
+                    Input::Catalog(Rc::new(ServiceCatalog { request: request.clone(), record }))
                 }
                 Effect::NeedRevocations => Input::Revocations(Rc::new(self.revoked.clone())),
                 _ => break,
@@ -480,4 +490,31 @@ fn a_first_token_without_a_chain_is_asked_for_by_its_own_audit_id_alone() {
     let own = || revoked(&json!({"audit_id": "AQEBAQEBAQEBAQEBAQEBAQ"}));
     let mut world = World::new().revoke(&own());
     assert_eq!(world.rejection(&[("x-auth-token", &token)]), Rejection::TokenRevoked);
+}
+
+#[test]
+fn a_service_that_wants_it_is_told_the_catalogue_of_the_users_token() {
+    let catalog = json!({"services": [{"id": "s", "type": "compute", "name": "nova", "endpoints": [
+        {"id": "e", "interface": "public", "region": "r", "url": "http://n/$(project_id)s/%(user_id)s"},
+    ]}]});
+    let trust = json!({"trust": {"id": "t", "impersonation": false, "trustor_user_id": "trustor",
+        "trustee_user_id": hex(ANN)}});
+    for (record, user) in [(json!({}), hex(ANN)), (trust, "trustor")] {
+        let config = json!({"token": {"catalog": true}});
+        let mut world = World::new().with_config(&config).with_record(&record);
+        world.catalog = catalog.clone();
+        let headers = world.forwarded(&[("x-auth-token", &ann())]);
+        let project = "b".repeat(32);
+        assert_eq!(world.catalogs, [CatalogRequest { project: Some(project.clone()) }]);
+        let value = value(&headers, "x-service-catalog").unwrap();
+        let url = format!("\"publicURL\":\"http://n/{project}/{user}\"");
+        assert!(value.contains(&url), "{value}");
+    }
+    // A token for nothing yet has none, and neither has one of a service that does not want it.
+    for (scope, wants) in [(Scope::Unscoped, true), (Scope::Project(Id::uuid([0xbb; 16])), false)] {
+        let mut world = World::new().with_config(&json!({"token": {"catalog": wants}}));
+        let token = token_of(&Payload { scope, ..payload() });
+        let headers = world.forwarded(&[("x-auth-token", &token)]);
+        assert_eq!((value(&headers, "x-service-catalog"), world.catalogs.len()), (None, 0));
+    }
 }

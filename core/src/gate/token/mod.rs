@@ -8,7 +8,7 @@
 //!                        expired           such a token now
 //! ```
 //!
-//! Without records (`token.identity: payload`) the end is after the keys, and only the user's token is
+//! Where the service wants the catalogue of the user's token (`token.catalog`), it comes last. Without records (`token.identity: payload`) the end is after the keys, and only the user's token is
 //! looked at.
 
 mod sealed;
@@ -17,12 +17,14 @@ mod verified;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::sealed::{Opened, Sealed, Unopened};
 use self::verified::Verified;
 use super::{Effect, Gate, State, Verdict};
+use crate::catalogs::ServiceCatalog;
 use crate::config::{Config, Missing, TokenRules};
 use crate::head::RequestHead;
 use crate::identities::{Identity, question};
@@ -55,6 +57,13 @@ pub(super) struct AwaitIdentity {
 pub(super) struct AwaitRevocations {
     token: Verified,
     tokens: Tokens,
+}
+
+/// All tokens are good, and the catalogue of the user's is wanted.
+#[derive(Debug)]
+pub(super) struct AwaitCatalog {
+    user: Verified,
+    service: Option<Result<Verified, Rejection>>,
 }
 
 /// What is known of a request's tokens, beside that which is being looked at.
@@ -180,14 +189,27 @@ impl Gate {
         if !token.may(rules, &tokens.asked) {
             return self.refuse_token(tokens, Rejection::AccessRules);
         }
-        self.finish(tokens.service.as_ref(), &Ok(token))
+        match token.catalog_request().filter(|_| rules.catalog) {
+            Some(request) => {
+                let waiting = AwaitCatalog { user: token, service: tokens.service };
+                self.state = State::AwaitCatalog(Box::new(waiting));
+                Effect::NeedCatalog(request)
+            }
+            None => self.finish(tokens.service.as_ref(), &Ok(token), None),
+        }
+    }
+
+    pub(super) fn on_catalog(&mut self, waiting: AwaitCatalog, catalog: &ServiceCatalog) -> Effect {
+        let AwaitCatalog { user, service } = waiting;
+        let json = user.catalog(&catalog.record).to_v2_json();
+        self.finish(service.as_ref(), &Ok(user), Some(json))
     }
 
     /// The service's token was looked at, or there is none.
     fn look_at_user(&mut self, mut tokens: Tokens) -> Effect {
         match tokens.user.take() {
             Some(Ok(sealed)) => self.need_keys(sealed, None, tokens),
-            Some(Err(rejection)) => self.finish(tokens.service.as_ref(), &Err(rejection)),
+            Some(Err(rejection)) => self.finish(tokens.service.as_ref(), &Err(rejection), None),
             None => self.fail(),
         }
     }
@@ -195,7 +217,7 @@ impl Gate {
     /// The token that is being looked at is none.
     fn refuse_token(&mut self, mut tokens: Tokens, rejection: Rejection) -> Effect {
         if tokens.user.is_none() {
-            return self.finish(tokens.service.as_ref(), &Err(rejection));
+            return self.finish(tokens.service.as_ref(), &Err(rejection), None);
         }
         if !self.may_pass(Rejection::ServiceTokenInvalid) {
             return self.reject_token(Rejection::ServiceTokenInvalid);
@@ -209,6 +231,7 @@ impl Gate {
         &mut self,
         service: Option<&Result<Verified, Rejection>>,
         user: &Result<Verified, Rejection>,
+        catalog: Option<String>,
     ) -> Effect {
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.token else { return self.fail() };
@@ -225,6 +248,9 @@ impl Gate {
             Ok(Verified { token, identity }) => {
                 edits.set_user(&identity.record);
                 edits.set_token(&token.payload, token.issued_at, rules);
+                if let Some(json) = catalog {
+                    edits.set_catalog(json);
+                }
             }
             Err(_) => edits.set_invalid(),
         }

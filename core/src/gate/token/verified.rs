@@ -9,10 +9,11 @@ use super::sealed::Opened;
 use crate::access_rules::{AccessRule, allow};
 use crate::config::{RecordRules, TokenRules};
 use crate::identities::Identity;
-use crate::record::IdentityRecord;
+use crate::record::{Catalog, CatalogRecord, CatalogRequest, IdentityRecord};
 use crate::refusal::Rejection;
 use crate::revocation::{RevocationSet, TokenFacts};
 use crate::time::UnixTime;
+use crate::token::Scope;
 
 /// A token that is good, and whom it stands for.
 #[derive(Debug)]
@@ -88,5 +89,21 @@ impl Verified {
         });
         let (method, path) = (request.method.as_slice(), request.path.as_slice());
         allow(access_rules, rules.service_type.as_deref(), method, path)
+    }
+
+    /// Which catalogue the token has; none where it is for nothing yet.
+    pub(super) fn catalog_request(&self) -> Option<CatalogRequest> {
+        let IdentityRecord { project, .. } = &self.identity.record;
+        let is_scoped = self.token.payload.scope != Scope::Unscoped;
+        let project = project.as_ref().map(|project| project.id.clone());
+        is_scoped.then_some(CatalogRequest { project })
+    }
+
+    /// The catalogue, filled in for the token.
+    pub(super) fn catalog(&self, record: &CatalogRecord) -> Catalog {
+        let IdentityRecord { user, project, trust, .. } = &self.identity.record;
+        let project = project.as_ref().map(|project| project.id.as_str());
+        let user = trust.as_ref().map_or(user.id.as_str(), |trust| &trust.trustor_user_id);
+        record.for_token(project, user)
     }
 }
