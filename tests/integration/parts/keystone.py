@@ -5,14 +5,13 @@ import grp
 import os
 import pathlib
 import pwd
-import re
 import subprocess
 import sys
 
 import httpx
 
 from parts.deadline import wait_until
-from parts.process import Process
+from parts.uwsgi import Uwsgi
 
 ADMIN_PASSWORD = "admin-password-of-the-tests"
 
@@ -38,7 +37,7 @@ key_repository = {directory}/credential-keys/
 """
 
 
-class Keystone(Process):
+class Keystone(Uwsgi):
     """Keystone 30 on a port of its own; takes some fifteen seconds to set up."""
 
     def __init__(self, directory, connection=None, configuration=""):
@@ -58,10 +57,14 @@ class Keystone(Process):
             setups = [("fernet_setup", *self._owner()), ("credential_setup", *self._owner())]
             list(pool.map(lambda step: self._manage(*step), [("db_sync",), *setups]))
         self._manage("bootstrap", "--bootstrap-password", ADMIN_PASSWORD)
-        self._serve()
+        self.serve(
+            pathlib.Path(__file__).with_name("authenticated_wsgi.py"),
+            self.requests_path,
+            OS_KEYSTONE_CONFIG_DIR=str(directory),
+            OS_KEYSTONE_CONFIG_FILES="keystone.conf",
+        )
         try:
-            bound = self.wait_until_ready(self._bound, "to bind a port")
-            self.url = f"http://127.0.0.1:{bound[1]}/v3"
+            self.url = f"http://127.0.0.1:{self.bound_port()}/v3"
             self.client = httpx.Client(base_url=self.url, timeout=60)
             self.wait_until_ready(self._is_ready, "to answer")
             self.admin_token = self.administrator_token()
@@ -141,31 +144,6 @@ class Keystone(Process):
     def _owner(self):
         user, group = pwd.getpwuid(os.getuid()), grp.getgrgid(os.getgid())
         return "--keystone-user", user.pw_name, "--keystone-group", group.gr_name
-
-    def _serve(self):
-        options = {
-            "--http-socket": "127.0.0.1:0",
-            # It closes connections without saying so, unless it is made to say so.
-            "--add-header": "Connection: close",
-            "--home": sys.prefix,
-            "--wsgi-file": pathlib.Path(__file__).with_name("authenticated_wsgi.py"),
-            "--processes": 2,
-            "--threads": 1,
-            "--buffer-size": 65535,
-            "--logger": "stdio",
-            "--req-logger": f"file:{self.requests_path}",
-            "--log-format": "%(method) %(uri) %(status)",
-        }
-        flags = ["--master", "--die-on-term", "--need-app", "--lazy-apps", "--no-orphans"]
-        words = [word for option in options.items() for word in option]
-        self.spawn(
-            [_program("uwsgi"), *flags, *words],
-            OS_KEYSTONE_CONFIG_DIR=str(self.directory),
-            OS_KEYSTONE_CONFIG_FILES="keystone.conf",
-        )
-
-    def _bound(self):
-        return re.search(r"bound to TCP address 127\.0\.0\.1:(\d+)", self.log())
 
     def _is_ready(self):
         try:
