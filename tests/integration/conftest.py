@@ -22,6 +22,7 @@ from parts.built import built
 from parts.databases import ENGINES
 from parts.envoy import Envoy
 from parts.envoy_config import DEFAULT_KINDS, OPTIONAL_KINDS, Listener, bootstrap, plugin
+from parts.everyone import Everyone
 from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.minting import write_repository
@@ -29,6 +30,7 @@ from parts.process import Process
 from parts.programs import ROOT
 from parts.relay import Relay
 from parts.s3_store import S3sFs, SeaweedFs
+from parts.services import Pair, Services, listeners
 from parts.upstream import Upstream
 
 
@@ -86,6 +88,29 @@ def upstream():
 def keystone(tmp_path_factory):
     with Keystone(tmp_path_factory.mktemp("keystone")) as keystone:
         yield keystone
+
+
+@pytest.fixture(scope="session")
+def pair(keyserver_program, start_envoy, tmp_path_factory):
+    """A service behind keystonemiddleware and behind the filter, both before a Keystone of theirs."""
+    make = tmp_path_factory.mktemp
+    administrators = "[resource]\nadmin_project_domain_name = Default\nadmin_project_name = admin\n"
+    options = ["--admin-project=Default/admin"]
+    with (
+        Keystone(make("keystone"), configuration=administrators) as keystone,
+        Services(keystone, make("services")) as services,
+        KeyServer.of_keystone(
+            keyserver_program, keystone, make("keyserver"), *options
+        ) as keyserver,
+        start_envoy(listeners(), keyserver.port, services=services.port) as envoy,
+    ):
+        yield Pair(keystone, services, envoy)
+
+
+@pytest.fixture(scope="session")
+def everyone(pair):
+    """Who is in that Keystone."""
+    return Everyone(pair.keystone)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import time
 import uuid
 
 import msgpack
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 
 USER = uuid.uuid5(uuid.NAMESPACE_URL, "user")
 PROJECT = uuid.uuid5(uuid.NAMESPACE_URL, "project")
@@ -48,3 +48,16 @@ def decoded(token):
 def encoded(octets):
     """The token of these bytes."""
     return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def aged(keystone, token, seconds):
+    """The token, as it would be if it had been issued, with all that it rests on, so long before."""
+    keys = sorted(keystone.key_repository.iterdir(), key=lambda file: -int(file.name))
+    fernet = MultiFernet([Fernet(key.read_text()) for key in keys])
+    padded = (token + "=" * (-len(token) % 4)).encode()
+    issued_at = fernet.extract_timestamp(padded)
+    fields = msgpack.unpackb(fernet.decrypt(padded))
+    # The end is the only number with a fraction.
+    fields = [field - seconds if isinstance(field, float) else field for field in fields]
+    payload = msgpack.packb(fields, use_bin_type=True)
+    return seal(keys[0].read_text(), payload, issued_at - seconds)

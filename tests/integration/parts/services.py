@@ -1,0 +1,194 @@
+"""One service twice: behind keystonemiddleware, and behind the filter; and what they are told."""
+
+import json
+import pathlib
+
+from parts import http1
+from parts.envoy_config import WWW_AUTHENTICATE_URI, Listener, plugin
+from parts.everyone import RULED_PATH
+from parts.keystone import password_of
+from parts.uwsgi import Uwsgi
+
+# What the service is in the catalogue, for access rules.
+SERVICE_TYPE = "object-store"
+
+# How often the filter asks for what has changed, in seconds.
+POLL = 0.5
+
+# By name, how both are configured: the middleware's option, and the filter's.
+WAYS = {
+    "enforce": ({}, {}),
+    "delay": ({"delay_auth_decision": True}, {"missing": "anonymous"}),
+    "any_service": (
+        {"service_token_roles_required": False},
+        {"token": {"service_token_roles_required": False}},
+    ),
+    "other_roles": (
+        {"service_token_roles": "member,operator"},
+        {"token": {"service_token_roles": ["member", "operator"]}},
+    ),
+    "no_type": ({"service_type": None}, {"token": {"service_type": None}}),
+}
+
+
+class Services(Uwsgi):
+    """The service itself at the host `bare`, and behind the middleware in each of the ways."""
+
+    def __init__(self, keystone, directory):
+        super().__init__("services", directory)
+        self.user = _prepare(keystone)
+        common = {
+            "auth_type": "password",
+            "auth_url": keystone.url,
+            "username": self.user,
+            "password": password_of(self.user),
+            "user_domain_id": "default",
+            "project_name": "services",
+            "project_domain_id": "default",
+            "www_authenticate_uri": WWW_AUTHENTICATE_URI,
+            "service_type": SERVICE_TYPE,
+            # No answer is kept: what it says is what Keystone says now.
+            "token_cache_time": -1,
+        }
+        configurations = {way: common | options for way, (options, _) in WAYS.items()}
+        path = directory / "middleware.json"
+        path.write_text(json.dumps(configurations))
+        file = pathlib.Path(__file__).with_name("services_wsgi.py")
+        self.serve(file, directory / "requests.log", MIDDLEWARE=str(path))
+        try:
+            self.port = self.bound_port()
+        except BaseException:
+            self.stop()
+            raise
+
+
+def listeners():
+    """The filter in each of the ways, before the bare service."""
+    common = {
+        "identity": "records",
+        "service_type": SERVICE_TYPE,
+        "service_token_roles": ["service"],
+        "service_token_roles_required": True,
+        "allow_expired_window": "48h",
+    }
+    found = {}
+    for way, (_, changes) in WAYS.items():
+        token = common | changes.get("token", {})
+        token = {name: value for name, value in token.items() if value is not None}
+        missing = {"missing": changes["missing"]} if "missing" in changes else {}
+        keyserver = {"poll": f"{POLL * 1000:.0f}ms"}
+        reason = {"reason_header": "x-voussoir-reason"}
+        config = plugin(keyserver=keyserver, token=token, **missing, **reason)
+        found[way] = Listener(config, upstream="services")
+    return found
+
+
+class Pair:
+    """Asks both, in one of the ways."""
+
+    def __init__(self, keystone, services, envoy):
+        self.keystone = keystone
+        self.services = services
+        self.envoy = envoy
+
+    def theirs(self, way, path, headers=(), **options):
+        """The answer behind the middleware."""
+        return http1.get(self.services.port, path, headers, host=way, **options)
+
+    def ours(self, way, path, headers=(), **options):
+        """The answer behind the filter."""
+        return http1.get(self.envoy.ports[way], path, headers, host="bare", **options)
+
+    def both(self, way, path, headers=(), **options):
+        """The middleware's answer and the filter's."""
+        theirs = self.theirs(way, path, headers, **options)
+        return theirs, self.ours(way, path, headers, **options)
+
+    def statuses(self, way, path, headers=(), **options):
+        return [answer.status for answer in self.both(way, path, headers, **options)]
+
+    def service_token(self):
+        """A token that the services' own user has in its project."""
+        scope = {"project": {"name": "services", "domain": {"id": "default"}}}
+        return self.keystone.user_token(self.services.user, scope=scope)
+
+
+def told(answer, *, is_native=False):
+    """What a service behind was told of identities, by header, without what only one proxy says.
+
+    The environment of WSGI has a byte in each character (PEP 3333); what the middleware puts into it
+    are texts.
+    """
+    assert answer.status == 200, answer.body
+    found = {}
+    for name, value in answer.json().items():
+        header = name.removeprefix("HTTP_").replace("_", "-").lower()
+        if header in _OF_THE_WAY or header.startswith(("x-envoy-", "x-voussoir-")):
+            continue
+        text = value if is_native else value.encode("latin-1").decode()
+        found[header] = _READ.get(header, str)(text)
+    return found
+
+
+def assert_same(pair, way, headers, path=RULED_PATH, **options):
+    """Both tell the service the same, which is returned."""
+    theirs, ours = pair.both(way, path, headers, **options)
+    assert (theirs.status, ours.status) == (200, 200), (theirs.body, ours.headers, ours.body)
+    theirs, ours = told(theirs, is_native=True), told(ours)
+    # No service is to believe it; the middleware has no word on it.
+    assert "x-system-scope" not in ours
+    theirs.pop("x-system-scope", None)
+    # The middleware knows no access rules without it.
+    theirs.pop("x-service-catalog", None)
+    names = sorted(theirs.keys() | ours.keys())
+    pairs = {name: (theirs.get(name), ours.get(name)) for name in names}
+    others = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    assert not others, f"(keystonemiddleware, filter): {others}"
+    return ours
+
+
+def refusal(answer):
+    """What of a refusal a client acts on."""
+    kind, *_ = answer.header("content-type").partition(";")
+    return answer.status, answer.header("www-authenticate"), kind, answer.json()
+
+
+def _roles(text):
+    """Keystone has no order of roles."""
+    names = text.split(",")
+    assert len(names) == len(set(names)), text
+    return frozenset(names)
+
+
+def _prepare(keystone):
+    """A catalogue, and the user by which services ask Keystone; gives its name."""
+    call = keystone.call
+    call("PUT", "/regions/RegionOne", {"region": {}})
+    identity, store = (
+        call("POST", "/services", {"service": {"name": kind, "type": kind}})["service"]
+        for kind in ("identity", SERVICE_TYPE)
+    )
+    for service, interface, url in (
+        (identity, "internal", keystone.url),
+        (store, "public", "http://store.example/v1/AUTH_$(project_id)s"),
+    ):
+        endpoint = {"service_id": service["id"], "interface": interface, "url": url}
+        call("POST", "/endpoints", {"endpoint": endpoint | {"region_id": "RegionOne"}})
+
+    name = "validator"
+    fields = {"name": "services", "domain_id": "default"}
+    project = call("POST", "/projects", {"project": fields})["project"]["id"]
+    fields = {"name": name, "password": password_of(name), "domain_id": "default"}
+    user = call("POST", "/users", {"user": fields})["user"]["id"]
+    (role,) = call("GET", "/roles?name=service")["roles"]
+    for target in (f"projects/{project}", "system"):
+        call("PUT", f"/{target}/users/{user}/roles/{role['id']}")
+    return name
+
+
+_OF_THE_WAY = {"host", "connection", "x-forwarded-proto", "x-request-id"}
+_READ = {
+    "x-roles": _roles,
+    "x-role": _roles,
+    "x-service-roles": _roles,
+}
