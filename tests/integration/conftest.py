@@ -259,3 +259,19 @@ def relay(vector_keyserver):
     """The way to the key server of the vectors, which can be held or closed."""
     with Relay(vector_keyserver.port) as relay:
         yield relay
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig):
+    """Lines to be shown at the end, by their heading: what was measured."""
+    return pytestconfig.stash.setdefault(_FIGURES, {})
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for heading, lines in config.stash.get(_FIGURES, {}).items():
+        terminalreporter.section(heading)
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+_FIGURES = pytest.StashKey()
