@@ -12,10 +12,12 @@ use voussoir_core::config::Config;
 use voussoir_core::fernet::{Key, KeyRing};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
+use voussoir_core::identities::Identity;
 use voussoir_core::identity::{Part, claims, is_identity_header};
 use voussoir_core::keys::Keys;
-use voussoir_core::record::AccessKeyFault;
-use voussoir_core::refusal::Unknown;
+use voussoir_core::record::{AccessKeyFault, IdentityFault, IdentityRequest, RevocationEvent};
+use voussoir_core::refusal::{Rejection, Unknown};
+use voussoir_core::revocation::RevocationSet;
 use voussoir_core::sigv4::{Credential, SigningKey};
 use voussoir_core::time::UnixTime;
 
@@ -25,21 +27,73 @@ struct Request<'a> {
     is_end: bool,
     anonymous: bool,
     headers: Vec<(&'a [u8], &'a [u8])>,
+    /// Whether records tell what tokens do not.
+    records: bool,
     /// A payload to seal into an `x-auth-token` with a right HMAC.
     payload: Option<&'a [u8]>,
+    /// The same for `x-service-token`.
+    service_payload: Option<&'a [u8]>,
     now: u64,
     steps: Vec<Step>,
 }
 
 #[derive(Arbitrary, Debug)]
 enum Step {
-    Keys { right: bool, generation: u64 },
+    Keys {
+        right: bool,
+        generation: u64,
+    },
     Unknown,
+    /// A record with these roles, and with access rules for `/v1/**` if there are any.
+    Identity {
+        role: Role,
+        rules: bool,
+    },
+    NoIdentity,
+    /// What was revoked: all up to a second, or nothing.
+    Revocations {
+        issued_before: Option<u64>,
+    },
     SigningKey,
     NoAccessKey,
     HeadAgain,
-    Body { piece: Vec<u8>, is_end: bool },
+    Body {
+        piece: Vec<u8>,
+        is_end: bool,
+    },
     Trailers,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Role {
+    Member,
+    Service,
+}
+
+fn identity(request: IdentityRequest, role: Role, rules: bool) -> Rc<Identity> {
+    let role = match role {
+        Role::Member => "member",
+        Role::Service => "service",
+    };
+    let rules = if rules {
+        r#"[{"id":"x","service":"compute","path":"/v1/**","method":"GET"}]"#
+    } else {
+        "null"
+    };
+    let record = format!(
+        r#"{{"user":{{"id":"u"}},"roles":[{{"name":"{role}"}}],"application_credential":
+             {{"id":"a","name":"a","restricted":true,"access_rules":{rules}}}}}"#
+    );
+    let record = serde_json::from_str(&record).expect("it is valid");
+    Rc::new(Identity { request, record })
+}
+
+fn revoked(issued_before: Option<u64>) -> Rc<RevocationSet> {
+    let mut set = RevocationSet::new(10, 1);
+    if let Some(issued_before) = issued_before {
+        set.add(&RevocationEvent { issued_before, ..RevocationEvent::default() });
+    }
+    Rc::new(set)
 }
 
 fn signing_key() -> Rc<AccessKey> {
@@ -51,20 +105,24 @@ fn signing_key() -> Rc<AccessKey> {
 fuzz_target!(|request: Request<'_>| {
     let config = format!(
         r#"{{"mode":"{}","missing":"{}","keyserver":{{"cluster":"k"}},
-             "token":{{"www_authenticate_uri":"http://k"}},
+             "token":{{"www_authenticate_uri":"http://k","identity":"{}"}},
              "sigv4":{{"services":["s3","sqs"],"hold_headers":true}},
              "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },
+        if request.records { "records" } else { "payload" },
     );
     let mut gate = Gate::new(
         Rc::new(Config::parse(config.as_bytes()).expect("it is valid")),
         Rc::new(Budget::new(1 << 20)),
     );
     let key = |n| Key::new(&[n; 16], &[n; 16]);
-    let token = request.payload.map(|payload| key(1).seal_text(0, &[0; 16], payload));
+    let seal = |payload| key(1).seal_text(0, &[0; 16], payload);
+    let (token, service_token) = (request.payload.map(seal), request.service_payload.map(seal));
     let mut headers = request.headers.clone();
     headers.extend(token.as_ref().map(|token| (&b"x-auth-token"[..], token.as_bytes())));
+    let service_token = service_token.as_ref().map(|token| token.as_bytes());
+    headers.extend(service_token.map(|token| (&b"x-service-token"[..], token)));
     let head = RequestHead::new(&headers);
     let found = claims(head, Part::Headers);
     for (name, _) in &headers {
@@ -75,8 +133,19 @@ fuzz_target!(|request: Request<'_>| {
     let mut effects = vec![gate.handle(now, Input::Head { head, is_end: request.is_end })];
     for step in request.steps {
         let needs = effects.last();
-        let was_decided =
-            !matches!(needs, Some(Effect::NeedKeys { .. } | Effect::NeedSigningKey(_)));
+        let was_decided = !matches!(
+            needs,
+            Some(
+                Effect::NeedKeys { .. }
+                    | Effect::NeedIdentity(_)
+                    | Effect::NeedRevocations
+                    | Effect::NeedSigningKey(_)
+            )
+        );
+        let question = match needs {
+            Some(Effect::NeedIdentity(question)) => question.clone(),
+            _ => serde_json::from_str(r#"{"user":"u","scope":"unscoped"}"#).expect("it is valid"),
+        };
         let was_open = gate.is_open();
         let effect = match step {
             Step::Keys { right, generation } => {
@@ -86,6 +155,13 @@ fuzz_target!(|request: Request<'_>| {
             Step::Unknown => {
                 let cause = Unknown::KeysUnavailable;
                 gate.handle(now, Input::Unknown { cause, retry_after: Duration::from_secs(1) })
+            }
+            Step::Identity { role, rules } => {
+                gate.handle(now, Input::Identity(identity(question, role, rules)))
+            }
+            Step::NoIdentity => gate.handle(now, Input::NoIdentity(IdentityFault::UserDisabled)),
+            Step::Revocations { issued_before } => {
+                gate.handle(now, Input::Revocations(revoked(issued_before)))
             }
             Step::SigningKey => gate.handle(now, Input::SigningKey(signing_key())),
             Step::NoAccessKey => {
@@ -116,7 +192,12 @@ fuzz_target!(|request: Request<'_>| {
     if let Some(Effect::Forward(edits, verdict)) = decisions.first() {
         let is_confirmed = edits.set.contains(&("x-identity-status", String::from("Confirmed")));
         let verdict = verdict.expect("nothing is signed");
-        assert_eq!(is_confirmed, verdict == Verdict::Allowed);
+        // Beside a good token, that of a service may be left to the service that is asked.
+        let is_good = matches!(
+            verdict,
+            Verdict::Allowed | Verdict::Anonymous(Rejection::ServiceTokenInvalid)
+        );
+        assert_eq!(is_confirmed, is_good);
         match verdict {
             Verdict::Allowed => assert!(request.payload.is_some()),
             Verdict::Anonymous(_) => assert!(request.anonymous),
