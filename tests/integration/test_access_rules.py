@@ -140,6 +140,18 @@ def test_where_the_type_of_the_service_is_not_known_no_rule_allows_anything(pair
     assert refusal(ours) == refusal(theirs)
 
 
+def test_rules_hold_beside_a_services_token(pair, ruled):
+    headers = [("x-auth-token", ruled({"path": "/v1/allowed"}))]
+    headers.append(("x-service-token", pair.service_token()))
+    found = assert_same(pair, "enforce", headers, "/v1/allowed")
+    assert found["x-service-identity-status"] == "Confirmed"
+    answer = pair.ours("enforce", "/v1/other", headers)
+    assert refusal(answer) == refusal(pair.ours("enforce", "/v1/other"))
+    found = told(pair.ours("delay", "/v1/other", headers))
+    assert found["x-identity-status"] == "Invalid"
+    assert found["x-service-identity-status"] == "Confirmed"
+
+
 def test_rules_hold_whatever_a_client_says_is_a_services_token(pair, everyone, ruled):
     token = ruled({"path": "/v1/allowed"})
     no_service = everyone.with_roles_in_a_child_project().token
