@@ -38,6 +38,16 @@ def test_a_service_is_told_the_same(pair, issued, way):
 
 
 @pytest.mark.parametrize("way", ACCEPTED)
+def test_a_service_is_told_the_same_of_the_catalogue(pair, everyone, issued, way):
+    forged = ("x-service-catalog", FORGED)
+    told = assert_same(pair, "catalog", [("x-auth-token", issued[way]), forged])
+    catalog = str(told.get("x-service-catalog"))
+    assert "disabled" not in catalog
+    if way == "with_roles_of_every_origin":
+        assert f"AUTH_{everyone.parent}" in catalog
+
+
+@pytest.mark.parametrize("way", ACCEPTED)
 def test_whatever_the_client_says_of_itself_a_service_is_told_the_same(pair, issued, way):
     token = ("x-auth-token", issued[way])
     for name_of in (str, str.upper, lambda name: name.replace("-", "_")):

@@ -18,6 +18,7 @@ POLL = 0.5
 # By name, how both are configured: the middleware's option, and the filter's.
 WAYS = {
     "enforce": ({}, {}),
+    "catalog": ({}, {"token": {"catalog": True}}),
     "delay": ({"delay_auth_decision": True}, {"missing": "anonymous"}),
     "any_service": (
         {"service_token_roles_required": False},
@@ -138,8 +139,9 @@ def assert_same(pair, way, headers, path=RULED_PATH, **options):
     # No service is to believe it; the middleware has no word on it.
     assert "x-system-scope" not in ours
     theirs.pop("x-system-scope", None)
-    # The middleware knows no access rules without it.
-    theirs.pop("x-service-catalog", None)
+    if way != "catalog":
+        # The middleware knows no access rules without it.
+        theirs.pop("x-service-catalog", None)
     names = sorted(theirs.keys() | ours.keys())
     pairs = {name: (theirs.get(name), ours.get(name)) for name in names}
     others = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -160,20 +162,46 @@ def _roles(text):
     return frozenset(names)
 
 
+def _catalog(text):
+    """Nor one of services, or of regions in them."""
+    services = json.loads(text)
+    for service in services:
+        service["endpoints"].sort(key=str)
+    return sorted(services, key=str)
+
+
 def _prepare(keystone):
     """A catalogue, and the user by which services ask Keystone; gives its name."""
     call = keystone.call
-    call("PUT", "/regions/RegionOne", {"region": {}})
-    identity, store = (
-        call("POST", "/services", {"service": {"name": kind, "type": kind}})["service"]
-        for kind in ("identity", SERVICE_TYPE)
+    here, there = "RegionOne", "Région"
+    for region in (here, there):
+        call("PUT", f"/regions/{region}", {"region": {}})
+    identity, store, disabled = (
+        call("POST", "/services", {"service": service})["service"]
+        for service in (
+            {"name": "identity", "type": "identity"},
+            {"name": "Speicher Ω", "type": SERVICE_TYPE},
+            {"name": "disabled", "type": "disabled", "enabled": False},
+        )
     )
-    for service, interface, url in (
-        (identity, "internal", keystone.url),
-        (store, "public", "http://store.example/v1/AUTH_$(project_id)s"),
+    # The last is for tokens of a project only.
+    for service, region, interface, url, enabled in (
+        (identity, here, "internal", keystone.url, True),
+        (identity, here, "public", keystone.url, True),
+        (store, here, "admin", "http://store.example/admin", True),
+        (store, there, "internal", "http://store.example/é", True),
+        (disabled, here, "public", "http://disabled.example/", True),
+        (store, there, "admin", "http://store.example/disabled", False),
+        (store, here, "public", "http://store.example/v1/AUTH_$(project_id)s", True),
     ):
-        endpoint = {"service_id": service["id"], "interface": interface, "url": url}
-        call("POST", "/endpoints", {"endpoint": endpoint | {"region_id": "RegionOne"}})
+        endpoint = {
+            "service_id": service["id"],
+            "region_id": region,
+            "interface": interface,
+            "url": url,
+            "enabled": enabled,
+        }
+        call("POST", "/endpoints", {"endpoint": endpoint})
 
     name = "validator"
     fields = {"name": "services", "domain_id": "default"}
@@ -191,4 +219,5 @@ _READ = {
     "x-roles": _roles,
     "x-role": _roles,
     "x-service-roles": _roles,
+    "x-service-catalog": _catalog,
 }
