@@ -59,9 +59,15 @@ def test_envoy_takes_every_field(check):
         "token": {
             "www_authenticate_uri": "https://keystone.example/v3",
             "methods": ["password", "token"],
-            "kinds": ["project", "application_credential", "restricted", "oauth2_credential"],
+            "kinds": ["project", "application_credential", "trust"],
             "max_length": 1024,
             "forward": False,
+            "identity": "records",
+            "service_type": "compute",
+            "service_token_roles": ["service", "admin"],
+            "service_token_roles_required": False,
+            "allow_expired_window": "24h",
+            "catalog": True,
         },
         "missing": "anonymous",
         "bypass": [{"path": "/healthcheck", "methods": ["GET"]}, {"path_prefix": "/public/"}],
@@ -85,6 +91,11 @@ MISTAKES = {
     "a duration without a unit": (plugin(cache={"fresh": "60"}), "cache.fresh"),
     "a number for a duration": (plugin(cache={"fresh": 60}), "cache.fresh"),
     "a header that would be split": (plugin(reason_header="x\r\ny"), "reason_header"),
+    "a kind that no record tells the whole of": (
+        plugin(token={"identity": "records", "kinds": ["restricted"]}),
+        "token.kinds[0]",
+    ),
+    "a field of records without them": (plugin(token={"catalog": True}), "token.catalog"),
     "a missing field": ({**plugin(), "token": {}}, "www_authenticate_uri"),
     "a missing section": ({"token": plugin()["token"]}, "keyserver"),
 }

@@ -18,6 +18,7 @@ def front(start_envoy, vector_keyserver, root):
         "enforce": Listener(plugin(bypass=[{"path": "/healthcheck"}])),
         "anonymous": Listener(plugin(missing="anonymous")),
         "shadow": Listener(plugin(mode="shadow")),
+        "whole": Listener(plugin(token={"identity": "records", "catalog": True}, sigv4={})),
     }
     with start_envoy(listeners, vector_keyserver.port, stats_config) as envoy:
         yield envoy
@@ -78,6 +79,14 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_signing_key_fetches_total",
         "voussoir_signing_keys",
         "voussoir_signing_key_lookups_total",
+        "voussoir_identity_fetches_total",
+        "voussoir_identities",
+        "voussoir_identity_lookups_total",
+        "voussoir_catalog_fetches_total",
+        "voussoir_catalogs",
+        "voussoir_catalog_lookups_total",
+        "voussoir_revocation_loads_total",
+        "voussoir_revocations",
         "voussoir_waiting_requests",
         "voussoir_feed_polls_total",
         "voussoir_feed_changes_total",
@@ -86,8 +95,12 @@ def test_every_series_is_there_from_the_start(front, vectors):
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests_t" in name}
     assert outcomes == OUTCOMES
-    results = {dict(found)["result"] for name, found in series(front) if "signing_key_f" in name}
-    assert results == {"fetched", "denied", "failed"}
+    for kind in ("signing_key", "identity", "catalog"):
+        name = f"voussoir_{kind}_fetches_total"
+        results = {dict(found)["result"] for other, found in series(front) if other == name}
+        assert results == {"fetched", "denied", "failed"}
+    results = {dict(found)["result"] for name, found in series(front) if "revocation_l" in name}
+    assert results == {"loaded", "failed"}
     results = {dict(found)["result"] for name, found in series(front) if "listener" in name}
     assert results == {"sound", "changed", "not_reached"}
     reasons = {dict(found)["reason"] for name, found in series(front) if "requests_t" in name}

