@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-/// The longest path, in bytes as it was sent, that an access rule allows.
+/// The longest path, in bytes, as it was sent and in its one spelling, that an access rule allows.
 pub const MAX_PATH: usize = 8 * 1024;
 
 /// A path that no server behind has a reason to read as another one, in the one spelling that
@@ -37,7 +37,7 @@ impl PlainPath {
             && (last.is_empty() || is_name(last))
             && !text.chars().any(|char| char == '\\' || char.is_control())
             && !decoded.windows(3).any(is_escaped_mark);
-        is_plain.then(|| Self(encode(&decoded)))
+        is_plain.then(|| encode(&decoded)).filter(|path| path.len() <= MAX_PATH).map(Self)
     }
 
     /// Its one spelling.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::fetch::Pause;
+use crate::fetch::{LONGEST_WHILE_REFUSED, Pause};
 use crate::time::UnixTime;
 
 /// Calls go through while they succeed. After a few failures in a row nobody calls for a while,
@@ -62,7 +62,7 @@ impl Circuit {
             State::Closed(failures) if failures + 1 < TOLERATED => State::Closed(failures + 1),
             // A call from before it opened says nothing new.
             State::Open { until } if now < until => self.state,
-            _ => State::Open { until: now + self.pause.failed().min(LONGEST_PAUSE) },
+            _ => State::Open { until: now + self.pause.failed().min(LONGEST_WHILE_REFUSED) },
         };
     }
 
@@ -73,10 +73,6 @@ impl Circuit {
         }
     }
 }
-
-/// The longest wait between two tries: one call of each worker costs a key server nothing, and when
-/// it is back nobody shall wait for long.
-const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 
 /// How many calls in a row may fail before nobody calls any more. One that got lost is no sign.
 const TOLERATED: u32 = 3;

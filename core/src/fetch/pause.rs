@@ -60,6 +60,10 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest wait between two tries while the key server cannot be reached.
 pub(crate) const LONGEST: Duration = Duration::from_secs(15);
 
+/// The longest wait where requests are refused meanwhile: one call of each worker costs a key server
+/// nothing, and when it is back nobody shall wait for long.
+pub(crate) const LONGEST_WHILE_REFUSED: Duration = Duration::from_millis(1500);
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]

@@ -21,7 +21,7 @@ use core::time::Duration;
 use super::{MAX_EVENTS, RevocationSet};
 use crate::config::Config;
 use crate::feed::ChangeFeed;
-use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST_WHILE_REFUSED, Pause};
 use crate::record::{Change, InvalidRevocations, Revocations};
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
@@ -294,7 +294,7 @@ impl RevocationList {
     }
 
     fn failed(&mut self, now: UnixTime, failure: FetchFailure, feed: &ChangeFeed) {
-        let retry_after = self.pause.failed();
+        let retry_after = self.pause.failed().min(LONGEST_WHILE_REFUSED);
         self.load_at = Some(now + retry_after);
         self.actions.push_back(Action::Report(Report::Failed { failure, retry_after }));
         self.tell(now, feed, |_| true);

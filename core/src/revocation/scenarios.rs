@@ -252,6 +252,25 @@ fn who_asks_where_nothing_was_ever_known_is_refused_after_a_while() {
 }
 
 #[test]
+fn a_key_server_that_is_back_is_noticed_within_two_seconds() {
+    let mut world = World::new(&json!({}));
+    world.is_up = false;
+    world.changed(&[Change::All]);
+    for _ in 0..60 {
+        world.settle();
+        world.now = world.now + SECOND;
+    }
+    world.is_up = true;
+    world.hear();
+    for _ in 0..2 {
+        world.now = world.now + SECOND;
+        world.settle();
+    }
+    world.request(1);
+    assert_eq!(world.word(1), "5 events");
+}
+
+#[test]
 fn a_call_that_is_lost_is_made_again() {
     let mut world = World::new(&json!({}));
     world.changed(&[Change::All]);
