@@ -44,6 +44,10 @@ impl Record for AccessKey {
         &credential.access_key
     }
 
+    fn only_question(_access_key: &String) -> Option<&Credential> {
+        None
+    }
+
     fn json(credential: &Credential) -> String {
         SigningKeyRequest::new(credential).to_json()
     }

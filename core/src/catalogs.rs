@@ -41,6 +41,10 @@ impl Record for ServiceCatalog {
         request
     }
 
+    fn only_question(request: &CatalogRequest) -> Option<&CatalogRequest> {
+        Some(request)
+    }
+
     fn json(request: &CatalogRequest) -> String {
         request.to_json()
     }

@@ -78,6 +78,10 @@ impl Record for Identity {
         request
     }
 
+    fn only_question(request: &IdentityRequest) -> Option<&IdentityRequest> {
+        Some(request)
+    }
+
     fn json(request: &IdentityRequest) -> String {
         request.to_json()
     }

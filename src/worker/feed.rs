@@ -24,8 +24,9 @@ impl Worker {
 
     /// Carries out one thing that the feed asks for, if there is any. No request waits for it.
     pub(super) fn next_of_feed(&self) -> Option<bool> {
-        let action = self.feed.as_ref()?.borrow_mut().next_action()?;
+        // First, lest an action be lost with it.
         let now = now()?;
+        let action = self.feed.as_ref()?.borrow_mut().next_action()?;
         match action {
             Action::Read(slot) => self.read_feed(now, slot),
             Action::Write { slot, value, version } => {

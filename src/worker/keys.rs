@@ -43,8 +43,9 @@ impl Worker {
     /// an older time would look like a clock that goes back. And the borrow must end before the
     /// action, which may lead back to the store.
     pub(super) fn next_of_keys(&self) -> Option<bool> {
-        let action = self.keys.as_ref()?.borrow_mut().next_action()?;
+        // First, lest an action be lost with it.
         let now = now()?;
+        let action = self.keys.as_ref()?.borrow_mut().next_action()?;
         match action {
             Action::Read(slot) => self.read(now, slot),
             Action::Write { slot, value, version } => self.write(now, slot, &value, version),

@@ -199,9 +199,10 @@ impl Worker {
 
     /// Carries out one thing that a cache asks for, if there is any: whether a request was resumed.
     pub(super) fn next_of<R: Kept>(&self) -> Option<bool> {
+        // First, lest an action be lost with it.
+        let now = now()?;
         let records = R::of(self)?;
         let action = records.cache.borrow_mut().next_action()?;
-        let now = now()?;
         match action {
             Action::Read { call, slot, name } => {
                 let (value, version) = host::shared_slot(&name);

@@ -38,10 +38,12 @@ impl Worker {
 
     /// Carries out one thing that the list asks for, if there is any: whether a request was resumed.
     pub(super) fn next_of_revocations(&self) -> Option<bool> {
+        // First, lest an action be lost with it.
+        let now = now()?;
         let action = self.revocations.as_ref()?.borrow_mut().next_action()?;
         match action {
             Action::Fetch { call, after, on_behalf_of } => {
-                self.fetch_revocations(now()?, call, after, on_behalf_of);
+                self.fetch_revocations(now, call, after, on_behalf_of);
             }
             Action::Resume { request, answer } => {
                 if let Some(told) = told(answer) {

@@ -284,6 +284,17 @@ def test_an_application_credential_is_presented_as_keystone_does(world):
     assert world.denied(ask) == "application_credential_gone", "of another user"
 
 
+def test_an_application_credential_of_more_rules_than_anybody_looks_at_is_denied(world):
+    user, project = world.somebody()
+    rules = [
+        {"path": f"/v1/{number}", "method": "GET", "service": "object-store"} for number in range(257)
+    ]
+    _, _, token = world.application_credential(user, project, access_rules=rules[:256])
+    assert len(world.agreed(token)["application_credential"]["access_rules"]) == 256
+    _, _, token = world.application_credential(user, project, access_rules=rules)
+    assert world.denied(question(world.keystone.validate(token))) == "unpresentable"
+
+
 def test_what_there_is_not_is_denied(world):
     user, project = world.somebody()
     scope = {"project": project["id"]}

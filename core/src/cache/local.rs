@@ -17,6 +17,8 @@ use crate::time::UnixTime;
 /// What this worker knows; the least recently used goes first.
 pub(super) struct Local<R: Record> {
     records: LruCache<R::Question, Held<R>, Seeded>,
+    /// The bytes of the answers that they came from.
+    bytes: usize,
     /// How many records there are of each subject.
     counts: BTreeMap<R::Subject, usize>,
     /// The subjects of which there are none, or of which nothing can be known for a moment.
@@ -26,6 +28,8 @@ pub(super) struct Local<R: Record> {
 /// A record.
 pub(super) struct Held<R> {
     pub(super) record: Rc<R>,
+    /// The bytes of the answer that it came from.
+    pub(super) bytes: usize,
     /// When the call that brought it was made.
     pub(super) confirmed_at: UnixTime,
     /// When to fetch it anew behind a request that it serves.
@@ -52,6 +56,7 @@ impl<R: Record> Local<R> {
     pub(super) fn new(entries: usize, seed: u64) -> Self {
         Self {
             records: bounded(entries, seed),
+            bytes: 0,
             counts: BTreeMap::new(),
             nothing: bounded(entries, seed),
         }
@@ -80,27 +85,53 @@ impl<R: Record> Local<R> {
         self.nothing.peek(subject).filter(|nothing| now < nothing.until).copied()
     }
 
-    /// Keeps a record: whether another had to make room for it.
-    pub(super) fn hold(&mut self, held: Held<R>) -> bool {
+    /// Keeps a record: how many others had to make room for it.
+    pub(super) fn hold(&mut self, held: Held<R>) -> usize {
         let question = held.record.question().clone();
         let subject = R::subject(&question);
         self.nothing.pop(subject);
         *self.counts.entry(subject.clone()).or_default() += 1;
+        self.bytes += held.bytes;
+        let mut evicted = 0;
         // What comes back was there under the same name, or had to make room.
-        let Some((gone, _)) = self.records.push(question.clone(), held) else { return false };
-        self.count_down(R::subject(&gone));
-        gone != question
+        if let Some((gone, held)) = self.records.push(question.clone(), held) {
+            self.let_go(&gone, &held);
+            evicted += usize::from(gone != question);
+        }
+        while self.bytes > MAX_BYTES
+            && self.records.len() > 1
+            && let Some((gone, held)) = self.records.pop_lru()
+        {
+            self.let_go(&gone, &held);
+            evicted += 1;
+        }
+        evicted
+    }
+
+    fn remove(&mut self, question: &R::Question) {
+        if let Some(held) = self.records.pop(question) {
+            self.let_go(question, &held);
+        }
+    }
+
+    /// A record is not held any more.
+    fn let_go(&mut self, question: &R::Question, held: &Held<R>) {
+        self.bytes -= held.bytes;
+        self.count_down(R::subject(question));
     }
 
     /// There is no record of a subject, or nothing can be known of it; in the first case none of its
     /// records is held any more, whatever the question.
     pub(super) fn forget(&mut self, subject: &R::Subject, nothing: Nothing<R::Fault>) {
-        if nothing.fault.is_some() && self.counts.remove(subject).is_some() {
-            let all = self.records.iter().map(|(question, _)| question);
-            let gone: Vec<_> = all.filter(|it| R::subject(it) == subject).cloned().collect();
-            for question in gone {
-                self.records.pop(&question);
-            }
+        if nothing.fault.is_some() && self.counts.contains_key(subject) {
+            let gone = R::only_question(subject).map_or_else(
+                || {
+                    let all = self.records.iter().map(|(question, _)| question);
+                    all.filter(|it| R::subject(it) == subject).cloned().collect()
+                },
+                |question| Vec::from([question.clone()]),
+            );
+            gone.iter().for_each(|question| self.remove(question));
         }
         self.nothing.put(subject.clone(), nothing);
     }
@@ -125,10 +156,7 @@ impl<R: Record> Local<R> {
         let held = self.records.iter();
         let concerned = held.filter(|(_, held)| held.record.is_concerned(has_changed));
         let gone: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
-        for question in gone {
-            self.records.pop(&question);
-            self.count_down(R::subject(&question));
-        }
+        gone.iter().for_each(|question| self.remove(question));
     }
 
     fn count_down(&mut self, subject: &R::Subject) {
@@ -157,6 +185,10 @@ impl BuildHasher for Seeded {
         SipHasher13::new_with_keys(self.0, !self.0)
     }
 }
+
+/// The most bytes of answers whose records are held, of each kind. In memory a record takes about twice
+/// as much as its JSON.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Takes no memory for entries that are not there.
 pub(super) fn bounded<K: Hash + Eq, V>(entries: usize, seed: u64) -> LruCache<K, V, Seeded> {
@@ -187,7 +219,13 @@ mod tests {
         let credential = credential(access_key, region);
         let key = AccessKey { credential, signing_key: SigningKey::new([0; 32]), record };
         let time = UnixTime::from_secs(0);
-        Held { record: Rc::new(key), confirmed_at: time, refresh_at: time, is_suspect: false }
+        Held {
+            record: Rc::new(key),
+            bytes: MAX_BYTES / 10,
+            confirmed_at: time,
+            refresh_at: time,
+            is_suspect: false,
+        }
     }
 
     fn subject(access_key: &str) -> String {
@@ -255,5 +293,23 @@ mod tests {
         }
         assert_eq!(local.record_count(), 3);
         assert_eq!(local.counts.values().sum::<usize>(), 3);
+    }
+
+    #[test]
+    fn what_is_held_has_a_size_too() {
+        let mut local = Local::new(100, 1);
+        let evicted: usize = (0..15).map(|region| local.hold(held("A", region))).sum();
+        assert_eq!((local.record_count(), evicted), (10, 5));
+        assert_eq!(local.bytes, MAX_BYTES / 10 * 10);
+        local.hold(held("A", 14));
+        assert_eq!(local.record_count(), 10);
+        local.forget(&subject("A"), denied());
+        assert_eq!((local.record_count(), local.bytes), (0, 0));
+        // One alone is held however large it is.
+        local.hold(Held { bytes: MAX_BYTES * 2, ..held("B", 1) });
+        assert_eq!(local.record_count(), 1);
+        local.hold(held("B", 2));
+        assert!(local.peek(&credential("B", 2)).is_some());
+        assert_eq!(local.record_count(), 1);
     }
 }

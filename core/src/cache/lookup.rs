@@ -106,7 +106,7 @@ impl<R: Record> Cache<R> {
         if has_changed(feed, now, confirmed_at, &record) {
             return false;
         }
-        self.hold(Rc::new(record), confirmed_at, false);
+        self.hold(Rc::new(record), json.len(), confirmed_at, false);
         age < self.fresh()
     }
 

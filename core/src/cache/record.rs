@@ -32,6 +32,9 @@ pub trait Record: Debug + Sized {
     /// Whom a question is about.
     fn subject(question: &Self::Question) -> &Self::Subject;
 
+    /// The one question that there is about a subject, if there is but one.
+    fn only_question(subject: &Self::Subject) -> Option<&Self::Question>;
+
     /// The question as it is sent: JSON, the same each time.
     fn json(question: &Self::Question) -> String;
 

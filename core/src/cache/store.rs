@@ -297,10 +297,11 @@ impl<R: Record> Cache<R> {
             Ok(Outcome::Record(record)) => {
                 self.circuit.succeeded();
                 let json = Zeroizing::new(body.unwrap_or_default().to_vec());
+                let bytes = json.len();
                 self.share(&flight, call, &Entry::Record { confirmed_at: began, json });
                 // It may have been under way when something changed.
                 let is_suspect = has_changed(feed, now, began, &record);
-                self.hold(Rc::new(record), began, is_suspect);
+                self.hold(Rc::new(record), bytes, began, is_suspect);
                 Report::Fetched
             }
             Ok(Outcome::Denied(fault)) => {
@@ -344,10 +345,17 @@ impl<R: Record> Cache<R> {
     }
 
     /// Keeps a record for this worker.
-    pub(super) fn hold(&mut self, record: Rc<R>, confirmed_at: UnixTime, is_suspect: bool) {
+    pub(super) fn hold(
+        &mut self,
+        record: Rc<R>,
+        bytes: usize,
+        confirmed_at: UnixTime,
+        is_suspect: bool,
+    ) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
-        let is_evicted = self.local.hold(Held { record, confirmed_at, refresh_at, is_suspect });
-        self.stats.evicted += u64::from(is_evicted);
+        let held = Held { record, bytes, confirmed_at, refresh_at, is_suspect };
+        let evicted = self.local.hold(held);
+        self.stats.evicted += u64::try_from(evicted).unwrap_or(u64::MAX);
     }
 
     /// What a request is told that has waited for a call.

@@ -253,10 +253,10 @@ impl Gate {
                 self.on_no_identity(*waiting, fault)
             }
             (State::AwaitRevocations(waiting), Input::Revocations(revoked)) => {
-                self.on_revocations(*waiting, &revoked)
+                self.on_revocations(now, *waiting, &revoked)
             }
             (State::AwaitCatalog(waiting), Input::Catalog(catalog)) => {
-                self.on_catalog(*waiting, &catalog)
+                self.on_catalog(now, *waiting, &catalog)
             }
             (State::AwaitSigningKey(signed), Input::SigningKey(key)) => {
                 self.on_signing_key(now, signed, key)
@@ -301,8 +301,10 @@ impl Gate {
             // Of a request with a token the body is not looked at, and the host holds it.
             (state @ State::Decided { .. }, _)
             | (
-                state
-                @ (State::AwaitKeys(_) | State::AwaitIdentity(_) | State::AwaitRevocations(_)),
+                state @ (State::AwaitKeys(_)
+                | State::AwaitIdentity(_)
+                | State::AwaitRevocations(_)
+                | State::AwaitCatalog(_)),
                 Input::Body { .. } | Input::Trailers,
             ) => {
                 self.state = state;

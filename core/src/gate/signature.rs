@@ -14,7 +14,7 @@ use super::{Effect, Gate, SHUT, State, Verdict};
 use crate::access_keys::AccessKey;
 use crate::config::SigV4Rules;
 use crate::head::RequestHead;
-use crate::identity::{HeaderEdits, TOKENS};
+use crate::identity::{HeaderEdits, SERVICE_TOKEN, TOKENS};
 use crate::record::AccessKeyFault;
 use crate::refusal::aws::{Fault, Manner, SignedText};
 use crate::refusal::{Rejection, SignatureFault};
@@ -203,7 +203,7 @@ impl Signed {
 fn claim(now: UnixTime, head: RequestHead<'_>, rules: &SigV4Rules) -> Result<Claim, Refusal> {
     let of_head = |error| of_head(&error, now, rules.max_skew);
     // A service that takes tokens too could take this one instead.
-    if TOKENS.into_iter().any(|name| head.has(name)) {
+    if TOKENS.into_iter().chain([SERVICE_TOKEN]).any(|name| head.has(name)) {
         return Err(of_head(Error::Ambiguous));
     }
     let claim = Claim::from_head(head, now, rules.max_skew).map_err(of_head)?;

@@ -38,6 +38,8 @@ pub struct RevocationList {
     known: Option<Rc<RevocationSet>>,
     /// Whether something may be missing in it.
     is_suspect: bool,
+    /// Nothing is missing in it up to this time.
+    complete_until: UnixTime,
     loading: Option<Loading>,
     /// When to load the next time.
     load_at: Option<UnixTime>,
@@ -147,6 +149,7 @@ impl RevocationList {
             most: config.limits.parked,
             known: None,
             is_suspect: true,
+            complete_until: UnixTime::from_secs(0),
             loading: None,
             load_at: None,
             waiting: BTreeMap::new(),
@@ -233,6 +236,7 @@ impl RevocationList {
         if now < self.clock {
             let back = self.clock.since(now);
             self.load_at = self.load_at.map(|load_at| load_at - back);
+            self.complete_until = self.complete_until - back;
             if let Some(loading) = &mut self.loading {
                 loading.since = loading.since - back;
             }
@@ -242,6 +246,9 @@ impl RevocationList {
     }
 
     fn on_tick(&mut self, now: UnixTime, feed: &ChangeFeed) {
+        if !self.is_suspect {
+            self.complete_until = now - feed.lag(now);
+        }
         if let Some(Loading { call, since, .. }) = self.loading {
             // A call of which nothing was heard is lost; the proxy should have said so long ago.
             if now.since(since) >= self.timeout * 2 {
@@ -305,6 +312,7 @@ impl RevocationList {
         self.actions.push_back(Action::Report(Report::Loaded { events: set.len() }));
         self.known = Some(Rc::new(set));
         self.is_suspect = false;
+        self.complete_until = now - feed.lag(now);
         self.load_at = Some(now + self.pause.shortened(RELOAD, 4));
         self.tell(now, feed, |_| true);
     }
@@ -328,7 +336,9 @@ impl RevocationList {
     }
 
     fn unless_stale(&self, now: UnixTime, known: &Rc<RevocationSet>, feed: &ChangeFeed) -> Want {
-        if feed.lag(now) < self.stale { Want::Ready(Rc::clone(known)) } else { refused(A_MOMENT) }
+        // The feed may be heard of while what it began with cannot be loaded.
+        let age = if self.is_suspect { now.since(self.complete_until) } else { feed.lag(now) };
+        if age < self.stale { Want::Ready(Rc::clone(known)) } else { refused(A_MOMENT) }
     }
 }
 

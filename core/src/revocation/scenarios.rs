@@ -252,6 +252,25 @@ fn who_asks_where_nothing_was_ever_known_is_refused_after_a_while() {
 }
 
 #[test]
+fn what_lacks_events_ends_however_lively_the_feed_is() {
+    let mut world = World::begun();
+    world.is_up = false;
+    world.changed(&[Change::All]);
+    for second in 0..3700_u32 {
+        world.hear();
+        world.settle();
+        world.request(second);
+        world.settle();
+        let expected = if second < 3600 { "5 events" } else { "revocations_unavailable" };
+        assert_eq!(world.word(second), expected, "{second}");
+        if second % 600 == 0 {
+            world.changed(&[Change::All]);
+        }
+        world.now = world.now + SECOND;
+    }
+}
+
+#[test]
 fn a_key_server_that_is_back_is_noticed_within_two_seconds() {
     let mut world = World::new(&json!({}));
     world.is_up = false;

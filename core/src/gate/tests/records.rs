@@ -273,8 +273,9 @@ fn what_keystone_would_not_take_is_refused() {
 #[test]
 fn what_cannot_be_known_is_503_at_each_step_whatever_is_left_to_the_service() {
     for missing in ["reject", "anonymous"] {
-        for steps in 0..3 {
-            let config = json!({"missing": missing, "token": {"identity": "records"}});
+        for steps in 0..4 {
+            let config =
+                json!({"missing": missing, "token": {"identity": "records", "catalog": true}});
             let mut gate = gate(&config);
             let token = ann();
             let headers: [(&[u8], &[u8]); 1] = [(b"x-auth-token", token.as_bytes())];
@@ -285,9 +286,14 @@ fn what_cannot_be_known_is_503_at_each_step_whatever_is_left_to_the_service() {
                 let input = match &effect {
                     Effect::NeedKeys { .. } => Input::Keys(keys(1, &[1]).into()),
                     Effect::NeedIdentity(request) => world.identity(request),
+                    Effect::NeedRevocations => Input::Revocations(Rc::new(world.revoked.clone())),
                     other => panic!("{other:?}"),
                 };
                 effect = gate.handle(now(), input);
+            }
+            // What of the request comes meanwhile changes nothing.
+            for input in [Input::Body { piece: b"x", is_end: false }, Input::Trailers] {
+                assert_eq!(gate.handle(now(), input), Effect::Nothing);
             }
             let cause = Unknown::IdentityUnavailable;
             let retry_after = Duration::from_secs(3);
@@ -517,4 +523,43 @@ fn a_service_that_wants_it_is_told_the_catalogue_of_the_users_token() {
         let headers = world.forwarded(&[("x-auth-token", &token)]);
         assert_eq!((value(&headers, "x-service-catalog"), world.catalogs.len()), (None, 0));
     }
+}
+
+#[test]
+fn a_token_that_ends_while_it_waits_has_ended() {
+    let world = World::new().with_record(&json!({"expires_at": NOW + 1,
+        "application_credential": {"id": "a", "name": "a", "restricted": true}}));
+    for wait in 0..3 {
+        let mut gate = gate(&json!({"token": {"identity": "records", "catalog": true}}));
+        let token = ann();
+        let headers: [(&[u8], &[u8]); 1] = [(b"x-auth-token", token.as_bytes())];
+        let head = RequestHead::new(&headers);
+        let mut effect = gate.handle(now(), Input::Head { head, is_end: true });
+        for step in 0..4 {
+            let time = if step > wait { now() + Duration::from_secs(1) } else { now() };
+            let input = match &effect {
+                Effect::NeedKeys { .. } => Input::Keys(keys(1, &[1]).into()),
+                Effect::NeedIdentity(request) => world.identity(request),
+                Effect::NeedRevocations => Input::Revocations(Rc::new(world.revoked.clone())),
+                Effect::NeedCatalog(request) => {
+                    let record = from_value(json!({"services": []})).unwrap();
+                    Input::Catalog(Rc::new(ServiceCatalog { request: request.clone(), record }))
+                }
+                _ => break,
+            };
+            effect = gate.handle(time, input);
+        }
+        assert_eq!(rejection(effect), Rejection::TokenExpired, "{wait}");
+    }
+}
+
+#[test]
+fn access_rules_are_asked_of_a_services_token_too() {
+    let mut world = World::new();
+    world.records[1].1["application_credential"] = json!({"id": "a", "name": "a",
+        "restricted": true,
+        "access_rules": [{"id": "r", "service": "image", "path": "/v2/**", "method": "GET"}]});
+    let (ann, nova) = (ann(), nova());
+    let headers = [("x-auth-token", ann.as_str()), ("x-service-token", &nova)];
+    assert_eq!(world.rejection(&headers), Rejection::ServiceTokenInvalid);
 }

@@ -248,6 +248,12 @@ fn what_no_key_could_make_good_is_refused_without_one() {
         ),
         (
             &none,
+            Request::get().signed(None).with("x-service-token", "gAAAA"),
+            SignatureFault::Ambiguous,
+            (400, "InvalidArgument"),
+        ),
+        (
+            &none,
             Request::get().with("authorization", "AWS AKID:c2ln"),
             SignatureFault::VersionRefused,
             (400, "InvalidRequest"),

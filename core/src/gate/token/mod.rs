@@ -25,7 +25,7 @@ use self::sealed::{Opened, Sealed, Unopened};
 use self::verified::Verified;
 use super::{Effect, Gate, State, Verdict};
 use crate::catalogs::ServiceCatalog;
-use crate::config::{Config, Missing, TokenRules};
+use crate::config::{Config, Missing, RecordRules, TokenRules};
 use crate::head::RequestHead;
 use crate::identities::{Identity, question};
 use crate::identity::HeaderEdits;
@@ -167,16 +167,22 @@ impl Gate {
 
     pub(super) fn on_revocations(
         &mut self,
+        now: UnixTime,
         waiting: AwaitRevocations,
         revoked: &RevocationSet,
     ) -> Effect {
         let AwaitRevocations { token, mut tokens } = waiting;
         let config = Rc::clone(&self.config);
-        let Some(rules) = config.token.as_ref().and_then(|token| token.records.as_ref()) else {
-            return self.fail();
-        };
+        let Some((of_tokens, rules)) = rules(&config) else { return self.fail() };
         if token.is_revoked(revoked) {
             return self.refuse_token(tokens, Rejection::TokenRevoked);
+        }
+        // It may have waited for a while.
+        if let Err(rejection) = token.check(now, of_tokens, tokens.window(of_tokens)) {
+            return self.refuse_token(tokens, rejection);
+        }
+        if !token.may(rules, &tokens.asked) {
+            return self.refuse_token(tokens, Rejection::AccessRules);
         }
         if tokens.user.is_some() {
             let is_taken = !rules.service_token_roles_required || token.has_service_role(rules);
@@ -185,9 +191,6 @@ impl Gate {
             }
             tokens.service = Some(Ok(token));
             return self.look_at_user(tokens);
-        }
-        if !token.may(rules, &tokens.asked) {
-            return self.refuse_token(tokens, Rejection::AccessRules);
         }
         match token.catalog_request().filter(|_| rules.catalog) {
             Some(request) => {
@@ -199,8 +202,18 @@ impl Gate {
         }
     }
 
-    pub(super) fn on_catalog(&mut self, waiting: AwaitCatalog, catalog: &ServiceCatalog) -> Effect {
+    pub(super) fn on_catalog(
+        &mut self,
+        now: UnixTime,
+        waiting: AwaitCatalog,
+        catalog: &ServiceCatalog,
+    ) -> Effect {
         let AwaitCatalog { user, service } = waiting;
+        let config = Rc::clone(&self.config);
+        let Some((of_tokens, _)) = rules(&config) else { return self.fail() };
+        if let Err(rejection) = user.check(now, of_tokens, window(service.as_ref(), of_tokens)) {
+            return self.finish(service.as_ref(), &Err(rejection), None);
+        }
         let json = user.catalog(&catalog.record).to_v2_json();
         self.finish(service.as_ref(), &Ok(user), Some(json))
     }
@@ -302,12 +315,22 @@ impl Tokens {
 
     /// For how long the token may have expired that is being looked at.
     fn window(&self, rules: &TokenRules) -> Duration {
-        let Some(records) = &rules.records else { return Duration::ZERO };
-        match &self.service {
-            Some(Ok(service)) if self.user.is_none() && service.has_service_role(records) => {
-                records.allow_expired_window
-            }
-            _ => Duration::ZERO,
-        }
+        if self.user.is_some() { Duration::ZERO } else { window(self.service.as_ref(), rules) }
     }
+}
+
+/// For how long a user's token may have expired beside such a service's.
+fn window(service: Option<&Result<Verified, Rejection>>, rules: &TokenRules) -> Duration {
+    match (service, &rules.records) {
+        (Some(Ok(service)), Some(records)) if service.has_service_role(records) => {
+            records.allow_expired_window
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+/// The rules for tokens, where there are records.
+fn rules(config: &Config) -> Option<(&TokenRules, &RecordRules)> {
+    let token = config.token.as_ref()?;
+    token.records.as_ref().map(|records| (token, records))
 }

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::Asked;
 use super::sealed::Opened;
 use crate::access_rules::{AccessRule, allow};
+use crate::cache::Record as _;
 use crate::config::{RecordRules, TokenRules};
 use crate::identities::Identity;
 use crate::record::{Catalog, CatalogRecord, CatalogRequest, IdentityRecord};
@@ -45,6 +46,17 @@ impl Opened {
 }
 
 impl Verified {
+    /// Whether it is still good by its own words, and what Keystone knows of it has not ended.
+    pub(super) fn check(
+        &self,
+        now: UnixTime,
+        rules: &TokenRules,
+        window: Duration,
+    ) -> Result<(), Rejection> {
+        self.token.check(now, rules, window)?;
+        self.identity.fault(now).map_or(Ok(()), |fault| Err(Rejection::Identity(fault)))
+    }
+
     /// Whether it was revoked.
     pub(super) fn is_revoked(&self, revoked: &RevocationSet) -> bool {
         let Opened { payload, issued_at, .. } = &self.token;
