@@ -131,7 +131,9 @@ impl<R: Record> Local<R> {
                 },
                 |question| Vec::from([question.clone()]),
             );
-            gone.iter().for_each(|question| self.remove(question));
+            for question in &gone {
+                self.remove(question);
+            }
         }
         self.nothing.put(subject.clone(), nothing);
     }
@@ -156,7 +158,9 @@ impl<R: Record> Local<R> {
         let held = self.records.iter();
         let concerned = held.filter(|(_, held)| held.record.is_concerned(has_changed));
         let gone: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
-        gone.iter().for_each(|question| self.remove(question));
+        for question in &gone {
+            self.remove(question);
+        }
     }
 
     fn count_down(&mut self, subject: &R::Subject) {
