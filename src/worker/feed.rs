@@ -63,24 +63,7 @@ impl Worker {
 
     fn changed(&self, now: UnixTime, changes: &[Change]) {
         self.metrics.count_changes(changes.len());
-        if let Some(records) = &self.access_keys {
-            records.cache.borrow_mut().changed(changes);
-        }
-        if let Some(records) = &self.identities {
-            records.cache.borrow_mut().changed(changes);
-        }
-        if let Some(records) = &self.catalogs {
-            records.cache.borrow_mut().changed(changes);
-        }
-        if let Some(list) = &self.revocations {
-            list.borrow_mut().changed(now, changes);
-        }
-        let is_about_tokens = |change| matches!(change, &Change::All | &Change::TokenKeys);
-        if let Some(store) = &self.keys
-            && changes.iter().any(is_about_tokens)
-        {
-            store.borrow_mut().renew(now);
-        }
+        self.machines().for_each(|machine| machine.changed(now, changes));
     }
 
     fn report_feed(&self, report: &Report) {
@@ -99,13 +82,6 @@ impl Worker {
                 );
                 host::log(Level::Warn, &message);
             }
-        }
-    }
-
-    /// How long ago all was known that had changed.
-    pub(super) fn record_feed_lag(&self, now: UnixTime) {
-        if let Some(feed) = &self.feed {
-            self.metrics.record_feed_lag(feed.borrow().lag(now));
         }
     }
 }

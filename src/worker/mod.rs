@@ -7,6 +7,7 @@ mod listener_check;
 mod records;
 mod revocations;
 mod stream;
+mod upkeep;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,17 +15,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
-use voussoir_core::cache;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::config::Config;
-use voussoir_core::feed::{ChangeFeed, Event as FeedEvent};
+use voussoir_core::feed::ChangeFeed;
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identities::Identity;
 use voussoir_core::identity::{HeaderEdits, Part, claims};
-use voussoir_core::keys::{Event as KeysEvent, KeyStore};
+use voussoir_core::keys::KeyStore;
 use voussoir_core::refusal::Reply;
-use voussoir_core::revocation::{RevocationList, list};
+use voussoir_core::revocation::RevocationList;
 use voussoir_core::time::UnixTime;
 
 use crate::host::{self, Level, pairs};
@@ -33,6 +33,7 @@ use calls::Calls;
 use listener_check::Check;
 use records::Records;
 pub(crate) use stream::Stream;
+use upkeep::Upkeep;
 
 /// What the root context and the contexts of its requests share.
 pub(crate) struct Worker {
@@ -159,11 +160,7 @@ impl Worker {
         if self.parked.borrow_mut().remove(&context_id).is_some()
             && let Some(now) = now()
         {
-            self.handle_keys(now, KeysEvent::Gone(context_id));
-            self.handle::<AccessKey>(now, cache::Event::Gone(context_id));
-            self.handle::<Identity>(now, cache::Event::Gone(context_id));
-            self.handle::<ServiceCatalog>(now, cache::Event::Gone(context_id));
-            self.handle_revocations(now, list::Event::Gone(context_id));
+            self.machines().for_each(|machine| machine.gone(self, now, context_id));
         }
     }
 
@@ -178,42 +175,21 @@ impl Worker {
     pub(crate) fn on_tick(&self) {
         self.is_woken.set(false);
         if let Some(now) = now() {
-            self.handle_feed(now, FeedEvent::Tick);
-            self.handle_keys(now, KeysEvent::Tick);
-            self.handle::<AccessKey>(now, cache::Event::Tick);
-            self.handle::<Identity>(now, cache::Event::Tick);
-            self.handle::<ServiceCatalog>(now, cache::Event::Tick);
-            self.handle_revocations(now, list::Event::Tick);
-            self.record_feed_lag(now);
+            self.machines().for_each(|machine| machine.tick(self, now));
         }
         self.probe_listener();
         self.carry_out();
-        self.record_gauges();
-    }
-
-    /// What this worker has at a tick; what has not changed costs no call of the host.
-    fn record_gauges(&self) {
-        self.metrics.record_waiting(self.parked.borrow().len());
-        if let Some(store) = &self.keys {
-            self.metrics.record_keys(store.borrow().key_count());
+        if let Some(now) = now() {
+            self.machines().for_each(|machine| machine.record(self, now));
         }
-        self.access_keys.iter().for_each(Records::count);
-        self.identities.iter().for_each(Records::count);
-        self.catalogs.iter().for_each(Records::count);
-        self.record_revocations();
+        self.metrics.record_waiting(self.parked.borrow().len());
     }
 
-    /// Carries out what the stores ask for.
+    /// Carries out what the machines ask for.
     fn carry_out(&self) {
         let mut resumed = 0;
         while resumed < MAX_RESUMED
-            && let Some(is_resumed) = self
-                .next_of_feed()
-                .or_else(|| self.next_of_keys())
-                .or_else(|| self.next_of::<AccessKey>())
-                .or_else(|| self.next_of::<Identity>())
-                .or_else(|| self.next_of::<ServiceCatalog>())
-                .or_else(|| self.next_of_revocations())
+            && let Some(is_resumed) = self.machines().find_map(|machine| machine.next(self))
         {
             resumed += usize::from(is_resumed);
         }
@@ -317,15 +293,8 @@ impl Worker {
     }
 
     fn adjust_tick(&self) {
-        let wanted = [
-            self.keys.as_ref().map(|store| store.borrow().next_tick()),
-            self.feed.as_ref().map(|feed| feed.borrow().next_tick()),
-            self.access_keys.as_ref().map(|records| records.cache.borrow().next_tick()),
-            self.identities.as_ref().map(|records| records.cache.borrow().next_tick()),
-            self.catalogs.as_ref().map(|records| records.cache.borrow().next_tick()),
-            self.revocations.as_ref().map(|list| list.borrow().next_tick()),
-        ];
-        let period = wanted.into_iter().flatten().min().unwrap_or(IDLE_TICK);
+        let wanted = self.machines().map(Upkeep::next_tick).min();
+        let period = wanted.unwrap_or(IDLE_TICK);
         if self.tick.get() != period && host::set_tick_period(period).is_ok() {
             self.tick.set(period);
         }

@@ -1,6 +1,5 @@
 //! Drives the list of what was revoked.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use voussoir_core::fetch::{Answer, FetchFailure};
@@ -74,13 +73,6 @@ impl Worker {
                 "voussoir: what was revoked could not be read: {failure}; next try in {millis} ms"
             );
             host::log(Level::Warn, &message);
-        }
-    }
-
-    /// How many events of revocation this worker knows.
-    pub(super) fn record_revocations(&self) {
-        if let Some(list) = self.revocations.as_ref().map(RefCell::borrow) {
-            self.metrics.record_revocations(list.event_count());
         }
     }
 }
