@@ -10,15 +10,15 @@ tests/requirements.txt. What each section of the file means is in README.md besi
 """
 
 import importlib.metadata
-import json
 import logging
 import pathlib
 import random
-import sys
 import urllib.parse
 
 from keystonemiddleware import auth_token
 from keystonemiddleware.auth_token import _exceptions, _request
+
+import vector_file
 
 OUTPUT = pathlib.Path(__file__).with_name("access-rules-13.json")
 
@@ -32,18 +32,6 @@ METHODS = ["GET", "HEAD", "PUT"]
 WILDCARDS = ["*", "{name}", "{another name}", "{}", "**", "***", "*****", "{a}{b}", "*{c}*"]
 LITERALS = ["/", "/", "/", "a", "b", "ab", "v1", "AUTH_", "-", "~", "%20", "%C3%A9", ":", "'", "é", "%c3"]
 FILLINGS = ["", "a", "b", "ab", "a/b", "/", "v1", "x", "%20", "é", "A%41", "a-b", "%c3%a9", "ab/ab/ab"]
-
-
-def main(arguments):
-    if arguments not in ([], ["--check"]):
-        sys.exit(__doc__)
-    if importlib.metadata.version("keystonemiddleware").partition(".")[0] != "13":
-        sys.exit("judge_access_rules.py: keystonemiddleware 13 is needed, see tests/requirements.txt")
-    content = written(vectors())
-    if not arguments:
-        OUTPUT.write_text(content)
-    elif OUTPUT.read_text() != content:
-        sys.exit(f"judge_access_rules.py: {OUTPUT.name} is not what this script writes")
 
 
 def vectors():
@@ -137,17 +125,5 @@ def allows(protocol, rule, request):
     return True
 
 
-def written(content):
-    """JSON with one rule or request a line."""
-    lines = []
-    for name, value in content.items():
-        if isinstance(value, list):
-            value = "[\n  " + ",\n  ".join(json.dumps(one) for one in value) + "\n ]"
-        else:
-            value = json.dumps(value)
-        lines.append(f" {json.dumps(name)}: {value}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    vector_file.run(__doc__, OUTPUT, vectors, "keystonemiddleware 13")

@@ -12,16 +12,16 @@ beside it.
 
 import datetime
 import importlib.metadata
-import json
 import pathlib
 import random
-import sys
 
 import keystone.conf
 from keystone.common import sql
 from keystone.models import revoke_model
 from keystone.revoke.backends import sql as backend
 from oslo_db import options
+
+import vector_file
 
 CONF = keystone.conf.CONF
 OUTPUT = pathlib.Path(__file__).with_name("revocations-30.json")
@@ -63,18 +63,6 @@ SHAPES = [
     ["access_token_id"],
     [],
 ]
-
-
-def main(arguments):
-    if arguments not in ([], ["--check"]):
-        sys.exit(__doc__)
-    if importlib.metadata.version("keystone").partition(".")[0] != "30":
-        sys.exit("judge_revocations.py: keystone 30 is needed, see tests/requirements.txt")
-    content = written(vectors())
-    if not arguments:
-        OUTPUT.write_text(content)
-    elif OUTPUT.read_text() != content:
-        sys.exit(f"judge_revocations.py: {OUTPUT.name} is not what this script writes")
 
 
 def vectors():
@@ -193,17 +181,5 @@ def time(seconds):
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).replace(tzinfo=None)
 
 
-def written(content):
-    """JSON with one event or token a line."""
-    lines = []
-    for name, value in content.items():
-        if isinstance(value, list):
-            value = "[\n  " + ",\n  ".join(json.dumps(one) for one in value) + "\n ]"
-        else:
-            value = json.dumps(value)
-        lines.append(f" {json.dumps(name)}: {value}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    vector_file.run(__doc__, OUTPUT, vectors, "keystone 30")

@@ -17,10 +17,8 @@ import contextlib
 import datetime
 import hashlib
 import importlib.metadata
-import json
 import math
 import pathlib
-import sys
 import tempfile
 import types
 import unittest.mock
@@ -34,6 +32,8 @@ from cryptography.hazmat.primitives.ciphers import algorithms, modes
 import keystone.conf
 from keystone import exception
 from keystone.token import token_formatters
+
+import vector_file
 
 CONF = keystone.conf.CONF
 OUTPUT = pathlib.Path(__file__).with_name("keystone-30.json")
@@ -883,17 +883,5 @@ def vectors():
     }
 
 
-def main(arguments):
-    if arguments not in ([], ["--check"]):
-        sys.exit(__doc__)
-    if importlib.metadata.version("keystone").partition(".")[0] != "30":
-        sys.exit("mint_keystone.py: keystone 30 is needed, see tests/requirements.txt")
-    content = json.dumps(vectors(), indent=1, allow_nan=False) + "\n"
-    if not arguments:
-        OUTPUT.write_text(content)
-    elif OUTPUT.read_text() != content:
-        sys.exit(f"mint_keystone.py: {OUTPUT.name} is not what this script mints")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    vector_file.run(__doc__, OUTPUT, vectors, "keystone 30", indent=1)

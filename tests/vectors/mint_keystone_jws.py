@@ -19,7 +19,6 @@ import hashlib
 import importlib.metadata
 import json
 import pathlib
-import sys
 import tempfile
 import unittest.mock
 
@@ -34,6 +33,7 @@ from keystone.token.providers.jws import core as provider
 from oslo_utils import timeutils
 
 import mint_keystone as fernet
+import vector_file
 
 CONF = keystone.conf.CONF
 OUTPUT = pathlib.Path(__file__).with_name("keystone-30-jws.json")
@@ -55,18 +55,6 @@ def pem(key):
     return key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-
-
-def main(arguments):
-    if arguments not in ([], ["--check"]):
-        sys.exit(__doc__)
-    if importlib.metadata.version("keystone").partition(".")[0] != "30":
-        sys.exit("mint_keystone_jws.py: keystone 30 is needed, see tests/requirements.txt")
-    content = json.dumps(vectors(), indent=1, allow_nan=False) + "\n"
-    if not arguments:
-        OUTPUT.write_text(content)
-    elif OUTPUT.read_text() != content:
-        sys.exit(f"mint_keystone_jws.py: {OUTPUT.name} is not what this script mints")
 
 
 def vectors():
@@ -550,4 +538,4 @@ def key_negatives():
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    vector_file.run(__doc__, OUTPUT, vectors, "keystone 30", indent=1)

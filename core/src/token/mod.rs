@@ -12,6 +12,8 @@ mod methods;
 mod msgpack;
 mod payload;
 #[cfg(test)]
+pub(crate) mod said;
+#[cfg(test)]
 mod vectors;
 
 pub use expiry::Expiry;
