@@ -369,3 +369,20 @@ fn a_clock_that_goes_back_puts_nothing_off() {
     world.tick();
     assert_eq!(world.under_way.len(), 1);
 }
+
+#[test]
+fn a_clock_that_goes_back_makes_nothing_younger() {
+    let mut world = World::begun();
+    world.is_up = false;
+    world.changed(&[Change::All]);
+    world.settle();
+    world.now = world.now - Duration::from_hours(1000);
+    world.tick();
+    for (seconds, expected) in [(3599, "5 events"), (1, "revocations_unavailable")] {
+        world.now = world.now + SECOND * seconds;
+        world.hear();
+        world.request(seconds);
+        world.settle();
+        assert_eq!(world.word(seconds), expected);
+    }
+}
