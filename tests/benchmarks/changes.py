@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import platform
 import re
 import secrets
 import socket
@@ -28,6 +27,7 @@ import httpx
 import sqlalchemy
 from cryptography.fernet import Fernet
 
+import machine
 from parts.databases import ENGINES
 from parts.deadline import wait_until
 from parts.keyserver import BEARER_TOKEN, KeyServer
@@ -46,7 +46,7 @@ ASKERS = 8
 def main():
     program = pathlib.Path(os.environ["VOUSSOIR_KEYSERVER"])
     names = sys.argv[1:] or list(ENGINES)
-    print(f"{machine()}\n{COUNT:,} access keys, {PASSES} passes on each engine\n")
+    print(f"{machine.describe()}\n{COUNT:,} access keys, {PASSES} passes on each engine\n")
     print("| Engine | Statements | Rows | Time of a pass | Key server | Database | Memory | Lookup |")
     print("|---|---|---|---|---|---|---|---|")
     polls = []
@@ -81,7 +81,7 @@ def measure(engine, program, directory):
             passes = meter.change(lambda: await_passes(meter, PASSES))
             told = meter.read()["told"]
             assert told == 0, f"{told} changes were told, and there was none"
-            memory = resident(server.child.pid)
+            memory = machine.resident(server.child.pid)
             return [
                 describe(engine),
                 f"{passes['statements'] / passes['passes']:.0f}",
@@ -197,8 +197,8 @@ class Meter:
             "duration": count("change_pass_duration_seconds_sum"),
             "watched": count(r'watched_access_keys\{answer="found"\}'),
             "told": count(r"changes_total\{[^}]*\}"),
-            "server": cpu_seconds(self.server.child.pid),
-            "engine": sum(map(cpu_seconds, family(child.pid))) if child else 0.0,
+            "server": machine.cpu_seconds(self.server.child.pid),
+            "engine": sum(map(machine.cpu_seconds, machine.family(child.pid))) if child else 0.0,
         }
 
     def change(self, work):
@@ -267,34 +267,7 @@ def poll_alone(port, request):
     return count
 
 
-# The machine.
-
-
-def cpu_seconds(pid):
-    """User and system time of a process (proc(5))."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def family(pid):
-    """A process and all that it started."""
-    parents = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = path.read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue  # It has ended.
-        parents.setdefault(int(parent), []).append(int(path.parent.name))
-    found, left = [], [pid]
-    while left:
-        found.append(left.pop())
-        left += parents.get(found[-1], [])
-    return found
-
-
-def resident(pid):
-    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+# The engine.
 
 
 def describe(engine):
@@ -308,16 +281,6 @@ def describe(engine):
     name = {"mariadb": "MariaDB", "postgresql": "PostgreSQL"}[engine.name]
     number = re.search(r"[0-9.]*[0-9]", version)[0]
     return f"{name} {number}"
-
-
-def machine():
-    cpu = re.search(r"(?m)^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
-    system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    date = datetime.datetime.now(datetime.UTC).date()
-    cores = len(os.sched_getaffinity(0))
-    name = cpu[1] if cpu else platform.machine()
-    return f"{date}: {name}, {cores} cores, {memory} GiB, {system}"
 
 
 if __name__ == "__main__":

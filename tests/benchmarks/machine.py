@@ -1,0 +1,54 @@
+"""The machine that a benchmark runs on, and what its processes take of it."""
+
+import datetime
+import os
+import pathlib
+import platform
+import re
+
+
+def cpu_seconds(pid):
+    """User and system time of a process (proc(5))."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def thread_seconds(pid, name):
+    """The time that the threads of a process with this name were on a processor, to the nanosecond."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        if (task / "comm").read_text().strip() == name:
+            total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def family(pid):
+    """A process and all that it started."""
+    parents = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = path.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue  # It has ended.
+        parents.setdefault(int(parent), []).append(int(path.parent.name))
+    found, left = [], [pid]
+    while left:
+        found.append(left.pop())
+        left += parents.get(found[-1], [])
+    return found
+
+
+def resident(pid):
+    """Bytes of memory."""
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def describe():
+    cpu = re.search(r"(?m)^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    date = datetime.datetime.now(datetime.UTC).date()
+    cores = len(os.sched_getaffinity(0))
+    name = cpu[1] if cpu else platform.machine()
+    return f"{date}: {name}, {cores} cores, {memory} GiB, {system}"
