@@ -10,6 +10,7 @@ use crate::access_rules::{AccessRule, allow};
 use crate::cache::Record as _;
 use crate::config::{RecordRules, TokenRules};
 use crate::identities::Identity;
+use crate::identity::HeaderEdits;
 use crate::record::{Catalog, CatalogRecord, CatalogRequest, IdentityRecord};
 use crate::refusal::Rejection;
 use crate::revocation::{RevocationSet, TokenFacts};
@@ -89,9 +90,16 @@ impl Verified {
         self.identity.record.roles.iter().any(|role| taken.contains(&role.name))
     }
 
-    /// Whether the token may be used for a request. The access rules of an application credential say
+    /// Tells a service of it.
+    pub(super) fn present(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
+        let Opened { payload, issued_at, .. } = &self.token;
+        edits.set_user(&self.identity.record);
+        edits.set_token(payload, *issued_at, rules);
+    }
+
+    /// Whether the token may be used for a request to a service of this type. The access rules of an application credential say
     /// for which ones, and every other token may for all.
-    pub(super) fn may(&self, rules: &RecordRules, request: &Asked) -> bool {
+    pub(super) fn may(&self, service_type: Option<&str>, request: &Asked) -> bool {
         let credential = self.identity.record.application_credential.as_ref();
         let access_rules = credential.and_then(|credential| credential.access_rules.as_ref());
         let access_rules = access_rules.into_iter().flatten().map(|rule| AccessRule {
@@ -100,7 +108,7 @@ impl Verified {
             service: &rule.service,
         });
         let (method, path) = (request.method.as_slice(), request.path.as_slice());
-        allow(access_rules, rules.service_type.as_deref(), method, path)
+        allow(access_rules, service_type, method, path)
     }
 
     /// Which catalogue the token has; none where it is for nothing yet.

@@ -1,0 +1,186 @@
+//! A request with a token, or with two: that of its user, and that of a service which asks on the
+//! user's behalf. The service's is looked at first, since it may allow the user's to have expired.
+
+use alloc::rc::Rc;
+use core::time::Duration;
+
+use super::sealed::{Opened, Sealed};
+use super::verified::Verified;
+use super::{Asked, Purpose, text};
+use crate::config::{Config, Missing, RecordRules, TokenRules};
+use crate::gate::{Effect, Gate, Verdict};
+use crate::head::RequestHead;
+use crate::identity::HeaderEdits;
+use crate::record::Catalog;
+use crate::refusal::Rejection;
+use crate::refusal::aws::Fault;
+
+/// What is known of a request's tokens, beside that which is being looked at.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// The user's, while the service's is being looked at, or why it is none.
+    user: Option<Result<Sealed, Rejection>>,
+    /// The service's, once it was looked at: whether it is good.
+    service: Option<Result<Verified, Rejection>>,
+    asked: Asked,
+}
+
+impl Gate {
+    pub(in crate::gate) fn on_token(&mut self, head: RequestHead<'_>) -> Effect {
+        let config = Rc::clone(&self.config);
+        let Some(rules) = &config.token else {
+            return self.reject_token(Rejection::CredentialsMissing);
+        };
+        let user = text::of_user(head, rules);
+        if rules.records.is_none() {
+            return match user {
+                Ok(sealed) => self.need_keys(sealed, None, Purpose::Request(Tokens::default())),
+                Err(rejection) => self.reject_token(rejection),
+            };
+        }
+        let service = text::of_service(head, rules);
+        let copied = |bytes: Option<&[u8]>| bytes.unwrap_or_default().to_vec();
+        let asked = Asked { method: copied(head.method()), path: copied(head.path()) };
+        match (user, service) {
+            (_, Err(Rejection::TokenAmbiguous)) => self.reject_token(Rejection::TokenAmbiguous),
+            // There is nothing more to say to a request that is refused anyway.
+            (Err(rejection), _) | (_, Err(rejection)) if !self.may_pass(rejection) => {
+                self.reject_token(rejection)
+            }
+            (user, Ok(Some(service))) => {
+                let tokens = Tokens { user: Some(user), service: None, asked };
+                self.need_keys(service, None, Purpose::Request(tokens))
+            }
+            (user, service) => {
+                let service = service.err().map(Err);
+                self.look_at_user(Tokens { user: Some(user), service, asked })
+            }
+        }
+    }
+
+    /// The token that was looked at is good.
+    pub(super) fn good_of_request(
+        &mut self,
+        token: Verified,
+        mut tokens: Tokens,
+        rules: &RecordRules,
+    ) -> Effect {
+        if !token.may(rules.service_type.as_deref(), &tokens.asked) {
+            return self.bad_of_request(tokens, Rejection::AccessRules);
+        }
+        if tokens.user.is_some() {
+            let is_taken = !rules.service_token_roles_required || token.has_service_role(rules);
+            if !is_taken {
+                return self.bad_of_request(tokens, Rejection::ServiceTokenInvalid);
+            }
+            tokens.service = Some(Ok(token));
+            return self.look_at_user(tokens);
+        }
+        match token.catalog_request().filter(|_| rules.catalog) {
+            Some(request) => self.need_catalog(request, token, Purpose::Request(tokens)),
+            None => self.finish(&tokens, &Ok(token), None),
+        }
+    }
+
+    /// The token that was looked at is none.
+    pub(super) fn bad_of_request(&mut self, mut tokens: Tokens, rejection: Rejection) -> Effect {
+        if tokens.user.is_none() {
+            return self.finish(&tokens, &Err(rejection), None);
+        }
+        if !self.may_pass(Rejection::ServiceTokenInvalid) {
+            return self.reject_token(Rejection::ServiceTokenInvalid);
+        }
+        tokens.service = Some(Err(rejection));
+        self.look_at_user(tokens)
+    }
+
+    /// The service's token was looked at, or there is none.
+    fn look_at_user(&mut self, mut tokens: Tokens) -> Effect {
+        match tokens.user.take() {
+            Some(Ok(sealed)) => self.need_keys(sealed, None, Purpose::Request(tokens)),
+            Some(Err(rejection)) => self.finish(&tokens, &Err(rejection), None),
+            None => self.fail(),
+        }
+    }
+
+    /// All tokens were looked at.
+    pub(super) fn finish(
+        &mut self,
+        tokens: &Tokens,
+        user: &Result<Verified, Rejection>,
+        catalog: Option<&Catalog>,
+    ) -> Effect {
+        let config = Rc::clone(&self.config);
+        let Some(rules) = &config.token else { return self.fail() };
+        let rejection = match (user, &tokens.service) {
+            (Err(rejection), _) => Some(*rejection),
+            (Ok(_), Some(Err(_))) => Some(Rejection::ServiceTokenInvalid),
+            (Ok(_), Some(Ok(_)) | None) => None,
+        };
+        if let Some(rejection) = rejection.filter(|rejection| !self.may_pass(*rejection)) {
+            return self.reject_token(rejection);
+        }
+        let mut edits = HeaderEdits::default();
+        match user {
+            Ok(user) => {
+                user.present(&mut edits, rules);
+                if let Some(catalog) = catalog {
+                    edits.set_catalog(catalog.to_v2_json());
+                }
+            }
+            Err(_) => edits.set_invalid(),
+        }
+        match &tokens.service {
+            Some(Ok(Verified { identity, .. })) => edits.set_service(&identity.record),
+            Some(Err(_)) => edits.set_service_invalid(),
+            None => {}
+        }
+        match rejection {
+            Some(rejection) => self.forward(edits, Verdict::Anonymous(rejection)),
+            None => self.pass_token(edits, rules),
+        }
+    }
+
+    /// Without records, what the token says itself is all there is.
+    pub(super) fn pass_payload(&mut self, token: &Opened, rules: &TokenRules) -> Effect {
+        let mut edits = HeaderEdits::default();
+        edits.set_identity(&token.payload, token.issued_at, rules);
+        self.pass_token(edits, rules)
+    }
+
+    /// Only tokens that were checked here are taken away: without a verdict, or in shadow mode, the
+    /// service has to look at them itself.
+    fn pass_token(&mut self, mut edits: HeaderEdits, rules: &TokenRules) -> Effect {
+        if self.enforces() && !rules.forward {
+            edits.strip_token();
+            if rules.records.is_some() {
+                edits.strip_service_token();
+            }
+        }
+        self.forward(edits, Verdict::Allowed)
+    }
+
+    /// Whether a request is left to the service that is not allowed for this reason.
+    fn may_pass(&self, rejection: Rejection) -> bool {
+        let Config { missing, .. } = &*self.config;
+        *missing == Missing::Anonymous && rejection.can_be_anonymous()
+    }
+
+    fn reject_token(&mut self, rejection: Rejection) -> Effect {
+        // Whoever is answered in AWS's manner brought no token that could be wrong.
+        self.reject(rejection, &Fault::of_missing_credentials())
+    }
+}
+
+impl Tokens {
+    /// For how long the token may have expired that is being looked at: a user's, beside the token of
+    /// a service that has the role for it.
+    pub(super) fn window(&self, rules: &TokenRules) -> Duration {
+        match (&self.user, &self.service, &rules.records) {
+            (None, Some(Ok(service)), Some(records)) if service.has_service_role(records) => {
+                records.allow_expired_window
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
