@@ -50,3 +50,4 @@ mod shared;
 pub mod sigv4;
 pub mod time;
 pub mod token;
+pub mod validation;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::catalogs::ServiceCatalog;
-use voussoir_core::config::Config;
+use voussoir_core::config::{Config, RecordRules};
 use voussoir_core::feed::ChangeFeed;
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
 use voussoir_core::head::RequestHead;
@@ -45,7 +45,7 @@ pub(crate) struct Worker {
     access_keys: Option<Records<AccessKey>>,
     /// What Keystone knows of tokens, where the configuration wants to know it.
     identities: Option<Records<Identity>>,
-    /// The service catalogues, where the service wants them.
+    /// The service catalogues, where the service or an answer in its place wants them.
     catalogs: Option<Records<ServiceCatalog>>,
     /// What Keystone has revoked of them.
     revocations: Option<RefCell<RevocationList>>,
@@ -71,7 +71,8 @@ impl Worker {
         let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
         let takes_signatures = config.sigv4.is_some();
         let records = config.token.as_ref().and_then(|token| token.records.as_ref());
-        let (has_records, has_catalog) = (records.is_some(), records.is_some_and(|it| it.catalog));
+        let (has_records, has_catalog) =
+            (records.is_some(), records.is_some_and(RecordRules::needs_catalogs));
         let revocations = has_records.then(|| RevocationList::new(&config, seed));
         let feed = (takes_signatures || has_records).then(|| ChangeFeed::new(&config, seed));
         let worker = Self {

@@ -112,6 +112,16 @@ pub struct RecordRules {
     pub allow_expired_window: Duration,
     /// Whether the service is told the catalogue of the user's token.
     pub catalog: bool,
+    /// Whether the service is Keystone, and validations are answered in its place.
+    pub serve_validation: bool,
+}
+
+impl RecordRules {
+    /// Whether catalogues are wanted for anything.
+    #[must_use]
+    pub fn needs_catalogs(&self) -> bool {
+        self.catalog || self.serve_validation
+    }
 }
 
 /// How long keys are used after the key server last confirmed them.

@@ -65,6 +65,7 @@ pub(super) struct Token {
     pub(super) service_token_roles_required: Option<bool>,
     pub(super) allow_expired_window: Option<String>,
     pub(super) catalog: Option<bool>,
+    pub(super) serve_validation: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -54,6 +54,7 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
                 ConfigError::limits("token.allow_expired_window", "0s to 720h, such as \"48h\"")
             })?,
         catalog: raw.catalog.unwrap_or(false),
+        serve_validation: raw.serve_validation.unwrap_or(false),
     };
     if rules.service_type.as_ref().is_some_and(|name| !is_text(name)) {
         return Err(ConfigError::limits("token.service_type", TEXT));
@@ -66,6 +67,12 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
     if rules.service_token_roles.len() > MAX_SERVICE_TOKEN_ROLES {
         return Err(ConfigError::limits("token.service_token_roles", "at most 64 roles"));
     }
+    if rules.serve_validation && raw.forward == Some(false) {
+        return Err(ConfigError::limits(
+            "token.forward",
+            "true with token.serve_validation: what is not answered here Keystone must get as it came",
+        ));
+    }
     if raw.identity.is_none_or(|identity| matches!(identity, raw::Identity::Records)) {
         return Ok(Some(rules));
     }
@@ -75,6 +82,7 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
         ("token.service_token_roles_required", raw.service_token_roles_required.is_some()),
         ("token.allow_expired_window", raw.allow_expired_window.is_some()),
         ("token.catalog", raw.catalog.is_some()),
+        ("token.serve_validation", raw.serve_validation.is_some()),
     ];
     match of_records.into_iter().find(|(_, is_there)| *is_there) {
         Some((field, _)) => {

@@ -16,7 +16,7 @@
 //!                      └─▶ AwaitBody ─────┘ the hash of the body is signed
 //! ```
 //!
-//! No credentials, malformed, bypassed: decided without a key. `token.rs` has what is particular
+//! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies.
 
 mod body;
@@ -167,6 +167,9 @@ pub enum Effect {
 pub enum Verdict {
     /// With a valid token or signature.
     Allowed,
+    /// It asked about a token, and was answered in Keystone's place: that the token is good, or that it
+    /// is none and why; in shadow mode it was forwarded all the same.
+    Answered(Option<Rejection>),
     /// Without one, because the configuration leaves that to the service.
     Anonymous(Rejection),
     /// Without one, because none was needed.
@@ -186,6 +189,10 @@ impl Verdict {
             .into_iter()
             .chain(Rejection::all().map(Self::Rejected))
             .chain(Rejection::all().filter(Rejection::can_be_anonymous).map(Self::Anonymous))
+            .chain([Self::Answered(None)])
+            .chain(
+                Rejection::all().filter(Rejection::can_be_answered).map(Some).map(Self::Answered),
+            )
             .chain(Unknown::ALL.map(Self::Unavailable))
     }
 
@@ -194,6 +201,7 @@ impl Verdict {
     pub fn outcome(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
+            Self::Answered(_) => "answered",
             Self::Anonymous(_) => "anonymous",
             Self::Bypassed => "bypassed",
             Self::ListenerCheck => "listener_check",
@@ -206,8 +214,10 @@ impl Verdict {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Allowed | Self::Bypassed | Self::ListenerCheck => "none",
-            Self::Anonymous(rejection) | Self::Rejected(rejection) => rejection.reason(),
+            Self::Allowed | Self::Answered(None) | Self::Bypassed | Self::ListenerCheck => "none",
+            Self::Anonymous(rejection)
+            | Self::Answered(Some(rejection))
+            | Self::Rejected(rejection) => rejection.reason(),
             Self::Unavailable(cause) => cause.reason(),
         }
     }

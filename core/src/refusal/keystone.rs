@@ -1,11 +1,13 @@
 //! Answers as Keystone and keystonemiddleware give them: JSON, and a challenge.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Rejection, Reply, Unknown};
 use crate::config::Config;
+use crate::record::IdentityFault;
 
 /// The answer to a request without a valid token. It says no more than keystonemiddleware's does;
 /// the reason goes into the proxy's log, and into a header only where that is configured.
@@ -21,6 +23,60 @@ pub fn rejection(rejection: Rejection, config: &Config) -> Reply {
         let challenge = format!("Keystone uri=\"{}\"", token.www_authenticate_uri);
         reply.headers.push(("www-authenticate".into(), challenge));
     }
+    reply
+}
+
+/// The answer to whoever asks about a token and may not ask, or whose own token is none.
+#[must_use]
+pub fn bad_caller(rejection: Rejection, config: &Config) -> Reply {
+    of_validation(if is_forbidden(rejection) {
+        forbidden(rejection, config)
+    } else {
+        self::rejection(rejection, config)
+    })
+}
+
+/// The answer about a token that is none, which does not say why.
+#[must_use]
+pub fn bad_subject(rejection: Rejection, config: &Config) -> Reply {
+    of_validation(if is_forbidden(rejection) {
+        forbidden(rejection, config)
+    } else {
+        reply(config, 404, "Not Found", "Failed to validate token", rejection.reason())
+    })
+}
+
+/// The answer about a token: JSON, as Keystone has it. The text is that of the token.
+#[must_use]
+pub fn subject(text: String, json: String) -> Reply {
+    of_validation(Reply {
+        status: 200,
+        headers: Vec::from([
+            ("content-type".into(), "application/json".into()),
+            ("x-subject-token".into(), text),
+        ]),
+        body: json,
+        details: "voussoir_answered".into(),
+    })
+}
+
+/// What Keystone has no 401 or 404 for: the trustor is disabled, or has lost what the trust gives.
+fn is_forbidden(rejection: Rejection) -> bool {
+    matches!(
+        rejection,
+        Rejection::ValidationForbidden
+            | Rejection::Identity(IdentityFault::TrustRoleLost | IdentityFault::TrustorDisabled)
+    )
+}
+
+fn forbidden(rejection: Rejection, config: &Config) -> Reply {
+    let message = "You are not authorized to perform the requested action.";
+    reply(config, 403, "Forbidden", message, rejection.reason())
+}
+
+/// Caches must not answer one caller with what another one asked.
+fn of_validation(mut reply: Reply) -> Reply {
+    reply.headers.push(("vary".into(), "X-Auth-Token".into()));
     reply
 }
 

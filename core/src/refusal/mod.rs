@@ -16,10 +16,10 @@ pub use reason::{Rejection, SignatureFault, Unknown};
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// The status: 400 to 503.
+    /// The status: 400 to 503, or 200 where a question is answered.
     pub status: u16,
     /// Names in lower case. Values have nothing from the client in them, but for a request id of
-    /// letters, digits and dashes.
+    /// letters, digits and dashes, and a token that was asked about and is one.
     pub headers: Vec<(String, String)>,
     /// JSON or XML.
     pub body: String,

@@ -41,6 +41,8 @@ pub enum Rejection {
     TokenRevoked,
     /// Longer than the configuration allows.
     TokenTooLong,
+    /// Who asks about a token may not.
+    ValidationForbidden,
 }
 
 /// What is wrong with a signed request.
@@ -136,6 +138,7 @@ impl Rejection {
             Self::TokenNotYetValid,
             Self::TokenRevoked,
             Self::TokenTooLong,
+            Self::ValidationForbidden,
         ];
         let tokens = tokens.into_iter().chain(IdentityFault::ALL.map(Self::Identity));
         tokens.chain(SignatureFault::ALL.map(Self::Signature))
@@ -147,9 +150,35 @@ impl Rejection {
     #[must_use]
     pub fn can_be_anonymous(&self) -> bool {
         match self {
-            Self::TokenAmbiguous => false,
+            Self::TokenAmbiguous | Self::ValidationForbidden => false,
             Self::Signature(fault) => *fault == SignatureFault::Unsupported,
             _ => true,
+        }
+    }
+
+    /// Whether whoever asks about a token can be told that it is none for this reason. There are two
+    /// kinds of others: those of requests as a whole; and those of genuine tokens of which Keystone
+    /// may know more than is known here.
+    #[must_use]
+    pub fn can_be_answered(&self) -> bool {
+        match self {
+            Self::AccessRules
+            | Self::PayloadMalformed
+            | Self::TokenExpired
+            | Self::TokenMalformed
+            | Self::TokenMissing
+            | Self::TokenNotAuthentic
+            | Self::TokenNotYetValid
+            | Self::TokenRevoked
+            | Self::TokenTooLong => true,
+            Self::Identity(fault) => *fault != IdentityFault::Unpresentable,
+            Self::CredentialsMissing
+            | Self::PayloadVersionUnknown
+            | Self::ServiceTokenInvalid
+            | Self::Signature(_)
+            | Self::TokenAmbiguous
+            | Self::TokenKindRefused
+            | Self::ValidationForbidden => false,
         }
     }
 
@@ -173,6 +202,7 @@ impl Rejection {
             Self::TokenNotYetValid => "token_not_yet_valid",
             Self::TokenRevoked => "token_revoked",
             Self::TokenTooLong => "token_too_long",
+            Self::ValidationForbidden => "validation_forbidden",
         }
     }
 }

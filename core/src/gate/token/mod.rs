@@ -8,13 +8,15 @@
 //! ```
 //!
 //! What follows then, the next token or the end, depends on what they are looked at for: `request.rs`
-//! has a request with a user's token and perhaps a service's, which comes first. Where a catalogue is wanted, it comes last
+//! has a request with a user's token and perhaps a service's, which comes first; `validation.rs` a
+//! question about a token, which comes after the asker's. Where a catalogue is wanted, it comes last
 //! (`AwaitCatalog`). Without records (`token.identity: payload`) the end is after the keys, and only the
 //! user's token is looked at.
 
 mod request;
 mod sealed;
 mod text;
+mod validation;
 mod verified;
 
 use alloc::boxed::Box;
@@ -24,6 +26,7 @@ use core::time::Duration;
 
 use self::request::Tokens;
 use self::sealed::{Opened, Sealed, Unopened};
+use self::validation::Validation;
 use self::verified::Verified;
 use super::{Effect, Gate, State};
 use crate::catalogs::ServiceCatalog;
@@ -70,6 +73,8 @@ pub(super) struct AwaitCatalog {
 enum Purpose {
     /// Whether a request may pass, and in whose name.
     Request(Tokens),
+    /// What to answer to a question about a token.
+    Validation(Validation),
 }
 
 /// What a request asks for, as access rules look at it.
@@ -161,6 +166,7 @@ impl Gate {
         let catalog = token.catalog(&catalog.record);
         match purpose {
             Purpose::Request(tokens) => self.finish(&tokens, &Ok(token), Some(&catalog)),
+            Purpose::Validation(asked) => self.answer(asked, &token, Some(&catalog)),
         }
     }
 
@@ -168,6 +174,7 @@ impl Gate {
     fn good(&mut self, token: Verified, purpose: Purpose, rules: &RecordRules) -> Effect {
         match purpose {
             Purpose::Request(tokens) => self.good_of_request(token, tokens, rules),
+            Purpose::Validation(asked) => self.good_of_validation(token, asked),
         }
     }
 
@@ -175,6 +182,7 @@ impl Gate {
     fn bad(&mut self, purpose: Purpose, rejection: Rejection) -> Effect {
         match purpose {
             Purpose::Request(tokens) => self.bad_of_request(tokens, rejection),
+            Purpose::Validation(asked) => self.bad_of_validation(&asked, rejection),
         }
     }
 
@@ -199,6 +207,7 @@ impl Purpose {
     fn window(&self, rules: &TokenRules) -> Duration {
         match self {
             Self::Request(tokens) => tokens.window(rules),
+            Self::Validation(asked) => asked.window(rules),
         }
     }
 }

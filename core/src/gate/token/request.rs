@@ -14,6 +14,7 @@ use crate::identity::HeaderEdits;
 use crate::record::Catalog;
 use crate::refusal::Rejection;
 use crate::refusal::aws::Fault;
+use crate::validation::Question;
 
 /// What is known of a request's tokens, beside that which is being looked at.
 #[derive(Debug, Default)]
@@ -32,11 +33,16 @@ impl Gate {
             return self.reject_token(Rejection::CredentialsMissing);
         };
         let user = text::of_user(head, rules);
-        if rules.records.is_none() {
+        let Some(records) = &rules.records else {
             return match user {
                 Ok(sealed) => self.need_keys(sealed, None, Purpose::Request(Tokens::default())),
                 Err(rejection) => self.reject_token(rejection),
             };
+        };
+        if records.serve_validation
+            && let Some(question) = Question::of(head, rules.max_length)
+        {
+            return self.on_question(question, user);
         }
         let service = text::of_service(head, rules);
         let copied = |bytes: Option<&[u8]>| bytes.unwrap_or_default().to_vec();

@@ -111,6 +111,12 @@ impl Verified {
         allow(access_rules, service_type, method, path)
     }
 
+    /// Whether the token is for some requests only.
+    pub(super) fn has_access_rules(&self) -> bool {
+        let credential = self.identity.record.application_credential.as_ref();
+        credential.and_then(|it| it.access_rules.as_ref()).is_some_and(|rules| !rules.is_empty())
+    }
+
     /// Which catalogue the token has; none where it is for nothing yet.
     pub(super) fn catalog_request(&self) -> Option<CatalogRequest> {
         let IdentityRecord { project, .. } = &self.identity.record;

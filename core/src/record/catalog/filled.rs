@@ -44,11 +44,11 @@ impl Catalog {
         &self.0
     }
 
-    /// The JSON of `token.catalog` in Keystone's answer to `GET /v3/auth/tokens`. What its operator
-    /// added to endpoints of his own accord is not in it.
+    /// `token.catalog` of Keystone's answer to `GET /v3/auth/tokens`. What its operator added to
+    /// endpoints of his own accord is not in it.
     #[must_use]
-    pub fn to_v3_json(&self) -> String {
-        ascii(&V3(&self.0))
+    pub fn v3(&self) -> impl Serialize {
+        V3(&self.0)
     }
 
     /// The JSON of the header `X-Service-Catalog`: keystonemiddleware gives services the form of
@@ -188,7 +188,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use serde_json::{Value, from_str, from_value, json};
+    use serde_json::{Value, from_str, from_value, json, to_value};
 
     fn record(is_filtered: bool) -> CatalogRecord {
         from_value(json!({
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn has_keystones_form() {
         let catalog = record(false).for_token(Some("P"), "U");
-        let json = parsed(&catalog.to_v3_json());
+        let json = to_value(catalog.v3()).unwrap();
         assert_eq!(
             json[1],
             json!({"id": "s2", "type": "volume", "name": "", "endpoints": [
@@ -270,6 +270,6 @@ mod tests {
         assert_eq!(types(false, None), ["compute", "volume", "empty"]);
         assert_eq!(types(true, None), ["compute"], "this one wants a project");
         let none = CatalogRecord::default().for_token(None, "U");
-        assert_eq!((none.to_v2_json().as_str(), none.to_v3_json().as_str()), ("[]", "[]"));
+        assert_eq!((none.to_v2_json().as_str(), to_value(none.v3()).unwrap()), ("[]", json!([])));
     }
 }

@@ -1,0 +1,405 @@
+//! What is said of a token: the JSON of Keystone 30 (`keystone/common/render_token.py`).
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::record::{
+    AccessRule, ApplicationCredential, Catalog, Domain, IdentityRecord, Oauth1, Project, Role,
+    Trust,
+};
+use crate::time::UnixTime;
+use crate::token::{Delegation, Federation, Payload, Scope};
+
+/// The longest answer, in bytes: twice the most that a key server tells of a catalogue.
+pub const MAX_ANSWER: usize = 1024 * 1024;
+
+/// A token that is good, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What it says.
+    pub payload: &'a Payload,
+    /// When it was issued, in seconds.
+    pub issued_at: u64,
+    /// The names of its methods.
+    pub methods: &'a [&'a str],
+    /// Whom it stands for.
+    pub record: &'a IdentityRecord,
+}
+
+impl Subject<'_> {
+    /// The answer, with this catalogue. `None` if it would be longer than [`MAX_ANSWER`].
+    ///
+    /// A role has its id and its name. Keystone has them so for most tokens; for those of trusts, and
+    /// for federated ones, it shows more of the role that services have no use for.
+    #[must_use]
+    pub fn to_json(self, catalog: Option<&Catalog>) -> Option<String> {
+        // Texts, truth values and lists: there is nothing in them that could not be written.
+        let json = serde_json::to_string(&Answer { token: self.token(catalog) }).ok()?;
+        (json.len() <= MAX_ANSWER).then_some(json)
+    }
+
+    fn token<'a>(&'a self, catalog: Option<&'a Catalog>) -> Token<'a, impl Serialize> {
+        let Self { payload, issued_at, methods, record } = self;
+        let audit_ids = core::iter::once(&payload.audit_ids.own).chain(&payload.audit_ids.chain);
+        let of_project = record.project.as_ref().filter(|_| record.trust.is_none());
+        Token {
+            methods,
+            user: self.user(),
+            audit_ids: audit_ids.map(ToString::to_string).collect(),
+            expires_at: payload.expires_at.time().to_string(),
+            issued_at: UnixTime::from_secs(*issued_at).to_string(),
+            system: record.is_system.then_some(System { all: true }),
+            domain: record.domain.as_ref(),
+            project: record.project.as_ref(),
+            is_domain: of_project.map(|_| record.is_domain),
+            roles: (payload.scope != Scope::Unscoped).then_some(&record.roles),
+            is_admin_project: of_project.and(record.is_admin_project),
+            catalog: catalog.map(Catalog::v3),
+            trust: record.trust.as_ref().map(ShownTrust::of),
+            oauth1: record.oauth1.as_ref(),
+            application_credential: record.application_credential.as_ref().map(Credential::of),
+            certificate: match &payload.delegation {
+                Delegation::Oauth2Credential { thumbprint } => Some(Certificate { thumbprint }),
+                _ => None,
+            },
+        }
+    }
+
+    /// Of a federated user no password is known.
+    fn user(&self) -> User<'_> {
+        let Self { payload, record, .. } = self;
+        let password_expires_at = record.password_expires_at.as_deref();
+        User {
+            domain: record.user.domain.as_ref(),
+            id: &record.user.id,
+            name: record.user.name.as_deref(),
+            origin: match &payload.delegation {
+                Delegation::Federation(said) => Origin::Federated(ShownFederation::of(said)),
+                _ => Origin::Own { password_expires_at },
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Answer<T> {
+    token: T,
+}
+
+#[derive(Serialize)]
+struct Token<'a, C> {
+    methods: &'a [&'a str],
+    user: User<'a>,
+    audit_ids: Vec<String>,
+    expires_at: String,
+    issued_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<System>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a Domain>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a Project>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_domain: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<&'a Vec<Role>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_admin_project: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalog: Option<C>,
+    #[serde(rename = "OS-TRUST:trust", skip_serializing_if = "Option::is_none")]
+    trust: Option<ShownTrust<'a>>,
+    #[serde(rename = "OS-OAUTH1", skip_serializing_if = "Option::is_none")]
+    oauth1: Option<&'a Oauth1>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_credential: Option<Credential<'a>>,
+    #[serde(rename = "oauth2_credential", skip_serializing_if = "Option::is_none")]
+    certificate: Option<Certificate<'a>>,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    domain: Option<&'a Domain>,
+    id: &'a str,
+    name: Option<&'a str>,
+    #[serde(flatten)]
+    origin: Origin<'a>,
+}
+
+/// Who vouches for a user. As a field of the user, an enum of serde's is its variant's name and value.
+#[derive(Serialize)]
+enum Origin<'a> {
+    #[serde(rename = "OS-FEDERATION")]
+    Federated(ShownFederation),
+    #[serde(untagged)]
+    Own { password_expires_at: Option<&'a str> },
+}
+
+#[derive(Serialize)]
+struct ShownFederation {
+    groups: Vec<Named<String>>,
+    identity_provider: Named<String>,
+    protocol: Named<String>,
+}
+
+#[derive(Serialize)]
+struct ShownTrust<'a> {
+    id: &'a str,
+    trustor_user: Named<&'a str>,
+    trustee_user: Named<&'a str>,
+    impersonation: bool,
+}
+
+#[derive(Serialize)]
+struct Credential<'a> {
+    id: &'a str,
+    name: &'a str,
+    restricted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_rules: Option<&'a [AccessRule]>,
+}
+
+#[derive(Serialize)]
+struct Certificate<'a> {
+    #[serde(rename = "x5t#S256")]
+    thumbprint: &'a str,
+}
+
+#[derive(Serialize)]
+struct System {
+    all: bool,
+}
+
+/// What is said of a thing by its id alone.
+#[derive(Serialize)]
+struct Named<T> {
+    id: T,
+}
+
+impl ShownFederation {
+    fn of(federation: &Federation) -> Self {
+        let Federation { group_ids, identity_provider_id, protocol_id } = federation;
+        Self {
+            groups: group_ids.iter().map(|id| Named { id: id.to_string() }).collect(),
+            identity_provider: Named { id: identity_provider_id.to_string() },
+            protocol: Named { id: protocol_id.to_string() },
+        }
+    }
+}
+
+impl<'a> ShownTrust<'a> {
+    fn of(trust: &'a Trust) -> Self {
+        Self {
+            id: &trust.id,
+            trustor_user: Named { id: &trust.trustor_user_id },
+            trustee_user: Named { id: &trust.trustee_user_id },
+            impersonation: trust.impersonation,
+        }
+    }
+}
+
+impl<'a> Credential<'a> {
+    fn of(credential: &'a ApplicationCredential) -> Self {
+        let ApplicationCredential { id, name, restricted, access_rules } = credential;
+        let access_rules = access_rules.as_deref().filter(|rules| !rules.is_empty());
+        Self { id, name, restricted: *restricted, access_rules }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::record::CatalogRecord;
+    use crate::token::{AuditId, AuditIds, Expiry, Id, Methods};
+    use alloc::vec;
+    use serde_json::{Value, from_str, from_value, json};
+
+    fn payload(scope: Scope, delegation: Delegation) -> Payload {
+        Payload {
+            user_id: Id::uuid([0xaa; 16]),
+            methods: Methods::Bits(2),
+            expires_at: Expiry::from_seconds(1_800_000_001.0).unwrap(),
+            audit_ids: AuditIds { own: AuditId([1; 16]), chain: None },
+            scope,
+            delegation,
+        }
+    }
+
+    fn shown(payload: &Payload, record: &Value, catalog: Option<&Catalog>) -> Value {
+        let record = from_value(record.clone()).unwrap();
+        let methods = &["password"];
+        let subject = Subject { payload, issued_at: 1_800_000_000, methods, record: &record };
+        let mut answer: Value = from_str(&subject.to_json(catalog).unwrap()).unwrap();
+        answer["token"].take()
+    }
+
+    fn user() -> Value {
+        json!({"id": "u", "name": "Ann", "domain": {"id": "d", "name": "D"}})
+    }
+
+    fn id() -> Id {
+        Id::uuid([0xbb; 16])
+    }
+
+    /// What is in the answer besides that which every token has.
+    fn rest(payload: &Payload, record: &Value, catalog: Option<&Catalog>) -> Value {
+        let mut token = shown(payload, record, catalog);
+        let fields = token.as_object_mut().unwrap();
+        for name in ["methods", "user", "audit_ids", "expires_at", "issued_at"] {
+            assert!(fields.remove(name).is_some(), "{name}");
+        }
+        token
+    }
+
+    #[test]
+    fn an_unscoped_token_has_neither_roles_nor_a_catalogue() {
+        let payload = payload(Scope::Unscoped, Delegation::None);
+        assert_eq!(
+            shown(&payload, &json!({"user": user()}), None),
+            json!({
+                "methods": ["password"],
+                "user": {"id": "u", "name": "Ann", "domain": {"id": "d", "name": "D"},
+                         "password_expires_at": null},
+                "audit_ids": ["AQEBAQEBAQEBAQEBAQEBAQ"],
+                "expires_at": "2027-01-15T08:00:01.000000Z",
+                "issued_at": "2027-01-15T08:00:00.000000Z",
+            })
+        );
+    }
+
+    #[test]
+    fn each_scope_is_shown_as_keystone_shows_it() {
+        let roles = json!([{"id": "r", "name": "reader"}]);
+        let project = json!({"id": "p", "name": "P", "domain": {"id": "d", "name": "D"}});
+        let domain = json!({"id": "d", "name": "D"});
+        for (scope, mut record, expected) in [
+            (Scope::System, json!({"is_system": true}), json!({"system": {"all": true}})),
+            (Scope::Domain(id()), json!({"domain": domain}), json!({"domain": domain})),
+            (
+                Scope::Project(id()),
+                json!({"project": project}),
+                json!({"project": project, "is_domain": false}),
+            ),
+            (
+                Scope::Project(id()),
+                json!({"project": project, "is_domain": true, "is_admin_project": false}),
+                json!({"project": project, "is_domain": true, "is_admin_project": false}),
+            ),
+        ] {
+            let mut expected = expected;
+            expected["roles"] = roles.clone();
+            record["user"] = user();
+            record["roles"] = roles.clone();
+            assert_eq!(rest(&payload(scope, Delegation::None), &record, None), expected);
+        }
+    }
+
+    #[test]
+    fn each_delegation_is_shown_as_keystone_shows_it() {
+        let rule = json!({"id": "x", "service": "compute", "path": "/**", "method": "GET"});
+        let credential = |rules: Value| json!({"id": "a", "name": "A", "restricted": true, "access_rules": rules});
+        let plain = json!({"id": "a", "name": "A", "restricted": true});
+        let of_credential =
+            || Delegation::ApplicationCredential { application_credential_id: id() };
+        let certificate = Delegation::Oauth2Credential { thumbprint: "tp=".into() };
+        let oauth1 = json!({"access_token_id": "t", "consumer_id": "c"});
+        for (delegation, record, expected) in [
+            (
+                of_credential(),
+                json!({"application_credential": credential(json!([rule]))}),
+                json!({"application_credential": credential(json!([rule]))}),
+            ),
+            (
+                of_credential(),
+                json!({"application_credential": credential(json!([]))}),
+                json!({"application_credential": plain}),
+            ),
+            (
+                of_credential(),
+                json!({"application_credential": plain}),
+                json!({"application_credential": plain}),
+            ),
+            (
+                Delegation::Oauth1 { access_token_id: id() },
+                json!({"oauth1": oauth1}),
+                json!({"OS-OAUTH1": oauth1}),
+            ),
+            (certificate, json!({}), json!({"oauth2_credential": {"x5t#S256": "tp="}})),
+        ] {
+            let (mut record, mut expected) = (record, expected);
+            record["user"] = user();
+            record["project"] = json!({"id": "p"});
+            expected["project"] = json!({"id": "p"});
+            expected["is_domain"] = false.into();
+            expected["roles"] = json!([]);
+            assert_eq!(rest(&payload(Scope::Project(id()), delegation), &record, None), expected);
+        }
+    }
+
+    #[test]
+    fn a_trust_names_both_and_no_more_of_the_project() {
+        let trust = json!({"id": "t", "impersonation": true, "trustor_user_id": "u",
+            "trustee_user_id": "v", "trustee_domain_id": "e"});
+        let record = json!({"user": user(), "trust": trust, "project": {"id": "p"},
+            "is_domain": true, "is_admin_project": true});
+        let payload = payload(Scope::Project(id()), Delegation::Trust { trust_id: id() });
+        let expected = json!({
+            "OS-TRUST:trust": {"id": "t", "impersonation": true, "trustor_user": {"id": "u"},
+                               "trustee_user": {"id": "v"}},
+            "project": {"id": "p"},
+            "roles": [],
+        });
+        assert_eq!(rest(&payload, &record, None), expected);
+    }
+
+    #[test]
+    fn a_federated_user_has_groups_and_no_password() {
+        let federation = Federation {
+            group_ids: vec![id(), Id::text(b"staff").unwrap()],
+            identity_provider_id: Id::text(b"idp").unwrap(),
+            protocol_id: Id::text(b"saml2").unwrap(),
+        };
+        let payload = payload(Scope::Unscoped, Delegation::Federation(federation));
+        let user = shown(&payload, &json!({"user": user()}), None)["user"].take();
+        let expected = json!({
+            "id": "u", "name": "Ann", "domain": {"id": "d", "name": "D"},
+            "OS-FEDERATION": {
+                "groups": [{"id": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}, {"id": "staff"}],
+                "identity_provider": {"id": "idp"},
+                "protocol": {"id": "saml2"},
+            },
+        });
+        assert_eq!(user, expected);
+    }
+
+    #[test]
+    fn a_password_that_ends_is_shown_as_it_is_written() {
+        let ends = "2026-11-22T06:21:32.000000";
+        let record = json!({"user": user(), "password_expires_at": ends});
+        let payload = payload(Scope::Unscoped, Delegation::None);
+        assert_eq!(shown(&payload, &record, None)["user"]["password_expires_at"], ends);
+    }
+
+    #[test]
+    fn a_catalogue_is_part_of_it_up_to_a_limit() {
+        let url = |url: &str| -> CatalogRecord {
+            let endpoint = json!({"id": "e", "interface": "public", "url": url});
+            let service = json!({"id": "s", "type": "t", "name": "", "endpoints": [endpoint]});
+            from_value(json!({"services": [service]})).unwrap()
+        };
+        let payload = payload(Scope::System, Delegation::None);
+        let record = json!({"user": user(), "is_system": true});
+        let catalog = url("http://x/%(user_id)s").for_token(None, "u");
+        let token = rest(&payload, &record, Some(&catalog));
+        assert_eq!(token["catalog"][0]["endpoints"][0]["url"], "http://x/u");
+        let record = from_value(record).unwrap();
+        let subject = Subject { payload: &payload, issued_at: 0, methods: &[], record: &record };
+        let catalog = url(&"x".repeat(MAX_ANSWER)).for_token(None, "u");
+        assert_eq!(subject.to_json(Some(&catalog)), None);
+    }
+}
