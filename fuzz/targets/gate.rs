@@ -8,6 +8,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use voussoir_core::access_keys::AccessKey;
+use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::config::Config;
 use voussoir_core::fernet::{Key, KeyRing};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
@@ -15,7 +16,9 @@ use voussoir_core::head::RequestHead;
 use voussoir_core::identities::Identity;
 use voussoir_core::identity::{Part, claims, is_identity_header};
 use voussoir_core::keys::Keys;
-use voussoir_core::record::{AccessKeyFault, IdentityFault, IdentityRequest, RevocationEvent};
+use voussoir_core::record::{
+    AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest, RevocationEvent,
+};
 use voussoir_core::refusal::{Rejection, Unknown};
 use voussoir_core::revocation::RevocationSet;
 use voussoir_core::sigv4::{Credential, SigningKey};
@@ -29,6 +32,11 @@ struct Request<'a> {
     headers: Vec<(&'a [u8], &'a [u8])>,
     /// Whether records tell what tokens do not.
     records: bool,
+    /// Whether questions about tokens are answered, where there are records.
+    validation: bool,
+    /// Whether the request is one, for which `subject_payload` is sealed into an `x-subject-token`.
+    asks: bool,
+    subject_payload: Option<&'a [u8]>,
     /// A payload to seal into an `x-auth-token` with a right HMAC.
     payload: Option<&'a [u8]>,
     /// The same for `x-service-token`.
@@ -54,6 +62,7 @@ enum Step {
     Revocations {
         issued_before: Option<u64>,
     },
+    Catalog,
     SigningKey,
     NoAccessKey,
     HeadAgain,
@@ -96,6 +105,11 @@ fn revoked(issued_before: Option<u64>) -> Rc<RevocationSet> {
     Rc::new(set)
 }
 
+fn catalog() -> Rc<ServiceCatalog> {
+    let record = serde_json::from_str(r#"{"services":[]}"#).expect("it is valid");
+    Rc::new(ServiceCatalog { request: CatalogRequest::default(), record })
+}
+
 fn signing_key() -> Rc<AccessKey> {
     let credential = Credential::from_text(b"A/20270115/r/s3/aws4_request").expect("it is valid");
     let record = serde_json::from_str(r#"{"user":{"id":"u"}}"#).expect("it is valid");
@@ -103,14 +117,16 @@ fn signing_key() -> Rc<AccessKey> {
 }
 
 fuzz_target!(|request: Request<'_>| {
+    let answers = request.records && request.validation;
     let config = format!(
         r#"{{"mode":"{}","missing":"{}","keyserver":{{"cluster":"k"}},
-             "token":{{"www_authenticate_uri":"http://k","identity":"{}"}},
+             "token":{{"www_authenticate_uri":"http://k","identity":"{}"{}}},
              "sigv4":{{"services":["s3","sqs"],"hold_headers":true}},
              "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },
         if request.records { "records" } else { "payload" },
+        if answers { r#","serve_validation":true"# } else { "" },
     );
     let mut gate = Gate::new(
         Rc::new(Config::parse(config.as_bytes()).expect("it is valid")),
@@ -119,7 +135,12 @@ fuzz_target!(|request: Request<'_>| {
     let key = |n| Key::new(&[n; 16], &[n; 16]);
     let seal = |payload| key(1).seal_text(0, &[0; 16], payload);
     let (token, service_token) = (request.payload.map(seal), request.service_payload.map(seal));
+    let subject = request.subject_payload.map(seal);
     let mut headers = request.headers.clone();
+    if request.asks {
+        headers.splice(..0, [(&b":method"[..], &b"GET"[..]), (b":path", b"/v3/auth/tokens")]);
+        headers.extend(subject.as_ref().map(|token| (&b"x-subject-token"[..], token.as_bytes())));
+    }
     headers.extend(token.as_ref().map(|token| (&b"x-auth-token"[..], token.as_bytes())));
     let service_token = service_token.as_ref().map(|token| token.as_bytes());
     headers.extend(service_token.map(|token| (&b"x-service-token"[..], token)));
@@ -139,6 +160,7 @@ fuzz_target!(|request: Request<'_>| {
                 Effect::NeedKeys { .. }
                     | Effect::NeedIdentity(_)
                     | Effect::NeedRevocations
+                    | Effect::NeedCatalog(_)
                     | Effect::NeedSigningKey(_)
             )
         );
@@ -163,6 +185,7 @@ fuzz_target!(|request: Request<'_>| {
             Step::Revocations { issued_before } => {
                 gate.handle(now, Input::Revocations(revoked(issued_before)))
             }
+            Step::Catalog => gate.handle(now, Input::Catalog(catalog())),
             Step::SigningKey => gate.handle(now, Input::SigningKey(signing_key())),
             Step::NoAccessKey => {
                 gate.handle(now, Input::NoAccessKey(AccessKeyFault::AccessKeyUnknown))
@@ -189,17 +212,28 @@ fuzz_target!(|request: Request<'_>| {
         .collect();
     assert!(decisions.len() <= 1, "decided twice");
     assert_eq!(gate.is_open(), matches!(decisions.first(), Some(Effect::Forward(..))));
+    // Nobody learns anything of a token without a token of their own.
+    if let Some(Effect::Refuse(reply, Verdict::Answered(rejection))) = decisions.first() {
+        assert!(answers && request.payload.is_some());
+        assert_eq!(reply.status == 200, rejection.is_none());
+        for (_, value) in &reply.headers {
+            assert!(!value.contains(char::is_control), "{value:?}");
+        }
+    }
     if let Some(Effect::Forward(edits, verdict)) = decisions.first() {
         let is_confirmed = edits.set.contains(&("x-identity-status", String::from("Confirmed")));
         let verdict = verdict.expect("nothing is signed");
         // Beside a good token, that of a service may be left to the service that is asked.
         let is_good = matches!(
             verdict,
-            Verdict::Allowed | Verdict::Anonymous(Rejection::ServiceTokenInvalid)
+            Verdict::Allowed
+                | Verdict::Answered(_)
+                | Verdict::Anonymous(Rejection::ServiceTokenInvalid)
         );
         assert_eq!(is_confirmed, is_good);
         match verdict {
             Verdict::Allowed => assert!(request.payload.is_some()),
+            Verdict::Answered(_) => assert!(answers && request.shadow && request.payload.is_some()),
             Verdict::Anonymous(_) => assert!(request.anonymous),
             Verdict::Rejected(_) | Verdict::Unavailable(_) => assert!(request.shadow),
             Verdict::Bypassed => {}

@@ -30,7 +30,7 @@ from parts.process import Process
 from parts.programs import ROOT
 from parts.relay import Relay
 from parts.s3_store import S3sFs, SeaweedFs
-from parts.services import Pair, Services, listeners
+from parts.services import Pair, Services, listeners, prepare
 from parts.upstream import Upstream
 
 
@@ -98,13 +98,14 @@ def pair(keyserver_program, start_envoy, tmp_path_factory):
     options = ["--admin-project=Default/admin"]
     with (
         Keystone(make("keystone"), configuration=administrators) as keystone,
-        Services(keystone, make("services")) as services,
+        Services(keystone.url, make("services")) as services,
         KeyServer.of_keystone(
             keyserver_program, keystone, make("keyserver"), *options
         ) as keyserver,
         start_envoy(listeners(), keyserver.port, services=services.port) as envoy,
     ):
-        yield Pair(keystone, services, envoy)
+        prepare(keystone)
+        yield Pair(keystone, services, envoy, keyserver)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,15 @@ def front(start_envoy, vector_keyserver, root):
         yield envoy
 
 
-OUTCOMES = {"allowed", "rejected", "unavailable", "anonymous", "bypassed", "listener_check"}
+OUTCOMES = {
+    "allowed",
+    "answered",
+    "rejected",
+    "unavailable",
+    "anonymous",
+    "bypassed",
+    "listener_check",
+}
 
 
 def series(envoy):

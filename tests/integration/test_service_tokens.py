@@ -39,7 +39,7 @@ def test_both_are_told_of(pair, user_token, service_token, way):
     alone = assert_same(pair, way, headers(user_token))
     found = assert_same(pair, way, headers(user_token, service_token))
     assert found["x-service-identity-status"] == "Confirmed"
-    assert found["x-service-user-name"] == pair.services.user
+    assert found["x-service-user-name"] == USER
     assert found["x-service-roles"] == {"service"}
     assert found["x-service-project-name"] == "services"
     service = {name for name in found if name.startswith("x-service-")}
@@ -157,7 +157,7 @@ def test_where_the_service_decides_it_is_told_of_each(
 def test_the_scope_of_a_service_is_not_the_users(pair, everyone, user_token):
     """OpenStack-System-Scope is the user's own."""
     system = {"system": {"all": True}}
-    service_token = pair.keystone.user_token(pair.services.user, scope=system)
+    service_token = pair.keystone.user_token(USER, scope=system)
     answer = pair.ours("enforce", RULED_PATH, headers(user_token, service_token))
     found = told(answer)
     assert found["x-service-identity-status"] == "Confirmed"

@@ -64,7 +64,8 @@ class Keystone(Uwsgi):
             OS_KEYSTONE_CONFIG_FILES="keystone.conf",
         )
         try:
-            self.url = f"http://127.0.0.1:{self.bound_port()}/v3"
+            self.port = self.bound_port()
+            self.url = f"http://127.0.0.1:{self.port}/v3"
             self.client = httpx.Client(base_url=self.url, timeout=60)
             self.wait_until_ready(self._is_ready, "to answer")
             self.admin_token = self.administrator_token()

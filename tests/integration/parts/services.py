@@ -12,6 +12,9 @@ from parts.uwsgi import Uwsgi
 # What the service is in the catalogue, for access rules.
 SERVICE_TYPE = "object-store"
 
+# The user by which services ask Keystone.
+USER = "validator"
+
 # How often the filter asks for what has changed, in seconds.
 POLL = 0.5
 
@@ -35,14 +38,14 @@ WAYS = {
 class Services(Uwsgi):
     """The service itself at the host `bare`, and behind the middleware in each of the ways."""
 
-    def __init__(self, keystone, directory):
+    def __init__(self, auth_url, directory, **more):
+        """With Keystone at that URL, where `prepare` made what is needed, and more options."""
         super().__init__("services", directory)
-        self.user = _prepare(keystone)
         common = {
             "auth_type": "password",
-            "auth_url": keystone.url,
-            "username": self.user,
-            "password": password_of(self.user),
+            "auth_url": auth_url,
+            "username": USER,
+            "password": password_of(USER),
             "user_domain_id": "default",
             "project_name": "services",
             "project_domain_id": "default",
@@ -50,6 +53,7 @@ class Services(Uwsgi):
             "service_type": SERVICE_TYPE,
             # No answer is kept: what it says is what Keystone says now.
             "token_cache_time": -1,
+            **more,
         }
         configurations = {way: common | options for way, (options, _) in WAYS.items()}
         path = directory / "middleware.json"
@@ -87,10 +91,11 @@ def listeners():
 class Pair:
     """Asks both, in one of the ways."""
 
-    def __init__(self, keystone, services, envoy):
+    def __init__(self, keystone, services, envoy, keyserver):
         self.keystone = keystone
         self.services = services
         self.envoy = envoy
+        self.keyserver = keyserver
 
     def theirs(self, way, path, headers=(), **options):
         """The answer behind the middleware."""
@@ -111,7 +116,7 @@ class Pair:
     def service_token(self):
         """A token that the services' own user has in its project."""
         scope = {"project": {"name": "services", "domain": {"id": "default"}}}
-        return self.keystone.user_token(self.services.user, scope=scope)
+        return self.keystone.user_token(USER, scope=scope)
 
 
 def told(answer, *, is_native=False):
@@ -170,8 +175,8 @@ def _catalog(text):
     return sorted(services, key=str)
 
 
-def _prepare(keystone):
-    """A catalogue, and the user by which services ask Keystone; gives its name."""
+def prepare(keystone):
+    """A catalogue, and the user by which services ask Keystone."""
     call = keystone.call
     here, there = "RegionOne", "Région"
     for region in (here, there):
@@ -203,15 +208,13 @@ def _prepare(keystone):
         }
         call("POST", "/endpoints", {"endpoint": endpoint})
 
-    name = "validator"
     fields = {"name": "services", "domain_id": "default"}
     project = call("POST", "/projects", {"project": fields})["project"]["id"]
-    fields = {"name": name, "password": password_of(name), "domain_id": "default"}
+    fields = {"name": USER, "password": password_of(USER), "domain_id": "default"}
     user = call("POST", "/users", {"user": fields})["user"]["id"]
     (role,) = call("GET", "/roles?name=service")["roles"]
     for target in (f"projects/{project}", "system"):
         call("PUT", f"/{target}/users/{user}/roles/{role['id']}")
-    return name
 
 
 _OF_THE_WAY = {"host", "connection", "x-forwarded-proto", "x-request-id"}

@@ -3,3 +3,4 @@
 mod records;
 mod signature;
 mod token;
+mod validation;

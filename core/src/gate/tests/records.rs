@@ -24,23 +24,23 @@ use crate::revocation::RevocationSet;
 use crate::token::{AuditId, AuditIds, Delegation, Expiry, Id, Payload, Scope};
 
 /// What stands behind the gate: what Keystone knows, and what it has revoked.
-struct World {
+pub(super) struct World {
     config: Value,
     /// Records by the user in the token; for any other, Keystone would not take the token.
-    records: Vec<(&'static str, Value)>,
+    pub(super) records: Vec<(&'static str, Value)>,
     revoked: RevocationSet,
-    path: &'static str,
-    method: &'static str,
-    catalog: Value,
+    pub(super) path: &'static str,
+    pub(super) method: &'static str,
+    pub(super) catalog: Value,
     /// What was asked for.
-    questions: Vec<IdentityRequest>,
-    catalogs: Vec<CatalogRequest>,
+    pub(super) questions: Vec<IdentityRequest>,
+    pub(super) catalogs: Vec<CatalogRequest>,
 }
 
-const ANN: [u8; 16] = [0xaa; 16];
-const NOVA: [u8; 16] = [0xdd; 16];
+pub(super) const ANN: [u8; 16] = [0xaa; 16];
+pub(super) const NOVA: [u8; 16] = [0xdd; 16];
 
-fn hex(bytes: [u8; 16]) -> &'static str {
+pub(super) fn hex(bytes: [u8; 16]) -> &'static str {
     if bytes == ANN {
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
     } else {
@@ -48,7 +48,7 @@ fn hex(bytes: [u8; 16]) -> &'static str {
     }
 }
 
-fn record(user: [u8; 16], roles: &[&str], changes: &Value) -> Value {
+pub(super) fn record(user: [u8; 16], roles: &[&str], changes: &Value) -> Value {
     let roles: Vec<_> = roles.iter().map(|role| json!({"id": role, "name": role})).collect();
     let mut record = json!({
         "user": {"id": hex(user), "name": "Ann", "domain": {"id": "d1", "name": "Users"}},
@@ -61,7 +61,7 @@ fn record(user: [u8; 16], roles: &[&str], changes: &Value) -> Value {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             config: json!({"token": {"identity": "records"}}),
             records: vec![
@@ -77,12 +77,12 @@ impl World {
         }
     }
 
-    fn with_record(mut self, changes: &Value) -> Self {
+    pub(super) fn with_record(mut self, changes: &Value) -> Self {
         self.records[0].1 = record(ANN, &["member", "reader"], changes);
         self
     }
 
-    fn with_config(mut self, fields: &Value) -> Self {
+    pub(super) fn with_config(mut self, fields: &Value) -> Self {
         for (name, value) in fields.as_object().unwrap() {
             match value.as_object() {
                 Some(section) => self.config[name].as_object_mut().unwrap().extend(section.clone()),
@@ -92,13 +92,13 @@ impl World {
         self
     }
 
-    fn revoke(mut self, event: &RevocationEvent) -> Self {
+    pub(super) fn revoke(mut self, event: &RevocationEvent) -> Self {
         self.revoked.add(event);
         self
     }
 
     /// What becomes of a request with these headers.
-    fn run(&mut self, headers: &[(&str, &str)]) -> Effect {
+    pub(super) fn run(&mut self, headers: &[(&str, &str)]) -> Effect {
         let mut all: Vec<(&[u8], &[u8])> =
             vec![(b":method", self.method.as_bytes()), (b":path", self.path.as_bytes())];
         all.extend(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
@@ -114,10 +114,9 @@ impl World {
                 }
                 Effect::NeedCatalog(request) => {
                     self.catalogs.push(request.clone());
-                    let record = from_value(self.catalog.clone()).unwrap();
-                    Input::Catalog(Rc::new(ServiceCatalog { request: request.clone(), record }))
+                    self.catalog(request)
                 }
-                Effect::NeedRevocations => Input::Revocations(Rc::new(self.revoked.clone())),
+                Effect::NeedRevocations => Input::Revocations(Rc::new(self.revoked())),
                 _ => break,
             };
             assert!(!gate.is_open());
@@ -127,7 +126,7 @@ impl World {
         effect
     }
 
-    fn identity(&self, request: &IdentityRequest) -> Input<'static> {
+    pub(super) fn identity(&self, request: &IdentityRequest) -> Input<'static> {
         let known = self.records.iter().find(|(user, _)| *user == request.user);
         known.map_or(Input::NoIdentity(IdentityFault::UserDisabled), |(_, record)| {
             let record = from_value(record.clone()).unwrap();
@@ -135,41 +134,50 @@ impl World {
         })
     }
 
-    fn forwarded(&mut self, headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    pub(super) fn catalog(&self, request: &CatalogRequest) -> Input<'static> {
+        let record = from_value(self.catalog.clone()).unwrap();
+        Input::Catalog(Rc::new(ServiceCatalog { request: request.clone(), record }))
+    }
+
+    pub(super) fn revoked(&self) -> RevocationSet {
+        self.revoked.clone()
+    }
+
+    pub(super) fn forwarded(&mut self, headers: &[(&str, &str)]) -> Vec<(String, String)> {
         let (edits, verdict) = forwarded(self.run(headers));
         assert_eq!(verdict, Verdict::Allowed);
         let owned = set(&edits).into_iter().map(|(name, value)| (name.into(), value.into()));
         owned.collect()
     }
 
-    fn rejection(&mut self, headers: &[(&str, &str)]) -> Rejection {
+    pub(super) fn rejection(&mut self, headers: &[(&str, &str)]) -> Rejection {
         rejection(self.run(headers))
     }
 }
 
-fn token_of(payload: &Payload) -> String {
+pub(super) fn token_of(payload: &Payload) -> String {
     sealed(&key(1), payload)
 }
 
-fn sealed(key: &Key, payload: &Payload) -> String {
+pub(super) fn sealed(key: &Key, payload: &Payload) -> String {
     key.seal_text(NOW - 60, &[9; 16], &payload.encode())
 }
 
-fn ann() -> String {
+pub(super) fn ann() -> String {
     token_of(&payload())
 }
 
-fn nova() -> String {
+pub(super) fn nova() -> String {
     token_of(&Payload { user_id: Id::uuid(NOVA), ..payload() })
 }
 
 /// A token of Ann's that ended so long ago.
-fn expired(ago: u64) -> String {
+pub(super) fn expired(ago: u64) -> String {
     let seconds = (NOW - ago).to_string().parse().unwrap();
     token_of(&Payload { expires_at: Expiry::from_seconds(seconds).unwrap(), ..payload() })
 }
 
-fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
 }
 
@@ -304,7 +312,7 @@ fn what_cannot_be_known_is_503_at_each_step_whatever_is_left_to_the_service() {
     }
 }
 
-fn revoked(changes: &Value) -> RevocationEvent {
+pub(super) fn revoked(changes: &Value) -> RevocationEvent {
     let mut event = json!({"issued_before": NOW - 60});
     event.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     from_value(event).unwrap()

@@ -78,7 +78,7 @@ pub(super) fn forwarded(effect: Effect) -> (HeaderEdits, Verdict) {
     }
 }
 
-fn refused(effect: Effect) -> (Reply, Verdict) {
+pub(super) fn refused(effect: Effect) -> (Reply, Verdict) {
     match effect {
         Effect::Refuse(reply, verdict) => (reply, verdict),
         other => panic!("not refused: {other:?}"),
