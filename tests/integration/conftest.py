@@ -22,7 +22,7 @@ from parts.built import built
 from parts.databases import ENGINES
 from parts.envoy import Envoy
 from parts.envoy_config import DEFAULT_KINDS, OPTIONAL_KINDS, Listener, bootstrap, plugin
-from parts.everyone import Everyone
+from parts.everyone import WAYS, Everyone
 from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.minting import write_repository
@@ -112,6 +112,12 @@ def pair(keyserver_program, start_envoy, tmp_path_factory):
 def everyone(pair):
     """Who is in that Keystone."""
     return Everyone(pair.keystone)
+
+
+@pytest.fixture(scope="session")
+def issued(everyone):
+    """A token of every kind, by the way in which it was issued."""
+    return {way: getattr(everyone, way)().token for way in WAYS}
 
 
 @pytest.fixture(scope="session")

@@ -7,25 +7,17 @@ what the filter does.
 import pytest
 
 from parts import http1
-from parts.everyone import RULED_PATH, Everyone
+from parts.everyone import RULED_PATH, WAYS
 from parts.identity import OWNED, spellings
-from parts.issue import Issuer
 from parts.minting import aged
 from parts.services import assert_same, refusal, told
 
 pytestmark = pytest.mark.timeout(300)
 
-WAYS = [way for kind in (Issuer, Everyone) for way in vars(kind) if not way.startswith("_")]
 # Bound to a certificate, or for requests of another kind.
 REFUSED = ["of_a_client_certificate", "of_a_restricted_application_credential"]
 ACCEPTED = [way for way in WAYS if way not in REFUSED]
 FORGED = "forged-by-the-client"
-
-
-@pytest.fixture(scope="module")
-def issued(everyone):
-    """A token of every kind."""
-    return {way: getattr(everyone, way)().token for way in WAYS}
 
 
 @pytest.mark.parametrize("way", ACCEPTED)

@@ -10,7 +10,7 @@ from parts.deadline import wait_until
 from parts.everyone import RULED_PATH
 from parts.feed import PERIOD
 from parts.minting import aged
-from parts.services import POLL, assert_same, refusal, told
+from parts.services import POLL, USER, assert_same, refusal, told
 
 pytestmark = pytest.mark.timeout(300)
 

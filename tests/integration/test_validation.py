@@ -6,28 +6,20 @@ import pytest
 
 from parts import http1
 from parts.deadline import wait_until
-from parts.everyone import Everyone
+from parts.everyone import WAYS
 from parts.front import PATH, Front, listeners, told
 from parts.impostor import Impostor
-from parts.issue import Issuer
 from parts.keystone import password_of
 from parts.minting import aged
 from parts.services import Pair, Services, assert_same
 
 pytestmark = pytest.mark.timeout(300)
 
-WAYS = [way for kind in (Issuer, Everyone) for way in vars(kind) if not way.startswith("_")]
 # Of a kind that is not taken here: Keystone is asked.
 PASSED_ON = ["of_a_client_certificate"]
 ANSWERED = [way for way in WAYS if way not in PASSED_ON]
 # Of no use for a service that is not its own.
 RULED = ["of_a_restricted_application_credential"]
-
-
-@pytest.fixture(scope="module")
-def issued(everyone):
-    """A token of every kind."""
-    return {way: getattr(everyone, way)().token for way in WAYS}
 
 
 @pytest.fixture(scope="module")

@@ -146,3 +146,7 @@ class Everyone(Issuer):
 
     def _of(self, name, scope, kind="project"):
         return Issued(self.keystone.user_token(name, self.corp, scope), kind)
+
+
+# The names of all methods that issue a token.
+WAYS = [way for kind in (Issuer, Everyone) for way in vars(kind) if not way.startswith("_")]

@@ -10,8 +10,8 @@
 //! What follows then, the next token or the end, depends on what they are looked at for: `request.rs`
 //! has a request with a user's token and perhaps a service's, which comes first; `validation.rs` a
 //! question about a token, which comes after the asker's. Where a catalogue is wanted, it comes last
-//! (`AwaitCatalog`). Without records (`token.identity: payload`) the end is after the keys, and only the
-//! user's token is looked at.
+//! (`AwaitCatalog`). Without records (`token.identity: payload`) the end is after the keys, and only
+//! the user's token is looked at.
 
 mod request;
 mod sealed;

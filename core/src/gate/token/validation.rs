@@ -1,9 +1,9 @@
 //! A question about a token, which is answered in Keystone's place. Who asks is looked at first, then
 //! the token that is asked about.
 //!
-//! The order is Keystone's: a caller without a good token learns nothing (401); that the subject is none (404)
-//! comes before whether the caller may know (403). Of a genuine subject of which more may be known to
-//! Keystone than here, Keystone is asked.
+//! The order is Keystone's: a caller without a good token learns nothing (401); that the subject is none
+//! (404) comes before whether the caller may know (403). Of a genuine subject of which more may be known
+//! to Keystone than here, Keystone is asked.
 
 use alloc::rc::Rc;
 use core::time::Duration;
