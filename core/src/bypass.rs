@@ -7,6 +7,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::complete_body::Reading;
 use crate::head::RequestHead;
 
 /// The rules by which requests need no token.
@@ -68,6 +69,12 @@ impl PathPattern {
     #[must_use]
     pub fn prefix(path: String) -> Option<Self> {
         (is_plain(path.as_bytes()) && path.ends_with('/')).then_some(Self { path, is_prefix: true })
+    }
+
+    /// Whether some server might take a path for one of these, however it is spelt.
+    #[must_use]
+    pub fn may_cover(&self, reading: &Reading) -> bool {
+        reading.may_be(&self.path, self.is_prefix)
     }
 
     fn covers(&self, path: &[u8]) -> bool {

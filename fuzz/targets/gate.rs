@@ -121,7 +121,7 @@ fuzz_target!(|request: Request<'_>| {
     let config = format!(
         r#"{{"mode":"{}","missing":"{}","keyserver":{{"cluster":"k"}},
              "token":{{"www_authenticate_uri":"http://k","identity":"{}"{}}},
-             "sigv4":{{"services":["s3","sqs"],"hold_headers":true}},
+             "sigv4":{{"services":["s3","sqs"]}},"hold_headers":true,
              "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },

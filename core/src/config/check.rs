@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_POLL, DEFAULT_TIMEOUT,
-    Freshness, KeyServer, Limits, Missing, Mode, quantity, raw, sigv4, token,
+    Freshness, KeyServer, Limits, Missing, Mode, complete_body, quantity, raw, sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::secret::Secret;
@@ -34,6 +34,8 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
             None | Some(raw::Missing::Reject) => Missing::Reject,
             Some(raw::Missing::Anonymous) => Missing::Anonymous,
         },
+        hold_headers: raw.hold_headers,
+        complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,
@@ -109,21 +111,38 @@ fn bypass(raw: Vec<raw::Bypass>, cors_preflight: bool) -> Result<Bypass, ConfigE
 }
 
 fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
-    let path = match (raw.path, raw.path_prefix) {
+    let path = path(raw.path, raw.path_prefix, field)?;
+    Ok(Rule { path, methods: methods(raw.methods, field)? })
+}
+
+/// The paths of a rule.
+pub(super) fn path(
+    path: Option<String>,
+    prefix: Option<String>,
+    field: &str,
+) -> Result<PathPattern, ConfigError> {
+    let path = match (path, prefix) {
         (Some(path), None) => PathPattern::exact(path),
         (None, Some(prefix)) => PathPattern::prefix(prefix),
         _ => {
             return Err(ConfigError::limits(field, "given either `path` or `path_prefix`"));
         }
     };
-    let path = path.ok_or_else(|| {
+    path.ok_or_else(|| {
         ConfigError::limits(
             field,
             "a plain path: it begins with `/`, a prefix ends with `/`, and there is no query, \
              fragment, percent sign, backslash, empty or dot segment in it",
         )
-    })?;
-    let methods = raw.methods.unwrap_or_default();
+    })
+}
+
+/// The methods of a rule; none stands for all.
+pub(super) fn methods(
+    methods: Option<Vec<String>>,
+    field: &str,
+) -> Result<Vec<String>, ConfigError> {
+    let methods = methods.unwrap_or_default();
     for (index, method) in methods.iter().enumerate() {
         if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(ConfigError::limits(
@@ -132,7 +151,7 @@ fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
             ));
         }
     }
-    Ok(Rule { path, methods })
+    Ok(methods)
 }
 
 fn reason_header(name: &str) -> Result<String, ConfigError> {
@@ -210,7 +229,7 @@ const MAX_HELD_BODY: usize = 512 * 1024 * 1024;
 const MAX_SHARED_ENTRIES: usize = 65_536;
 
 /// Every request is held against every rule.
-const MAX_RULES: usize = 256;
+pub(super) const MAX_RULES: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! `docs/configuration.md` is the reference for the person who writes it.
 
 mod check;
+mod complete_body;
 mod error;
 #[cfg(test)]
 pub(crate) mod example;
@@ -17,9 +18,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
 use crate::bypass::Bypass;
+use crate::complete_body::CompleteBody;
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -37,6 +40,12 @@ pub struct Config {
     pub sigv4: Option<SigV4Rules>,
     /// What happens to a request without a valid token.
     pub missing: Missing,
+    /// Whether the proxy was told, by `allow_on_headers_stop_iteration`, to hold the head of a
+    /// request while its body is read. Only then can bodies be waited for, and signatures be
+    /// verified that cover the hash of a body which is not in the head.
+    pub hold_headers: bool,
+    /// Which requests reach the service only with the whole of their bodies.
+    pub complete_body: CompleteBody,
     /// Which requests need no token.
     pub bypass: Bypass,
     /// The response header that tells the reason of a refusal, in lower case; none by default.

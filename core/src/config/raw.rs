@@ -17,6 +17,10 @@ pub(super) struct Config {
     pub(super) sigv4: Option<SigV4>,
     pub(super) missing: Option<Missing>,
     #[serde(default)]
+    pub(super) hold_headers: bool,
+    #[serde(default)]
+    pub(super) require_complete_body: Vec<CompleteBody>,
+    #[serde(default)]
     pub(super) bypass: Vec<Bypass>,
     #[serde(default)]
     pub(super) bypass_cors_preflight: bool,
@@ -85,7 +89,6 @@ pub(super) struct SigV4 {
     pub(super) max_chunk: Option<String>,
     pub(super) decode_chunks: Option<bool>,
     pub(super) forward: Option<bool>,
-    pub(super) hold_headers: Option<bool>,
     pub(super) listener_check: Option<ListenerCheck>,
 }
 
@@ -102,6 +105,17 @@ pub(super) struct Bypass {
     pub(super) path: Option<String>,
     pub(super) path_prefix: Option<String>,
     pub(super) methods: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompleteBody {
+    pub(super) path: Option<String>,
+    pub(super) path_prefix: Option<String>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) max: Option<String>,
+    pub(super) within: Option<String>,
+    pub(super) json: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

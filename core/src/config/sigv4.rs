@@ -29,10 +29,6 @@ pub struct SigV4Rules {
     pub output: Output,
     /// Whether the credentials travel on to the service.
     pub forward: bool,
-    /// Whether the proxy was told, by `allow_on_headers_stop_iteration`, to hold the head of a
-    /// request while its body is read. Signatures that cover the hash of a body that is not in the
-    /// head can be verified only then.
-    pub hold_headers: bool,
     /// How the filter reaches its own listener, to find out whether that leaves paths alone.
     pub listener_check: Option<ListenerCheck>,
 }
@@ -86,7 +82,6 @@ pub(super) fn check(raw: raw::SigV4) -> Result<SigV4Rules, ConfigError> {
         max_chunk,
         output: if raw.decode_chunks.unwrap_or(true) { Output::Decoded } else { Output::AsSent },
         forward: raw.forward.unwrap_or(true),
-        hold_headers: raw.hold_headers.unwrap_or(false),
         listener_check: raw.listener_check.map(listener_check).transpose()?,
     })
 }
@@ -148,7 +143,7 @@ mod tests {
         assert_eq!(rules.max_skew, Duration::from_mins(15));
         assert_eq!(rules.max_chunk, DEFAULT_MAX_CHUNK);
         assert_eq!(rules.output, Output::Decoded);
-        assert!(rules.forward && !rules.hold_headers && rules.listener_check.is_none());
+        assert!(rules.forward && rules.listener_check.is_none());
         assert!(rules.is_s3_only());
     }
 
@@ -157,7 +152,7 @@ mod tests {
         let rules = parse(&json!({
             "services": ["s3", "sqs"], "regions": ["eu-1"], "access_key_prefix": "VSR",
             "max_skew": "1m", "max_chunk": "64KiB", "decode_chunks": false, "forward": false,
-            "hold_headers": true, "listener_check": {"cluster": "self", "authority": "a:1"},
+            "listener_check": {"cluster": "self", "authority": "a:1"},
         }))
         .unwrap();
         assert!(!rules.is_s3_only());

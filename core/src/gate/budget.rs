@@ -10,6 +10,8 @@ use core::cell::Cell;
 #[derive(Debug)]
 pub struct Budget {
     held: Cell<usize>,
+    /// As much of it as is held of requests that wait for the rest of their bodies.
+    waiting: Cell<usize>,
     most: usize,
 }
 
@@ -18,27 +20,50 @@ pub struct Budget {
 pub(super) struct Share {
     budget: Rc<Budget>,
     bytes: usize,
+    is_waiting: bool,
 }
 
 impl Budget {
     /// Of so many bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { held: Cell::new(0), most }
+        Self { held: Cell::new(0), waiting: Cell::new(0), most }
+    }
+
+    /// Whether requests that wait for the rest of their bodies hold more than their half, so that
+    /// others might be left with nothing.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.waiting.get() > self.most / 2
+    }
+
+    #[cfg(test)]
+    pub(crate) fn test(most: usize, waiting: usize) -> Self {
+        Self { waiting: Cell::new(waiting), ..Self::new(most) }
     }
 }
 
 impl Share {
     pub(super) fn of(budget: &Rc<Budget>) -> Self {
-        Self { budget: Rc::clone(budget), bytes: 0 }
+        Self { budget: Rc::clone(budget), bytes: 0, is_waiting: false }
+    }
+
+    /// For a body of which the rest is waited for.
+    pub(super) fn waiting(budget: &Rc<Budget>) -> Self {
+        Self { budget: Rc::clone(budget), bytes: 0, is_waiting: true }
     }
 
     /// The request holds so many bytes now: whether that is within the budget.
     pub(super) fn resize(&mut self, bytes: usize) -> bool {
-        let held = self.budget.held.get().saturating_sub(self.bytes).saturating_add(bytes);
-        self.budget.held.set(held);
+        let resize = |held: &Cell<usize>| {
+            held.set(held.get().saturating_sub(self.bytes).saturating_add(bytes));
+        };
+        resize(&self.budget.held);
+        if self.is_waiting {
+            resize(&self.budget.waiting);
+        }
         self.bytes = bytes;
-        held <= self.budget.most
+        self.budget.held.get() <= self.budget.most
     }
 }
 
@@ -67,5 +92,18 @@ mod tests {
         assert!(b.resize(100));
         drop(b);
         assert_eq!(budget.held.get(), 0);
+    }
+
+    #[test]
+    fn bodies_that_wait_have_half_of_it() {
+        let budget = Rc::new(Budget::new(100));
+        let (mut chunk, mut body) = (Share::of(&budget), Share::waiting(&budget));
+        assert!(chunk.resize(60));
+        assert!(!budget.is_crowded());
+        assert!(!body.resize(51));
+        assert!(budget.is_crowded());
+        assert!(body.resize(40));
+        assert!(!budget.is_crowded());
+        assert!(!body.resize(41));
     }
 }

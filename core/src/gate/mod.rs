@@ -16,11 +16,15 @@
 //!                      └─▶ AwaitBody ─────┘ the hash of the body is signed
 //! ```
 //!
+//! Where the body must be complete, whoever would be forwarded waits in `AwaitRest` until it is.
+//!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
-//! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies.
+//! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
+//! bodies that must be complete.
 
 mod body;
 mod budget;
+mod complete_body;
 mod signature;
 mod token;
 
@@ -39,12 +43,13 @@ use crate::keys::Keys;
 use crate::listener_check;
 use crate::record::{AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest};
 use crate::refusal::aws::{Fault, Manner};
-use crate::refusal::{Rejection, Reply, SignatureFault, Unknown, keystone};
+use crate::refusal::{BodyFault, Rejection, Reply, SignatureFault, Unknown, keystone};
 use crate::revocation::RevocationSet;
 use crate::sigv4::{Credential, Form};
 use crate::time::UnixTime;
 use body::Passing;
 pub use budget::Budget;
+use complete_body::{Arriving, AwaitRest, Came};
 use signature::Signed;
 use token::{AwaitCatalog, AwaitIdentity, AwaitKeys, AwaitRevocations};
 
@@ -57,6 +62,8 @@ pub struct Gate {
     manner: Option<Box<Manner>>,
     /// What of bodies may be held back, of all requests together.
     budget: Rc<Budget>,
+    /// The body, as far as it has come, where it must be complete.
+    arriving: Option<Box<Arriving>>,
 }
 
 #[derive(Debug)]
@@ -74,6 +81,8 @@ enum State {
     AwaitSigningKey(Box<Signed>),
     /// There is the key, and what was signed is the hash of the body.
     AwaitBody(Box<Signed>, Rc<AccessKey>),
+    /// The request may pass as soon as its body is complete.
+    AwaitRest(Box<AwaitRest>),
     /// The head was let through, and the body is being verified.
     Passing(Box<Passing>),
     Decided {
@@ -116,6 +125,8 @@ pub enum Input<'a> {
     SigningKey(Rc<AccessKey>),
     /// The access key opens nothing.
     NoAccessKey(AccessKeyFault),
+    /// The time is over that [`Effect::NeedRest`] named.
+    Late,
     /// A piece of the body: what arrived since the last one.
     Body {
         /// The piece. Whoever asked [`Gate::reads_body`] and was told no need not read it.
@@ -148,6 +159,12 @@ pub enum Effect {
     NeedCatalog(CatalogRequest),
     /// Hold the request, and hand in the signing key of this credential.
     NeedSigningKey(Credential),
+    /// Hold the request and let its body come. If that is not complete at this time, hand in
+    /// [`Input::Late`].
+    NeedRest {
+        /// When the time is over.
+        until: UnixTime,
+    },
     /// Edit the headers and let the request pass. Without a verdict the body is verified on its
     /// way: each piece of it is handed in, and brings the verdict in the end.
     Forward(HeaderEdits, Option<Verdict>),
@@ -227,7 +244,7 @@ impl Gate {
     /// A request that has told nothing yet, one of those that share this budget.
     #[must_use]
     pub fn new(config: Rc<Config>, budget: Rc<Budget>) -> Self {
-        Self { config, state: State::New, manner: None, budget }
+        Self { config, state: State::New, manner: None, budget, arriving: None }
     }
 
     /// Whether the request was let through, so that its body and trailers may follow.
@@ -240,19 +257,30 @@ impl Gate {
     #[must_use]
     pub fn reads_body(&self) -> bool {
         match &self.state {
-            State::AwaitSigningKey(signed) | State::AwaitBody(signed, _) => signed.reads_body(),
-            State::Passing(_) => true,
+            State::AwaitSigningKey(signed) | State::AwaitBody(signed, _) => {
+                signed.reads_body() || self.collects()
+            }
+            State::AwaitRest(_) | State::Passing(_) => true,
             State::New
             | State::AwaitKeys(_)
             | State::AwaitIdentity(_)
             | State::AwaitRevocations(_)
-            | State::AwaitCatalog(_)
-            | State::Decided { .. } => false,
+            | State::AwaitCatalog(_) => self.collects(),
+            State::Decided { is_open, .. } => *is_open && self.arriving.is_some(),
         }
     }
 
     /// Takes in one input at the time `now`.
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
+        let came = Came::of(&input);
+        if let Some(refusal) = self.collect(now, came) {
+            return refusal;
+        }
+        let effect = self.step(now, input);
+        self.hold(now, came, effect)
+    }
+
+    fn step(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         match (core::mem::replace(&mut self.state, SHUT), input) {
             (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
             (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, *waiting, &keys),
@@ -292,10 +320,25 @@ impl Gate {
             (State::AwaitBody(signed, key), Input::Body { piece, is_end }) => {
                 self.on_awaited_body(now, signed, key, piece, is_end)
             }
+            (State::AwaitRest(waiting), Input::Body { .. }) => {
+                self.state = State::AwaitRest(waiting);
+                Effect::Nothing
+            }
+            (State::AwaitRest(waiting), Input::Trailers) if waiting.takes_trailers() => {
+                self.state = State::AwaitRest(waiting);
+                Effect::Nothing
+            }
+            (State::AwaitRest(_), Input::Late) => self.refuse_body(BodyFault::Late),
+            (State::AwaitRest(_), Input::Unknown { cause, retry_after }) => {
+                self.unknown(cause, retry_after)
+            }
             (State::Passing(passing), Input::Body { piece, is_end }) => {
                 self.on_passing_body(passing, piece, is_end)
             }
-            (State::AwaitSigningKey(_) | State::AwaitBody(..), Input::Trailers) => {
+            (
+                State::AwaitSigningKey(_) | State::AwaitBody(..) | State::AwaitRest(_),
+                Input::Trailers,
+            ) => {
                 let fault = (Fault::of_trailers(), SignatureFault::TrailersRefused);
                 self.refuse_signature(&fault)
             }
@@ -339,6 +382,7 @@ impl Gate {
         let cause = Unknown::HostFailure;
         let reply = self.unknown_reply(cause, A_MOMENT);
         self.state = SHUT;
+        self.arriving = None;
         Effect::Refuse(reply, Verdict::Unavailable(cause))
     }
 
@@ -346,6 +390,9 @@ impl Gate {
         if let Some(reply) = self.listener_check(head) {
             self.state = SHUT;
             return Effect::Refuse(reply, Verdict::ListenerCheck);
+        }
+        if let Some(refusal) = self.expect_body(now, head, is_end) {
+            return refusal;
         }
         if self.config.bypass.covers(head) {
             return self.forward(HeaderEdits::default(), Verdict::Bypassed);

@@ -84,7 +84,7 @@ impl Gate {
             _ => claim,
         };
         let hash = match claim.body() {
-            Body::HashFirst if !rules.hold_headers => {
+            Body::HashFirst if !self.config.hold_headers => {
                 return Err((Fault::of_body_not_held(), SignatureFault::BodyNotHeld));
             }
             Body::HashFirst => Some(HashFirst { sha256: Sha256::new(), is_complete: false }),

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Rejection, Reply, Unknown};
+use super::{BodyFault, Rejection, Reply, Unknown};
 use crate::config::Config;
 use crate::record::IdentityFault;
 
@@ -13,9 +13,15 @@ use crate::record::IdentityFault;
 /// the reason goes into the proxy's log, and into a header only where that is configured.
 #[must_use]
 pub fn rejection(rejection: Rejection, config: &Config) -> Reply {
-    if rejection == Rejection::TokenAmbiguous {
-        let message = "The request carries more than one token.";
-        return reply(config, 400, "Bad Request", message, rejection.reason());
+    let told = match rejection {
+        Rejection::TokenAmbiguous => {
+            Some((400, "Bad Request", "The request carries more than one token."))
+        }
+        Rejection::Body(fault) => Some(of_body(fault)),
+        _ => None,
+    };
+    if let Some((status, title, message)) = told {
+        return reply(config, status, title, message, rejection.reason());
     }
     let message = "The request you have made requires authentication.";
     let mut reply = reply(config, 401, "Unauthorized", message, rejection.reason());
@@ -88,6 +94,21 @@ pub fn unknown(cause: Unknown, retry_after: Duration, config: &Config) -> Reply 
     let mut reply = reply(config, 503, "Service Unavailable", message, cause.reason());
     reply.headers.push(("retry-after".into(), format!("{}", seconds(retry_after))));
     reply
+}
+
+fn of_body(fault: BodyFault) -> (u16, &'static str, &'static str) {
+    match fault {
+        BodyFault::Encoded => (
+            415,
+            "Unsupported Media Type",
+            "The request body must be JSON without a content encoding.",
+        ),
+        BodyFault::Late => (408, "Request Timeout", "The request body did not arrive in time."),
+        BodyFault::NotJson => {
+            (400, "Bad Request", "The request body is not valid JSON, or is nested too deeply.")
+        }
+        BodyFault::TooLong => (413, "Content Too Large", "The request body is too long."),
+    }
 }
 
 /// Rounded up, and at least one.

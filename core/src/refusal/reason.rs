@@ -10,6 +10,8 @@ use crate::sigv4::body::BodyError;
 pub enum Rejection {
     /// The access rules of the application credential allow no such request.
     AccessRules,
+    /// The body is not complete, or not what it must be.
+    Body(BodyFault),
     /// No credentials of any kind that the configuration takes.
     CredentialsMissing,
     /// Keystone would not take such a token any more, says the key server.
@@ -43,6 +45,20 @@ pub enum Rejection {
     TokenTooLong,
     /// Who asks about a token may not.
     ValidationForbidden,
+}
+
+/// What is wrong with the body of a request that must be complete before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyFault {
+    /// It is compressed, so that nobody here can tell what it is.
+    Encoded,
+    /// It did not end in time.
+    Late,
+    /// It is not JSON.
+    NotJson,
+    /// It is longer than the configuration allows.
+    TooLong,
 }
 
 /// What is wrong with a signed request.
@@ -141,16 +157,17 @@ impl Rejection {
             Self::ValidationForbidden,
         ];
         let tokens = tokens.into_iter().chain(IdentityFault::ALL.map(Self::Identity));
+        let tokens = tokens.chain(BodyFault::ALL.map(Self::Body));
         tokens.chain(SignatureFault::ALL.map(Self::Signature))
     }
 
     /// Whether the decision can be left to the service: where there is nothing that could be wrong
-    /// in two ways. Of an ambiguous request the service would believe what it likes, and what is
-    /// signed wrongly is not unsigned.
+    /// in two ways. Of an ambiguous request the service would believe what it likes, what is signed
+    /// wrongly is not unsigned, and from bodies that are not complete the service is kept.
     #[must_use]
     pub fn can_be_anonymous(&self) -> bool {
         match self {
-            Self::TokenAmbiguous | Self::ValidationForbidden => false,
+            Self::Body(_) | Self::TokenAmbiguous | Self::ValidationForbidden => false,
             Self::Signature(fault) => *fault == SignatureFault::Unsupported,
             _ => true,
         }
@@ -187,6 +204,7 @@ impl Rejection {
     pub fn reason(self) -> &'static str {
         match self {
             Self::AccessRules => "access_rules",
+            Self::Body(fault) => fault.reason(),
             Self::CredentialsMissing => "credentials_missing",
             Self::Identity(fault) => fault.reason(),
             Self::PayloadMalformed => "payload_malformed",
@@ -203,6 +221,22 @@ impl Rejection {
             Self::TokenRevoked => "token_revoked",
             Self::TokenTooLong => "token_too_long",
             Self::ValidationForbidden => "validation_forbidden",
+        }
+    }
+}
+
+impl BodyFault {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Encoded, Self::Late, Self::NotJson, Self::TooLong];
+
+    /// The machine-readable reason.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Encoded => "body_encoded",
+            Self::Late => "body_late",
+            Self::NotJson => "body_not_json",
+            Self::TooLong => "body_too_long",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Requests at the gate, from their heads to their verdicts.
 
+mod complete_body;
 mod records;
 mod signature;
 mod token;

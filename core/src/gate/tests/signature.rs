@@ -516,7 +516,7 @@ fn hello() -> [u8; 32] {
 
 #[test]
 fn a_body_whose_hash_is_signed_is_read_before_anything_passes() {
-    let held = json!({"sigv4": {"services": ["sqs"], "hold_headers": true}});
+    let held = json!({"sigv4": {"services": ["sqs"]}, "hold_headers": true});
     // The body comes before the key, after it, and around it.
     for before in [0, 3, 5] {
         for (text, is_good) in [(b"hello", true), (b"hellO", false)] {

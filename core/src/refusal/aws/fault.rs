@@ -10,6 +10,7 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use crate::record::AccessKeyFault;
+use crate::refusal::BodyFault;
 use crate::sigv4::body::BodyError;
 use crate::sigv4::{Authorization, Error, Mismatch};
 use crate::time::UnixTime;
@@ -196,6 +197,32 @@ impl Fault {
             "This endpoint verifies a request with a body only if x-amz-content-sha256 is among its \
              signed headers.",
         )
+    }
+
+    /// The body is not complete, or not what it must be.
+    #[must_use]
+    pub fn of_incomplete_body(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::Encoded => Self::new(
+                400,
+                "InvalidRequest",
+                "The body must be JSON without a content encoding.",
+            ),
+            BodyFault::Late => Self::new(
+                400,
+                "RequestTimeout",
+                "Your socket connection to the server was not read from or written to within the \
+                 timeout period.",
+            ),
+            BodyFault::NotJson => {
+                Self::new(400, "InvalidRequest", "The body is not JSON, or is nested too deeply.")
+            }
+            BodyFault::TooLong => Self::new(
+                400,
+                "EntityTooLarge",
+                "Your proposed upload exceeds the maximum allowed size.",
+            ),
+        }
     }
 
     /// It cannot be known: an answer that makes SDKs try again.

@@ -1,0 +1,190 @@
+//! The requests of one worker that are held until the rest of their bodies has come.
+//!
+//! An honest body comes within moments of its head. Who wants to keep others out sends a little and
+//! then nothing, so that what has waited longest is the likeliest to be such a one: **where there are
+//! too many, the oldest goes**, and not the one that has just come.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+
+use crate::gate::Budget;
+use crate::refusal::Unknown;
+use crate::time::UnixTime;
+
+/// Who waits, and until when.
+#[derive(Debug)]
+pub struct Waiting {
+    most: usize,
+    /// In the order in which they came.
+    places: BTreeMap<u64, (UnixTime, u32)>,
+    place_of: BTreeMap<u32, u64>,
+    by_end: BTreeSet<(UnixTime, u64)>,
+    next_place: u64,
+    clock: UnixTime,
+}
+
+/// Why a request waits no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its time is over.
+    Late,
+    /// There is not room for all, and it was the first to come.
+    Crowded(Unknown),
+}
+
+impl Waiting {
+    /// So many may wait.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            places: BTreeMap::new(),
+            place_of: BTreeMap::new(),
+            by_end: BTreeSet::new(),
+            next_place: 0,
+            clock: UnixTime::from_secs(0),
+        }
+    }
+
+    /// A request waits from now on, at most until then: whether there are too many now.
+    pub fn insert(&mut self, now: UnixTime, request: u32, until: UnixTime) -> bool {
+        self.observe(now);
+        self.remove(request);
+        let place = self.next_place;
+        self.next_place = self.next_place.wrapping_add(1);
+        self.places.insert(place, (until, request));
+        self.place_of.insert(request, place);
+        self.by_end.insert((until, place));
+        self.places.len() > self.most
+    }
+
+    /// A request waits no longer, if it did at all: whether it did.
+    pub fn remove(&mut self, request: u32) -> bool {
+        let Some(place) = self.place_of.remove(&request) else { return false };
+        if let Some((until, _)) = self.places.remove(&place) {
+            self.by_end.remove(&(until, place));
+        }
+        true
+    }
+
+    /// The next that shall wait no longer; to be asked until there is none.
+    pub fn next_over(&mut self, now: UnixTime, budget: &Budget) -> Option<(u32, Why)> {
+        self.observe(now);
+        let late = self.by_end.first().filter(|(until, _)| *until <= now);
+        let (place, why) = if let Some((_, place)) = late {
+            (*place, Why::Late)
+        } else {
+            let cause = if self.places.len() > self.most {
+                Unknown::TooManyWaiting
+            } else if budget.is_crowded() {
+                Unknown::TooMuchHeld
+            } else {
+                return None;
+            };
+            (*self.places.first_key_value()?.0, Why::Crowded(cause))
+        };
+        let (_, request) = *self.places.get(&place)?;
+        self.remove(request);
+        Some((request, why))
+    }
+
+    /// When to ask again, if nobody comes before; `None` when nobody waits.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Duration> {
+        let (until, _) = self.by_end.first()?;
+        Some(until.since(self.clock).clamp(SHORTEST_TICK, LONGEST_TICK))
+    }
+
+    /// A clock that goes back makes nobody wait for a time that is far off again.
+    fn observe(&mut self, now: UnixTime) {
+        if now < self.clock {
+            let back = self.clock.since(now);
+            self.by_end.clear();
+            for (place, (until, _)) in &mut self.places {
+                *until = *until - back;
+                self.by_end.insert((*until, *place));
+            }
+        }
+        self.clock = now;
+    }
+}
+
+const SHORTEST_TICK: Duration = Duration::from_millis(50);
+const LONGEST_TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(1_000_000 + secs)
+    }
+
+    fn over(waiting: &mut Waiting, now: UnixTime) -> Vec<(u32, Why)> {
+        let budget = Budget::new(100);
+        core::iter::from_fn(|| waiting.next_over(now, &budget)).collect()
+    }
+
+    #[test]
+    fn each_waits_until_its_time_is_over() {
+        let mut waiting = Waiting::new(10);
+        assert!(!waiting.insert(at(0), 1, at(10)));
+        assert!(!waiting.insert(at(1), 2, at(5)));
+        assert!(!waiting.insert(at(2), 3, at(12)));
+        assert_eq!(over(&mut waiting, at(4)), []);
+        assert_eq!(over(&mut waiting, at(5)), [(2, Why::Late)]);
+        assert!(waiting.remove(1));
+        assert!(!waiting.remove(1));
+        assert_eq!(over(&mut waiting, at(11)), []);
+        assert_eq!(over(&mut waiting, at(99)), [(3, Why::Late)]);
+        assert_eq!(waiting.next_tick(), None);
+    }
+
+    #[test]
+    fn where_there_are_too_many_the_oldest_go() {
+        let mut waiting = Waiting::new(2);
+        assert!(!waiting.insert(at(0), 7, at(20)));
+        assert!(!waiting.insert(at(0), 5, at(10)));
+        assert!(waiting.insert(at(0), 6, at(15)));
+        assert!(waiting.insert(at(0), 4, at(15)));
+        let crowded = Why::Crowded(Unknown::TooManyWaiting);
+        assert_eq!(over(&mut waiting, at(1)), [(7, crowded), (5, crowded)]);
+        assert_eq!(over(&mut waiting, at(15)), [(6, Why::Late), (4, Why::Late)]);
+    }
+
+    #[test]
+    fn where_too_much_is_held_the_oldest_go() {
+        let mut waiting = Waiting::new(10);
+        waiting.insert(at(0), 1, at(10));
+        waiting.insert(at(0), 2, at(10));
+        assert_eq!(over(&mut waiting, at(1)), []);
+        let budget = Budget::test(100, 51);
+        let crowded = Why::Crowded(Unknown::TooMuchHeld);
+        assert_eq!(waiting.next_over(at(1), &budget), Some((1, crowded)));
+        let budget = Budget::test(100, 50);
+        assert_eq!(waiting.next_over(at(1), &budget), None);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_makes_nobody_wait_longer() {
+        let mut waiting = Waiting::new(10);
+        waiting.insert(at(1000), 1, at(1010));
+        assert_eq!(over(&mut waiting, at(0)), []);
+        assert_eq!(waiting.next_tick(), Some(LONGEST_TICK));
+        assert_eq!(over(&mut waiting, at(9)), []);
+        assert_eq!(over(&mut waiting, at(10)), [(1, Why::Late)]);
+    }
+
+    #[test]
+    fn looks_again_when_the_next_time_is_over() {
+        let mut waiting = Waiting::new(10);
+        waiting.insert(at(0), 1, at(0) + Duration::from_millis(300));
+        assert_eq!(waiting.next_tick(), Some(Duration::from_millis(300)));
+        waiting.insert(at(1), 2, at(60));
+        assert_eq!(waiting.next_tick(), Some(SHORTEST_TICK));
+    }
+}
