@@ -1,5 +1,6 @@
 //! One plugin in one worker: drives the core's machines and carries out what they ask for.
 
+mod bodies;
 mod calls;
 mod feed;
 mod keys;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::catalogs::ServiceCatalog;
+use voussoir_core::complete_body::Waiting;
 use voussoir_core::config::{Config, RecordRules};
 use voussoir_core::feed::ChangeFeed;
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
@@ -53,6 +55,8 @@ pub(crate) struct Worker {
     feed: Option<RefCell<ChangeFeed>>,
     /// What of bodies may be held back.
     budget: Rc<Budget>,
+    /// Who waits for the rest of a body.
+    bodies: RefCell<Waiting>,
     /// The requests that wait, by the ids of their contexts.
     parked: RefCell<HashMap<u32, Rc<Stream>>>,
     metrics: Metrics,
@@ -84,6 +88,7 @@ impl Worker {
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
             budget: Rc::new(Budget::new(config.limits.held_body)),
+            bodies: RefCell::new(Waiting::new(config.limits.parked)),
             parked: RefCell::new(HashMap::new()),
             metrics: Metrics::define(config.mode),
             calls: Calls::default(),
@@ -115,6 +120,7 @@ impl Worker {
                 Effect::NeedSigningKey(credential) => {
                     self.want::<AccessKey>(now, stream, credential)
                 }
+                Effect::NeedRest { until } => return self.await_rest(now, stream, *until),
                 _ => return self.decide(now, stream, effect, phase),
             };
             let Some(told) = told else {
@@ -215,30 +221,33 @@ impl Worker {
     /// Carries out a decision on the effective context.
     fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase) {
         match effect {
-            Effect::Nothing
-            | Effect::NeedKeys { .. }
+            Effect::Nothing => self.make_room(),
+            Effect::NeedKeys { .. }
             | Effect::NeedIdentity(_)
             | Effect::NeedRevocations
             | Effect::NeedCatalog(_)
+            | Effect::NeedRest { .. }
             | Effect::NeedSigningKey(_) => {}
             Effect::Forward(edits, verdict) => {
+                self.stop_waiting(stream);
                 // What the client claims must be out and what we say must be in, all of it, or
                 // the request does not pass.
                 if apply(&edits).is_err() {
                     return self.abort(stream);
                 }
                 self.count(verdict);
-                if phase == Phase::Resumed {
-                    self.go_on(now, stream);
-                }
+                self.go_on(now, stream, phase);
             }
             Effect::Pass { replacement, verdict } => self.pass(stream, replacement, verdict),
-            Effect::Refuse(reply, verdict) => self.refuse(&reply, verdict),
+            Effect::Refuse(reply, verdict) => {
+                self.stop_waiting(stream);
+                self.refuse(&reply, verdict);
+            }
         }
     }
 
-    /// Lets a request go on whose callback has long returned, so that the host waits for it.
-    fn go_on(&self, now: UnixTime, stream: &Stream) {
+    /// Lets a request go on. Where its callback has long returned, the host waits to be told.
+    fn go_on(&self, now: UnixTime, stream: &Stream, phase: Phase) {
         // What of the body came meanwhile the host holds, and lets go of as it is then.
         if stream.has_held_body() && stream.gate.borrow().reads_body() {
             let effect = stream.read_held_body().map(|(piece, is_end)| {
@@ -252,7 +261,8 @@ impl Worker {
                 _ => return self.abort(stream),
             }
         }
-        if !stream.gate.borrow().is_open() || host::continue_request().is_err() {
+        let is_waiting = phase == Phase::Resumed;
+        if !stream.gate.borrow().is_open() || (is_waiting && host::continue_request().is_err()) {
             self.abort(stream);
         }
     }

@@ -48,6 +48,7 @@ impl Worker {
             one(self.identities.as_ref()),
             one(self.catalogs.as_ref()),
             one(self.revocations.as_ref()),
+            one(Some(&self.bodies)),
         ];
         machines.into_iter().flatten()
     }

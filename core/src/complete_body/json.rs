@@ -117,15 +117,13 @@ impl Checker {
     fn between(&mut self, at: At, byte: u8) -> Result<At, NotJson> {
         match (at, byte) {
             (_, b' ' | b'\t' | b'\n' | b'\r') => Ok(at),
-            (At::FirstItem, b']') => self.close(false),
-            (At::FirstKey, b'}') => self.close(true),
+            (At::FirstItem | At::Next, b']') => self.close(false),
+            (At::FirstKey | At::Next, b'}') => self.close(true),
             (At::FirstKey | At::Key, b'"') => Ok(At::Text { is_key: true, inside: Text::Plain }),
             (At::Colon, b':') => Ok(At::Value),
             (At::Next, b',') if self.depth > 0 => {
                 Ok(if self.open & 1 == 1 { At::Key } else { At::Value })
             }
-            (At::Next, b']') => self.close(false),
-            (At::Next, b'}') => self.close(true),
             (At::Value | At::FirstItem, _) => self.value(byte),
             _ => Err(NotJson),
         }
@@ -200,7 +198,8 @@ impl Text {
         let next = match (self, byte) {
             (Self::Plain, b'"') => return Ok(None),
             (Self::Plain, b'\\') => Self::Escape,
-            (Self::Plain, b' '..=0x7f) => Self::Plain,
+            (Self::Plain, b' '..=0x7f)
+            | (Self::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Self::Plain,
             (Self::Plain, 0xc2..=0xdf) => utf8(1, 0x80, 0xbf),
             (Self::Plain, 0xe0) => utf8(2, 0xa0, 0xbf),
             (Self::Plain, 0xed) => utf8(2, 0x80, 0x9f),
@@ -209,7 +208,6 @@ impl Text {
             (Self::Plain, 0xf1..=0xf3) => utf8(3, 0x80, 0xbf),
             (Self::Plain, 0xf4) => utf8(3, 0x80, 0x8f),
             (Self::Escape, b'u') => Self::Hex(4),
-            (Self::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Self::Plain,
             (Self::Hex(missing), _) if byte.is_ascii_hexdigit() => match missing {
                 0 | 1 => Self::Plain,
                 more => Self::Hex(more - 1),

@@ -46,8 +46,8 @@ impl Waiting {
         }
     }
 
-    /// A request waits from now on, at most until then: whether there are too many now.
-    pub fn insert(&mut self, now: UnixTime, request: u32, until: UnixTime) -> bool {
+    /// A request waits from now on, at most until then.
+    pub fn insert(&mut self, now: UnixTime, request: u32, until: UnixTime) {
         self.observe(now);
         self.remove(request);
         let place = self.next_place;
@@ -55,7 +55,12 @@ impl Waiting {
         self.places.insert(place, (until, request));
         self.place_of.insert(request, place);
         self.by_end.insert((until, place));
-        self.places.len() > self.most
+    }
+
+    /// Whether somebody has to go, to make room for others.
+    #[must_use]
+    pub fn is_crowded(&self, budget: &Budget) -> bool {
+        self.crowd(budget).is_some()
     }
 
     /// A request waits no longer, if it did at all: whether it did.
@@ -74,18 +79,20 @@ impl Waiting {
         let (place, why) = if let Some((_, place)) = late {
             (*place, Why::Late)
         } else {
-            let cause = if self.places.len() > self.most {
-                Unknown::TooManyWaiting
-            } else if budget.is_crowded() {
-                Unknown::TooMuchHeld
-            } else {
-                return None;
-            };
+            let cause = self.crowd(budget)?;
             (*self.places.first_key_value()?.0, Why::Crowded(cause))
         };
         let (_, request) = *self.places.get(&place)?;
         self.remove(request);
         Some((request, why))
+    }
+
+    /// What there is too much of, if somebody waits who could make it less.
+    fn crowd(&self, budget: &Budget) -> Option<Unknown> {
+        if self.places.len() > self.most {
+            return Some(Unknown::TooManyWaiting);
+        }
+        (budget.is_crowded() && !self.places.is_empty()).then_some(Unknown::TooMuchHeld)
     }
 
     /// When to ask again, if nobody comes before; `None` when nobody waits.
@@ -132,9 +139,9 @@ mod tests {
     #[test]
     fn each_waits_until_its_time_is_over() {
         let mut waiting = Waiting::new(10);
-        assert!(!waiting.insert(at(0), 1, at(10)));
-        assert!(!waiting.insert(at(1), 2, at(5)));
-        assert!(!waiting.insert(at(2), 3, at(12)));
+        waiting.insert(at(0), 1, at(10));
+        waiting.insert(at(1), 2, at(5));
+        waiting.insert(at(2), 3, at(12));
         assert_eq!(over(&mut waiting, at(4)), []);
         assert_eq!(over(&mut waiting, at(5)), [(2, Why::Late)]);
         assert!(waiting.remove(1));
@@ -147,10 +154,13 @@ mod tests {
     #[test]
     fn where_there_are_too_many_the_oldest_go() {
         let mut waiting = Waiting::new(2);
-        assert!(!waiting.insert(at(0), 7, at(20)));
-        assert!(!waiting.insert(at(0), 5, at(10)));
-        assert!(waiting.insert(at(0), 6, at(15)));
-        assert!(waiting.insert(at(0), 4, at(15)));
+        let budget = Budget::new(100);
+        waiting.insert(at(0), 7, at(20));
+        waiting.insert(at(0), 5, at(10));
+        assert!(!waiting.is_crowded(&budget));
+        waiting.insert(at(0), 6, at(15));
+        assert!(waiting.is_crowded(&budget));
+        waiting.insert(at(0), 4, at(15));
         let crowded = Why::Crowded(Unknown::TooManyWaiting);
         assert_eq!(over(&mut waiting, at(1)), [(7, crowded), (5, crowded)]);
         assert_eq!(over(&mut waiting, at(15)), [(6, Why::Late), (4, Why::Late)]);
@@ -165,7 +175,10 @@ mod tests {
         let budget = Budget::test(100, 51);
         let crowded = Why::Crowded(Unknown::TooMuchHeld);
         assert_eq!(waiting.next_over(at(1), &budget), Some((1, crowded)));
-        let budget = Budget::test(100, 50);
+        assert!(waiting.is_crowded(&budget));
+        assert!(waiting.remove(2));
+        // It is held of others, who do not wait here.
+        assert!(!waiting.is_crowded(&budget));
         assert_eq!(waiting.next_over(at(1), &budget), None);
     }
 

@@ -20,8 +20,7 @@ from parts.s3_store import BUCKET, S3sFs
 PLAIN = {"forward": False}
 UNTOUCHED = {"decode_chunks": False}
 # The body is read while the head waits for a key, and kept meanwhile: see test_s3_parked.py.
-EARLY = {"hold_headers": True}
-EARLY_LISTENER = {
+EARLY = {
     "allow_on_headers_stop_iteration": True,
     "per_connection_buffer_limit": LARGE + (1 << 20),
 }
@@ -95,14 +94,14 @@ def front(start_envoy, keystone_relay, s3s_fs, seaweedfs, verifying_store, autho
     certificate = authority.issue("127.0.0.1")
     listeners = {
         "s3s": listener("s3s", PLAIN),
-        "s3s_early": listener("s3s", PLAIN | EARLY, **EARLY_LISTENER),
+        "s3s_early": listener("s3s", PLAIN, **EARLY),
         "s3s_tls": listener("s3s", PLAIN, certificate=certificate),
         "seaweedfs": listener("seaweedfs", PLAIN),
         "through": listener("verifying", UNTOUCHED),
         "through_tls": listener("verifying", UNTOUCHED, certificate=certificate),
         "echo": listener("upstream", {}),
         "echo_plain": listener("upstream", PLAIN),
-        "echo_early": listener("upstream", PLAIN | EARLY, **EARLY_LISTENER),
+        "echo_early": listener("upstream", PLAIN, **EARLY),
         "echo_through": listener("upstream", UNTOUCHED),
         "echo_both": Listener(plugin(sigv4={})),
         "echo_strict": listener("upstream", {"regions": [REGION], "access_key_prefix": PREFIX}),
@@ -144,8 +143,8 @@ def edge(start_envoy, store_relay):
     """An Envoy before an echo, with a listener for each way to be told and to treat requests."""
     listeners = {
         "held": echo({}),
-        "early": echo(EARLY, allow_on_headers_stop_iteration=True),
-        "sqs": echo(SQS | EARLY, allow_on_headers_stop_iteration=True),
+        "early": echo({}, allow_on_headers_stop_iteration=True),
+        "sqs": echo(SQS, allow_on_headers_stop_iteration=True),
         "sqs_not_held": echo(SQS),
         "both": Listener(plugin(sigv4={})),
         **{name: echo({}, manager=settings) for name, settings in NORMALIZING.items()},
@@ -159,9 +158,16 @@ def echo(sigv4, **options):
     """A listener that knows signatures and no tokens, before the upstream that echoes."""
     # A test has regions of its own, to have keys of its own.
     limits = {"scopes_per_access_key": 10_000}
-    return Listener(plugin(token=None, sigv4=sigv4, limits=limits), **options)
+    config = plugin(token=None, sigv4=sigv4, limits=limits, **told(options))
+    return Listener(config, **options)
 
 
 def listener(upstream, sigv4, **options):
     """A listener that knows signatures and no tokens."""
-    return Listener(plugin(token=None, sigv4=sigv4), upstream=upstream, **options)
+    config = plugin(token=None, sigv4=sigv4, **told(options))
+    return Listener(config, upstream=upstream, **options)
+
+
+def told(options):
+    """What the filter has to be told of these options of a listener."""
+    return {"hold_headers": options.get("allow_on_headers_stop_iteration")}
