@@ -33,6 +33,8 @@ pub(super) struct Arriving {
     share: Share,
     /// Whether the head says how long it is.
     has_length: bool,
+    /// Whether it ended with trailers. HTTP/1 has them only after a body of unknown length.
+    has_trailers: bool,
     is_complete: bool,
     /// What is to be counted in the end, in shadow mode.
     verdict: Option<Verdict>,
@@ -160,7 +162,8 @@ impl Gate {
         }
         let AwaitRest { mut edits, verdict, then } = waiting;
         // Known now, and servers that give each request a process cannot read a body without it.
-        if !arriving.has_length && self.manner.is_none() {
+        let tells_length = !arriving.has_length && !arriving.has_trailers;
+        if tells_length && self.manner.is_none() {
             edits.set.push(("content-length", format!("{}", arriving.size)));
         }
         self.arriving = None;
@@ -242,6 +245,7 @@ impl Arriving {
             size: 0,
             share: Share::waiting(budget),
             has_length: length.is_some(),
+            has_trailers: false,
             is_complete: false,
             verdict: None,
         })
@@ -251,7 +255,10 @@ impl Arriving {
         let (piece, is_end) = match came {
             Came::Nothing => return Ok(()),
             Came::Piece(piece, is_end) => (piece, is_end),
-            Came::Trailers => (&[][..], true),
+            Came::Trailers => {
+                self.has_trailers = true;
+                (&[][..], true)
+            }
         };
         self.size = self.size.saturating_add(piece.len());
         if self.size > self.max {

@@ -101,7 +101,8 @@ fn trailers_end_a_body() {
     assert_eq!(body(&mut gate, LOGIN, false), Effect::Nothing);
     let (edits, verdict) = forwarded(gate.handle(now(), Input::Trailers));
     assert_eq!(verdict, ANONYMOUS);
-    assert!(set(&edits).contains(&("content-length", "46")));
+    // With one, they would get lost on the way to a service that speaks HTTP/1.
+    assert!(set(&edits).iter().all(|(name, _)| *name != "content-length"));
 
     let mut gate = edge(&json!({}));
     assert!(needs_rest(&login(&mut gate, &[])));
