@@ -1,5 +1,6 @@
 //! A request with any headers at any gate: nothing passes that no token or rule lets pass, and
-//! never with an identity that the client has claimed.
+//! never with an identity that the client has claimed, nor without the whole of a body that must be
+//! complete.
 #![no_main]
 
 use std::rc::Rc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::config::Config;
@@ -30,6 +32,8 @@ struct Request<'a> {
     is_end: bool,
     anonymous: bool,
     headers: Vec<(&'a [u8], &'a [u8])>,
+    /// Whether bodies must be complete, and JSON of at most 64 bytes.
+    complete: bool,
     /// Whether records tell what tokens do not.
     records: bool,
     /// Whether questions about tokens are answered, where there are records.
@@ -66,6 +70,7 @@ enum Step {
     SigningKey,
     NoAccessKey,
     HeadAgain,
+    Late,
     Body {
         piece: Vec<u8>,
         is_end: bool,
@@ -122,11 +127,13 @@ fuzz_target!(|request: Request<'_>| {
         r#"{{"mode":"{}","missing":"{}","keyserver":{{"cluster":"k"}},
              "token":{{"www_authenticate_uri":"http://k","identity":"{}"{}}},
              "sigv4":{{"services":["s3","sqs"]}},"hold_headers":true,
+             "require_complete_body":[{}],
              "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },
         if request.records { "records" } else { "payload" },
         if answers { r#","serve_validation":true"# } else { "" },
+        if request.complete { r#"{"path_prefix":"/","max":"64B"}"# } else { "" },
     );
     let mut gate = Gate::new(
         Rc::new(Config::parse(config.as_bytes()).expect("it is valid")),
@@ -152,6 +159,8 @@ fuzz_target!(|request: Request<'_>| {
     let now = UnixTime::from_micros(request.now);
 
     let mut effects = vec![gate.handle(now, Input::Head { head, is_end: request.is_end })];
+    let (mut body, mut has_ended) = (Vec::new(), request.is_end);
+    let demands = request.complete && !request.is_end;
     for step in request.steps {
         let needs = effects.last();
         let was_decided = !matches!(
@@ -161,6 +170,7 @@ fuzz_target!(|request: Request<'_>| {
                     | Effect::NeedIdentity(_)
                     | Effect::NeedRevocations
                     | Effect::NeedCatalog(_)
+                    | Effect::NeedRest { .. }
                     | Effect::NeedSigningKey(_)
             )
         );
@@ -169,6 +179,16 @@ fuzz_target!(|request: Request<'_>| {
             _ => serde_json::from_str(r#"{"user":"u","scope":"unscoped"}"#).expect("it is valid"),
         };
         let was_open = gate.is_open();
+        match &step {
+            Step::Body { piece, is_end } if !has_ended => {
+                body.extend_from_slice(piece);
+                has_ended = *is_end;
+            }
+            Step::Trailers => has_ended = true,
+            // Nothing comes after the end.
+            Step::Body { .. } => continue,
+            _ => {}
+        }
         let effect = match step {
             Step::Keys { right, generation } => {
                 let ring = KeyRing::new([(1, key(if right { 1 } else { 2 }))]).expect("a ring");
@@ -190,14 +210,21 @@ fuzz_target!(|request: Request<'_>| {
             Step::NoAccessKey => {
                 gate.handle(now, Input::NoAccessKey(AccessKeyFault::AccessKeyUnknown))
             }
+            Step::Late => gate.handle(now, Input::Late),
             Step::HeadAgain => gate.handle(now, Input::Head { head, is_end: request.is_end }),
             Step::Body { piece, is_end } => gate.handle(now, Input::Body { piece: &piece, is_end }),
             Step::Trailers => gate.handle(now, Input::Trailers),
         };
         if was_decided {
             // Nobody here can sign: no body is on its way that would have to be looked at.
-            let passes = Effect::Pass { replacement: None, verdict: None };
-            assert!(effect == Effect::Nothing || (was_open && effect == passes), "{effect:?}");
+            let passes = match effect {
+                Effect::Nothing => true,
+                Effect::Pass { replacement: None, verdict } => {
+                    was_open && (verdict.is_none() || (demands && request.shadow))
+                }
+                _ => false,
+            };
+            assert!(passes, "{effect:?}");
             assert_eq!(gate.is_open(), was_open);
             break;
         }
@@ -222,7 +249,16 @@ fuzz_target!(|request: Request<'_>| {
     }
     if let Some(Effect::Forward(edits, verdict)) = decisions.first() {
         let is_confirmed = edits.set.contains(&("x-identity-status", String::from("Confirmed")));
-        let verdict = verdict.expect("nothing is signed");
+        if demands && !request.shadow {
+            assert!(has_ended && body.len() <= 64);
+            let text = std::str::from_utf8(&body).expect("it is JSON");
+            assert!(body.is_empty() || serde_json::from_str::<IgnoredAny>(text).is_ok());
+        }
+        let Some(verdict) = *verdict else {
+            // What becomes of it is said when the body has ended.
+            assert!(demands && request.shadow);
+            return;
+        };
         // Beside a good token, that of a service may be left to the service that is asked.
         let is_good = matches!(
             verdict,
