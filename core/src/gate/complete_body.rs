@@ -31,8 +31,8 @@ pub(super) struct Arriving {
     size: usize,
     /// What the host holds of it on our behalf.
     share: Share,
-    /// Whether the head says how long it is.
-    has_length: bool,
+    /// How long it is, where the head says so.
+    length: Option<usize>,
     /// Whether it ended with trailers. HTTP/1 has them only after a body of unknown length.
     has_trailers: bool,
     is_complete: bool,
@@ -162,7 +162,7 @@ impl Gate {
         }
         let AwaitRest { mut edits, verdict, then } = waiting;
         // Known now, and servers that give each request a process cannot read a body without it.
-        let tells_length = !arriving.has_length && !arriving.has_trailers;
+        let tells_length = arriving.length.is_none() && !arriving.has_trailers;
         if tells_length && self.manner.is_none() {
             edits.set.push(("content-length", format!("{}", arriving.size)));
         }
@@ -194,7 +194,7 @@ impl Gate {
                 Effect::Pass { replacement, verdict: Some(verdict) }
             }
             Effect::Pass { .. } | Effect::Nothing if is_open => {
-                let verdict = match arriving.take_in(now, came) {
+                let verdict = match arriving.take_in(now, arriving.ended_by_length(came)) {
                     Ok(()) if !arriving.is_complete => None,
                     Ok(()) => arriving.verdict,
                     Err(fault) => {
@@ -230,12 +230,12 @@ impl Arriving {
         if json && !head.values(b"content-encoding").all(is_plain) {
             return Err(BodyFault::Encoded);
         }
-        let mut lengths = head.values(b"content-length");
-        let length = lengths.next();
-        // One that cannot be read, or of which there are two, the host has refused.
-        let number = length.and_then(|text| core::str::from_utf8(text).ok()?.parse::<u64>().ok());
-        if number.is_some_and(|number| usize::try_from(number).map_or(true, |number| number > max))
-        {
+        // What is no number, or is there twice, the host has refused.
+        let number = |text| core::str::from_utf8(text).ok()?.parse::<u64>().ok();
+        let length = head.values(b"content-length").next();
+        let length = length.map(|text| number(text).unwrap_or(u64::MAX));
+        let length = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if length.is_some_and(|length| length > max) {
             return Err(BodyFault::TooLong);
         }
         Ok(Self {
@@ -244,11 +244,22 @@ impl Arriving {
             json: json.then(Checker::new),
             size: 0,
             share: Share::waiting(budget),
-            has_length: length.is_some(),
+            length,
             has_trailers: false,
             is_complete: false,
             verdict: None,
         })
+    }
+
+    /// Of a request that passes, the end may not be shown: when all has come that the head says, the
+    /// service may have answered.
+    fn ended_by_length<'a>(&self, came: Came<'a>) -> Came<'a> {
+        match came {
+            Came::Piece(piece, _) if self.length == Some(self.size + piece.len()) => {
+                Came::Piece(piece, true)
+            }
+            came => came,
+        }
     }
 
     fn take_in(&mut self, now: UnixTime, came: Came<'_>) -> Result<(), BodyFault> {

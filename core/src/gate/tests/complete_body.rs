@@ -332,6 +332,20 @@ mod shadow {
     }
 
     #[test]
+    fn a_body_has_ended_when_its_length_has_come() {
+        for (length, piece, verdict) in [
+            ("46", LOGIN, ANONYMOUS),
+            ("9", &LOGIN[..9], Verdict::Rejected(Rejection::Body(BodyFault::NotJson))),
+        ] {
+            let mut gate = shadow();
+            assert!(forwarded_without_verdict(&login(&mut gate, &[("content-length", length)])));
+            let passes = |verdict| Effect::Pass { replacement: None, verdict };
+            assert_eq!(body(&mut gate, piece, false), passes(Some(verdict)));
+            assert_eq!(body(&mut gate, b"", true), passes(None));
+        }
+    }
+
+    #[test]
     fn what_would_have_been_refused_counts_so_once() {
         let rejected = |fault| Effect::Pass {
             replacement: None,
