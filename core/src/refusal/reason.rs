@@ -189,7 +189,8 @@ impl Rejection {
             | Self::TokenRevoked
             | Self::TokenTooLong => true,
             Self::Identity(fault) => *fault != IdentityFault::Unpresentable,
-            Self::CredentialsMissing
+            Self::Body(_)
+            | Self::CredentialsMissing
             | Self::PayloadVersionUnknown
             | Self::ServiceTokenInvalid
             | Self::Signature(_)
