@@ -31,7 +31,7 @@ pub struct Identity {
 pub fn question(payload: &Payload) -> Option<IdentityRequest> {
     let (mut delegation, mut federation) = (None, None);
     match &payload.delegation {
-        // The client certificate is compared with the token alone.
+        // The client certificate is compared with the token itself.
         Delegation::None | Delegation::Oauth2Credential { .. } => {}
         Delegation::Trust { trust_id } => {
             delegation = Some(record::Delegation::Trust(trust_id.to_string()));

@@ -30,6 +30,7 @@ pub mod access_rules;
 pub mod bypass;
 pub mod cache;
 pub mod catalogs;
+pub mod certificate;
 pub mod complete_body;
 pub mod config;
 pub mod feed;

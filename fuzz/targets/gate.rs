@@ -11,6 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::catalogs::ServiceCatalog;
+use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::config::Config;
 use voussoir_core::fernet::{Key, KeyRing};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
@@ -61,6 +62,7 @@ enum Step {
         role: Role,
         rules: bool,
     },
+    Certificate(Certificate),
     NoIdentity,
     /// What was revoked: all up to a second, or nothing.
     Revocations {
@@ -79,9 +81,35 @@ enum Step {
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
+enum Certificate {
+    None,
+    Untold,
+    Known,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
 enum Role {
     Member,
     Service,
+}
+
+/// What is known of the certificate `certificate`.
+fn client_certificate(what: Certificate) -> ClientCertificate {
+    let sha256 = "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d72";
+    let told = b"Cert=-----BEGIN CERTIFICATE-----Y2VydGlmaWNhdGU=-----END CERTIFICATE-----";
+    let headers = [(&b"x-forwarded-client-cert"[..], &told[..])];
+    let head = RequestHead::new(&headers);
+    match what {
+        Certificate::None => ClientCertificate::of(None, head),
+        Certificate::Untold => {
+            ClientCertificate::of(Some(sha256.as_bytes()), RequestHead::new(&[]))
+        }
+        Certificate::Known => {
+            let known = ClientCertificate::of(Some(sha256.as_bytes()), head);
+            assert!(matches!(known, ClientCertificate::Known(_)));
+            known
+        }
+    }
 }
 
 fn identity(request: IdentityRequest, role: Role, rules: bool) -> Rc<Identity> {
@@ -167,6 +195,7 @@ fuzz_target!(|request: Request<'_>| {
             needs,
             Some(
                 Effect::NeedKeys { .. }
+                    | Effect::NeedCertificate
                     | Effect::NeedIdentity(_)
                     | Effect::NeedRevocations
                     | Effect::NeedCatalog(_)
@@ -200,6 +229,9 @@ fuzz_target!(|request: Request<'_>| {
             }
             Step::Identity { role, rules } => {
                 gate.handle(now, Input::Identity(identity(question, role, rules)))
+            }
+            Step::Certificate(certificate) => {
+                gate.handle(now, Input::Certificate(client_certificate(certificate)))
             }
             Step::NoIdentity => gate.handle(now, Input::NoIdentity(IdentityFault::UserDisabled)),
             Step::Revocations { issued_before } => {

@@ -109,6 +109,20 @@ pub(crate) fn replace_request_body(size: usize, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// The SHA-256 of the certificate that the client of the effective context's connection has shown, in
+/// hexadecimal digits; `None` without one.
+pub(crate) fn certificate_sha256() -> Result<Option<Vec<u8>>> {
+    const PATH: &[u8] = b"connection\0sha256_peer_certificate_digest";
+    match bytes(|data, size| unsafe {
+        abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size)
+    }) {
+        Ok(digest) if digest.is_empty() => Ok(None),
+        Ok(digest) => Ok(Some(digest)),
+        Err(HostError::NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes all headers of this name from the effective context's request.
 pub(crate) fn remove_request_header(name: &[u8]) -> Result<()> {
     check(unsafe { abi::proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::catalogs::ServiceCatalog;
+use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::complete_body::Waiting;
 use voussoir_core::config::{Config, RecordRules};
 use voussoir_core::feed::ChangeFeed;
@@ -114,6 +115,7 @@ impl Worker {
         loop {
             let told = match &effect {
                 Effect::NeedKeys { newer_than } => self.want_keys(now, stream, *newer_than),
+                Effect::NeedCertificate => Some(client_certificate()),
                 Effect::NeedIdentity(request) => self.want::<Identity>(now, stream, request),
                 Effect::NeedRevocations => self.want_revocations(now, stream),
                 Effect::NeedCatalog(request) => self.want::<ServiceCatalog>(now, stream, request),
@@ -223,6 +225,7 @@ impl Worker {
         match effect {
             Effect::Nothing => self.make_room(),
             Effect::NeedKeys { .. }
+            | Effect::NeedCertificate
             | Effect::NeedIdentity(_)
             | Effect::NeedRevocations
             | Effect::NeedCatalog(_)
@@ -329,6 +332,16 @@ fn apply(edits: &HeaderEdits) -> Result<(), host::HostError> {
         host::set_request_header(name, value)?;
     }
     Ok(())
+}
+
+/// What the effective context's connection and headers tell of the client's certificate.
+fn client_certificate() -> Input<'static> {
+    let (Ok(sha256), Ok(headers)) = (host::certificate_sha256(), host::request_headers()) else {
+        return Input::NoHead;
+    };
+    let head = pairs::decode(&headers);
+    let Some(head) = head.as_deref().map(RequestHead::new) else { return Input::NoHead };
+    Input::Certificate(ClientCertificate::of(sha256.as_deref(), head))
 }
 
 /// Without a clock nothing can be decided.

@@ -127,7 +127,8 @@ def test_nobody_claims_the_systems_scope(pair, issued):
             assert not [name for name in found if "system" in name]
 
 
-def test_a_token_that_is_bound_to_a_certificate_is_refused(pair, issued):
+def test_a_token_that_is_bound_to_a_certificate_is_refused_without_one(pair, issued):
+    """With one: test_certificate_bound_tokens.py."""
     headers = [("x-auth-token", issued["of_a_client_certificate"])]
     assert refusal(pair.ours("enforce", RULED_PATH, headers)) == refusal(
         pair.ours("enforce", RULED_PATH)

@@ -62,6 +62,10 @@ def test_every_positive_vector_is_accepted_with_all_that_it_says(front, vectors,
         if vector["name"].startswith("expired_"):
             assert response.status == 401, vector["name"]
             assert front.details(url) == "voussoir_token_expired"
+        elif vector["kind"] == "oauth2_credential":
+            # No client here has a certificate.
+            assert response.status == 401, vector["name"]
+            assert front.details(url) == "voussoir_certificate_missing"
         else:
             assert response.status == 200, vector["name"]
             assert identity_headers(response.json()["headers"]) == expected(vector), vector["name"]

@@ -209,9 +209,9 @@ fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
 }
 
 /// The kinds that are taken by default: those of which the token alone tells the whole. The others
-/// carry restrictions that it does not tell (an application credential's access rules, a client
-/// certificate, a token restriction), and taking them anyway must be somebody's decision.
-pub const DEFAULT_KINDS: [Kind; 9] = [
+/// carry restrictions that it does not tell (an application credential's access rules, a token
+/// restriction), and taking them anyway must be somebody's decision.
+pub const DEFAULT_KINDS: [Kind; 10] = [
     Kind::Unscoped,
     Kind::Domain,
     Kind::Project,
@@ -221,11 +221,12 @@ pub const DEFAULT_KINDS: [Kind; 9] = [
     Kind::FederatedDomain,
     Kind::Oauth1,
     Kind::System,
+    Kind::Oauth2Credential,
 ];
 
-/// The kinds that are taken by default where records tell what tokens do not. Only these two remain:
-/// those bound to a client certificate, and the token restrictions of the Rust Keystone.
-pub const DEFAULT_KINDS_WITH_RECORDS: [Kind; 10] = [
+/// The kinds that are taken by default where records tell what tokens do not. Only the token
+/// restrictions of the Rust Keystone remain.
+pub const DEFAULT_KINDS_WITH_RECORDS: [Kind; 11] = [
     Kind::Unscoped,
     Kind::Domain,
     Kind::Project,
@@ -236,6 +237,7 @@ pub const DEFAULT_KINDS_WITH_RECORDS: [Kind; 10] = [
     Kind::Oauth1,
     Kind::System,
     Kind::ApplicationCredential,
+    Kind::Oauth2Credential,
 ];
 
 /// How long ago a token may have expired, if a service asks with it, by default: as long as Keystone's

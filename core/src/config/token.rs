@@ -114,7 +114,7 @@ fn methods(names: Vec<String>) -> Result<MethodNames, ConfigError> {
 fn kinds(names: &[String], has_records: bool) -> Result<Vec<Kind>, ConfigError> {
     let kind = |(index, name): (usize, &String)| {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-        if has_records && matches!(kind, Some(Kind::Oauth2Credential | Kind::Restricted)) {
+        if has_records && kind == Some(Kind::Restricted) {
             return Err(ConfigError::limits(
                 format!("token.kinds[{index}]"),
                 "a kind that records tell the whole of; this one needs token.identity `payload`, \

@@ -16,7 +16,8 @@
 //!                      └─▶ AwaitBody ─────┘ the hash of the body is signed
 //! ```
 //!
-//! Where the body must be complete, whoever would be forwarded waits in `AwaitRest` until it is.
+//! Where the body must be complete, whoever would be forwarded waits in `AwaitRest` until it is. A token
+//! that is bound to a client certificate is compared with it in between (`AwaitCertificate`).
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
@@ -35,6 +36,7 @@ use core::time::Duration;
 
 use crate::access_keys::AccessKey;
 use crate::catalogs::ServiceCatalog;
+use crate::certificate::ClientCertificate;
 use crate::config::{Config, Missing, Mode};
 use crate::head::RequestHead;
 use crate::identities::Identity;
@@ -51,7 +53,7 @@ use body::Passing;
 pub use budget::Budget;
 use complete_body::{Arriving, AwaitRest, Came};
 use signature::Signed;
-use token::{AwaitCatalog, AwaitIdentity, AwaitKeys, AwaitRevocations};
+use token::{AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ enum State {
     New,
     /// The token's layout is right, and now it needs keys.
     AwaitKeys(Box<AwaitKeys>),
+    /// The token is genuine, and bound to a client certificate.
+    AwaitCertificate(Box<AwaitCertificate>),
     /// The token is genuine, and it has to be known what Keystone makes of it.
     AwaitIdentity(Box<AwaitIdentity>),
     /// Keystone would take it, unless it was revoked.
@@ -106,6 +110,8 @@ pub enum Input<'a> {
     NoHead,
     /// Keys, as [`Effect::NeedKeys`] asked for them.
     Keys(Rc<Keys>),
+    /// The client's certificate, as [`Effect::NeedCertificate`] asked for it.
+    Certificate(ClientCertificate),
     /// What was asked for cannot be had, and why.
     Unknown {
         /// Why.
@@ -151,6 +157,8 @@ pub enum Effect {
         /// The generation that is not new enough.
         newer_than: Option<u64>,
     },
+    /// Hand in what is known of the client's certificate.
+    NeedCertificate,
     /// Hold the request, and hand in whom a token stands for.
     NeedIdentity(IdentityRequest),
     /// Hold the request, and hand in what was revoked.
@@ -263,6 +271,7 @@ impl Gate {
             State::AwaitRest(_) | State::Passing(_) => true,
             State::New
             | State::AwaitKeys(_)
+            | State::AwaitCertificate(_)
             | State::AwaitIdentity(_)
             | State::AwaitRevocations(_)
             | State::AwaitCatalog(_) => self.collects(),
@@ -284,6 +293,9 @@ impl Gate {
         match (core::mem::replace(&mut self.state, SHUT), input) {
             (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
             (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, *waiting, &keys),
+            (State::AwaitCertificate(waiting), Input::Certificate(certificate)) => {
+                self.on_certificate(*waiting, &certificate)
+            }
             (State::AwaitIdentity(waiting), Input::Identity(identity)) => {
                 self.on_identity(*waiting, identity)
             }
@@ -355,6 +367,7 @@ impl Gate {
             (state @ State::Decided { .. }, _)
             | (
                 state @ (State::AwaitKeys(_)
+                | State::AwaitCertificate(_)
                 | State::AwaitIdentity(_)
                 | State::AwaitRevocations(_)
                 | State::AwaitCatalog(_)),

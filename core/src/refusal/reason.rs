@@ -12,6 +12,13 @@ pub enum Rejection {
     AccessRules,
     /// The body is not complete, or not what it must be.
     Body(BodyFault),
+    /// The token is bound to a client certificate, and the client has shown none.
+    CertificateMissing,
+    /// The token is bound to a client certificate, and the proxy does not tell which one the client has
+    /// shown.
+    CertificateUntold,
+    /// The token is bound to another client certificate.
+    CertificateWrong,
     /// No credentials of any kind that the configuration takes.
     CredentialsMissing,
     /// Keystone would not take such a token any more, says the key server.
@@ -141,6 +148,9 @@ impl Rejection {
     pub fn all() -> impl Iterator<Item = Self> {
         let tokens = [
             Self::AccessRules,
+            Self::CertificateMissing,
+            Self::CertificateUntold,
+            Self::CertificateWrong,
             Self::CredentialsMissing,
             Self::PayloadMalformed,
             Self::PayloadVersionUnknown,
@@ -190,6 +200,9 @@ impl Rejection {
             | Self::TokenTooLong => true,
             Self::Identity(fault) => *fault != IdentityFault::Unpresentable,
             Self::Body(_)
+            | Self::CertificateMissing
+            | Self::CertificateUntold
+            | Self::CertificateWrong
             | Self::CredentialsMissing
             | Self::PayloadVersionUnknown
             | Self::ServiceTokenInvalid
@@ -206,6 +219,9 @@ impl Rejection {
         match self {
             Self::AccessRules => "access_rules",
             Self::Body(fault) => fault.reason(),
+            Self::CertificateMissing => "certificate_missing",
+            Self::CertificateUntold => "certificate_untold",
+            Self::CertificateWrong => "certificate_wrong",
             Self::CredentialsMissing => "credentials_missing",
             Self::Identity(fault) => fault.reason(),
             Self::PayloadMalformed => "payload_malformed",

@@ -8,11 +8,11 @@ use core::fmt;
 ///
 /// Whoever verified such a text and whoever serves it could read it differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MalformedEncoding;
+pub(crate) struct MalformedEncoding;
 
 /// What a plus sign stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Plus {
+pub(crate) enum Plus {
     /// Itself, as in a path.
     Literal,
     /// A space, as in a query: HTML forms write it so, and servers read it so.
@@ -20,7 +20,7 @@ pub(super) enum Plus {
 }
 
 /// Decodes once.
-pub(super) fn decode(bytes: &[u8], plus: Plus) -> Result<Vec<u8>, MalformedEncoding> {
+pub(crate) fn decode(bytes: &[u8], plus: Plus) -> Result<Vec<u8>, MalformedEncoding> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((byte, tail)) = rest.split_first() {

@@ -19,8 +19,11 @@ class Authority:
         certificate = self._certificate(self.subject, self.key, extension)
         self.path = self._write(f"{name}.crt", certificate)
 
-    def issue(self, name):
-        """The paths of a certificate for a host, an address or a client, and of its key."""
+    def issue(self, name, file=None):
+        """The paths of a certificate for a host, an address or a client, and of its key.
+
+        Of one name there can be several, in files of other names.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             alternative = x509.IPAddress(ipaddress.ip_address(name))
@@ -33,7 +36,7 @@ class Authority:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        prefix = f"{self.name}-{name}"
+        prefix = f"{self.name}-{file or name}"
         return self._write(f"{prefix}.crt", certificate), self._write(f"{prefix}.key", pem)
 
     def _certificate(self, subject, key, extension):

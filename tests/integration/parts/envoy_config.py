@@ -6,7 +6,7 @@ import json
 from parts.keyserver import BEARER_TOKEN
 
 # Accepted by this filter, and by default not: the token alone does not tell their restrictions.
-OPTIONAL_KINDS = ["application_credential", "oauth2_credential", "restricted"]
+OPTIONAL_KINDS = ["application_credential", "restricted"]
 DEFAULT_KINDS = [
     "unscoped",
     "domain",
@@ -17,6 +17,7 @@ DEFAULT_KINDS = [
     "federated_domain",
     "oauth1",
     "system",
+    "oauth2_credential",
 ]
 
 WWW_AUTHENTICATE_URI = "http://keystone.example:5000/v3"
@@ -37,6 +38,8 @@ class Listener:
     per_connection_buffer_limit: int | None = None
     # The paths of a certificate and its key, for TLS.
     certificate: tuple | None = None
+    # The path of the authority by which clients may show a certificate.
+    client_ca: object = None
     # Changes to the settings of the connection manager.
     manager: dict = dataclasses.field(default_factory=dict)
 
@@ -149,24 +152,28 @@ def _listener(name, listener, wasm, access_log):
     }
     chain = {"filters": [{"name": "http", "typed_config": manager | listener.manager}]}
     if listener.certificate:
-        chain["transport_socket"] = _downstream_tls(*listener.certificate)
+        chain["transport_socket"] = _downstream_tls(*listener.certificate, listener.client_ca)
     config = {"name": name, "address": _address(0), "filter_chains": [chain]}
     if listener.per_connection_buffer_limit is not None:
         config["per_connection_buffer_limit_bytes"] = listener.per_connection_buffer_limit
     return config
 
 
-def _downstream_tls(certificate, private_key):
+def _downstream_tls(certificate, private_key, client_ca):
     files = {
         "certificate_chain": {"filename": str(certificate)},
         "private_key": {"filename": str(private_key)},
     }
     context = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [files]}
+    if client_ca:
+        context["validation_context"] = {"trusted_ca": {"filename": str(client_ca)}}
     return {
         "name": "tls",
         "typed_config": {
             "@type": _EXTENSIONS + "transport_sockets.tls.v3.DownstreamTlsContext",
             "common_tls_context": context,
+            # Whoever needs one of a client finds out without Envoy.
+            "require_client_certificate": False,
         },
     }
 

@@ -43,11 +43,13 @@ def encode(path, headers=(), *, method="GET", body=None, trailers=None, host="se
 
 
 class Connection:
-    """One connection. The caller decides what is sent when."""
+    """One connection, over TLS if there is a context for it. The caller decides what is sent when."""
 
-    def __init__(self, port, seconds=20.0):
+    def __init__(self, port, seconds=20.0, context=None):
         self.socket = socket.create_connection(("127.0.0.1", port), seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.received = b""
 
     def __enter__(self):
@@ -126,9 +128,9 @@ class Connection:
         return bool(data)
 
 
-def get(port, path, headers=(), **options):
+def get(port, path, headers=(), *, context=None, **options):
     """One request on a connection of its own."""
-    with Connection(port) as connection:
+    with Connection(port, context=context) as connection:
         return connection.get(path, headers, **options)
 
 

@@ -114,12 +114,15 @@ class Issuer:
         claims = {"x-voussoir-access-token-id": access["oauth_token"]}
         return Issued(token, "oauth1", claims)
 
-    def of_a_client_certificate(self):
-        """OAuth 2.0 with a certificate, to which the token is then bound (RFC 8705)."""
-        certificate = _certificate("alice")
+    def of_a_client_certificate(self, certificate=None, user=None):
+        """OAuth 2.0 with a certificate, to which the token is then bound (RFC 8705).
+
+        The certificate is in PEM, and alice's or another user's.
+        """
+        certificate = certificate or _certificate("alice")
         answer = self.keystone.client.post(
             "/OS-OAUTH2/token",
-            data={"grant_type": "client_credentials", "client_id": self.alice},
+            data={"grant_type": "client_credentials", "client_id": user or self.alice},
             headers={"x-client-certificate": urllib.parse.quote(certificate)},
         )
         assert answer.is_success, answer.text

@@ -13,6 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::token::{NOW, forwarded, gate, key, keys, now, payload, rejection, set};
 use crate::catalogs::ServiceCatalog;
+use crate::certificate::ClientCertificate;
 use crate::config::{Config, example};
 use crate::fernet::Key;
 use crate::gate::{Effect, Input, Verdict};
@@ -32,6 +33,7 @@ pub(super) struct World {
     pub(super) path: &'static str,
     pub(super) method: &'static str,
     pub(super) catalog: Value,
+    pub(super) certificate: ClientCertificate,
     /// What was asked for.
     pub(super) questions: Vec<IdentityRequest>,
     pub(super) catalogs: Vec<CatalogRequest>,
@@ -72,6 +74,7 @@ impl World {
             path: "/v2.1/servers",
             method: "GET",
             catalog: json!({"services": []}),
+            certificate: ClientCertificate::None,
             questions: Vec::new(),
             catalogs: Vec::new(),
         }
@@ -117,6 +120,7 @@ impl World {
                     self.catalog(request)
                 }
                 Effect::NeedRevocations => Input::Revocations(Rc::new(self.revoked())),
+                Effect::NeedCertificate => Input::Certificate(self.certificate.clone()),
                 _ => break,
             };
             assert!(!gate.is_open());
@@ -478,14 +482,51 @@ fn an_application_credential_is_for_what_its_rules_say_whoever_asks_with_it() {
 
 #[test]
 fn kinds_that_no_record_tells_the_whole_of_are_refused() {
-    let bound = Delegation::Oauth2Credential { thumbprint: "x".into() };
-    let token = token_of(&Payload { delegation: bound, ..payload() });
+    let restricted = Delegation::Restriction {
+        token_restriction_id: Id::uuid([4; 16]),
+        allow_renew: true,
+        allow_rescope: true,
+    };
+    let token = token_of(&Payload { delegation: restricted, ..payload() });
     assert_eq!(World::new().rejection(&[("x-auth-token", &token)]), Rejection::TokenKindRefused);
-    for kind in ["oauth2_credential", "restricted"] {
-        let config = json!({"token": {"identity": "records", "kinds": ["project", kind]}});
-        let error = Config::parse(example::with(&config).as_bytes()).unwrap_err();
-        assert!(format!("{error}").starts_with("token.kinds[1]: must be a kind that records"));
-    }
+    let config = json!({"token": {"identity": "records", "kinds": ["project", "restricted"]}});
+    let error = Config::parse(example::with(&config).as_bytes()).unwrap_err();
+    assert!(format!("{error}").starts_with("token.kinds[1]: must be a kind that records"));
+}
+
+#[test]
+fn a_token_that_is_bound_to_a_certificate_is_for_its_owner_and_then_as_any_other() {
+    let bound = |user| {
+        let delegation = Delegation::Oauth2Credential { thumbprint: "x".into() };
+        token_of(&Payload { delegation, user_id: Id::uuid(user), ..payload() })
+    };
+    let (ann, nova) = (bound(ANN), bound(NOVA));
+    let mut world = World::new();
+    assert_eq!(world.rejection(&[("x-auth-token", &ann)]), Rejection::CertificateMissing);
+    // It is not even asked whose it is.
+    assert_eq!(world.questions, []);
+    world.certificate = ClientCertificate::known("x");
+    let headers = world.forwarded(&[("x-auth-token", &ann)]);
+    assert_eq!(value(&headers, "x-roles"), Some("member,reader"));
+    assert_eq!(world.questions[0].delegation, None);
+    // So for a service's token, of which it is the other end of the connection as well.
+    let both = [("x-auth-token", ann.as_str()), ("x-service-token", &nova)];
+    assert_eq!(value(&world.forwarded(&both), "x-service-roles"), Some("service"));
+    let free = self::ann();
+    let service = [("x-auth-token", free.as_str()), ("x-service-token", &nova)];
+    world.certificate = ClientCertificate::known("y");
+    assert_eq!(world.rejection(&service), Rejection::ServiceTokenInvalid);
+    world.config["missing"] = "anonymous".into();
+    let (edits, verdict) = forwarded(world.run(&service));
+    assert_eq!(verdict, Verdict::Anonymous(Rejection::ServiceTokenInvalid));
+    assert!(set(&edits).contains(&("x-service-identity-status", "Invalid")));
+    let (edits, verdict) = forwarded(world.run(&[("x-auth-token", &ann)]));
+    assert_eq!(verdict, Verdict::Anonymous(Rejection::CertificateWrong));
+    assert_eq!(set(&edits), [("x-identity-status", "Invalid")]);
+    // And what Keystone knows of it counts as ever.
+    let mut revoked = World::new().revoke(&revoked(&json!({"user_id": hex(ANN)})));
+    revoked.certificate = ClientCertificate::known("x");
+    assert_eq!(revoked.rejection(&[("x-auth-token", &ann)]), Rejection::TokenRevoked);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use crate::certificate::ClientCertificate;
 use crate::config::{Config, example};
 use crate::fernet::{Key, KeyRing};
 use crate::gate::{Budget, Effect, Gate, Input, Verdict};
@@ -64,11 +65,15 @@ fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
     let mut all: Vec<(&[u8], &[u8])> = vec![(b":method", b"GET"), (b":path", b"/v2.1/servers")];
     all.extend(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     let mut effect = gate.handle(now(), Input::Head { head: RequestHead::new(&all), is_end: true });
-    while let Effect::NeedKeys { .. } = effect {
+    loop {
+        let input = match effect {
+            Effect::NeedKeys { .. } => Input::Keys(keys(1, &[1]).into()),
+            Effect::NeedCertificate => Input::Certificate(ClientCertificate::known("A4Dt=")),
+            _ => return effect,
+        };
         assert!(!gate.is_open());
-        effect = gate.handle(now(), Input::Keys(keys(1, &[1]).into()));
+        effect = gate.handle(now(), input);
     }
-    effect
 }
 
 pub(super) fn forwarded(effect: Effect) -> (HeaderEdits, Verdict) {
@@ -194,7 +199,6 @@ fn restrictions_that_the_token_does_not_tell_are_refused_by_default() {
     let id = || Id::uuid([4; 16]);
     for delegation in [
         Delegation::ApplicationCredential { application_credential_id: id() },
-        Delegation::Oauth2Credential { thumbprint: "A4Dt=".into() },
         Delegation::Restriction {
             token_restriction_id: id(),
             allow_renew: true,
@@ -205,6 +209,46 @@ fn restrictions_that_the_token_does_not_tell_are_refused_by_default() {
         let effect = run(&mut gate(&json!({})), &[("x-auth-token", &token)]);
         assert_eq!(rejection(effect), Rejection::TokenKindRefused);
     }
+}
+
+#[test]
+fn a_token_that_is_bound_to_a_certificate_is_for_its_owner() {
+    let bound = Delegation::Oauth2Credential { thumbprint: "A4Dt=".into() };
+    let token = token(&Payload { delegation: bound, ..payload() });
+    for (certificate, expected) in [
+        (ClientCertificate::known("A4Dt="), None),
+        (ClientCertificate::known("A4Dt"), Some(Rejection::CertificateWrong)),
+        (ClientCertificate::Untold, Some(Rejection::CertificateUntold)),
+        (ClientCertificate::None, Some(Rejection::CertificateMissing)),
+    ] {
+        let mut gate = gate(&json!({}));
+        let headers = [(&b"x-auth-token"[..], token.as_bytes())];
+        let head = RequestHead::new(&headers);
+        let asked = gate.handle(now(), Input::Head { head, is_end: false });
+        assert_eq!(asked, Effect::NeedKeys { newer_than: None });
+        let asked = gate.handle(now(), Input::Keys(keys(1, &[1]).into()));
+        assert_eq!(asked, Effect::NeedCertificate);
+        assert!(!gate.is_open());
+        let effect = gate.handle(now(), Input::Certificate(certificate));
+        match expected {
+            Some(expected) => assert_eq!(rejection(effect), expected),
+            None => assert_eq!(forwarded(effect).1, Verdict::Allowed),
+        }
+        assert_eq!(gate.is_open(), expected.is_none());
+    }
+}
+
+#[test]
+fn no_other_token_has_to_do_with_certificates() {
+    let mut gate = gate(&json!({}));
+    let token = token(&payload());
+    let headers = [(&b"x-auth-token"[..], token.as_bytes())];
+    let head = RequestHead::new(&headers);
+    let asked = gate.handle(now(), Input::Head { head, is_end: true });
+    assert_eq!(asked, Effect::NeedKeys { newer_than: None });
+    // What nobody asked for decides nothing but that the host has failed.
+    let effect = gate.handle(now(), Input::Certificate(ClientCertificate::known("A4Dt=")));
+    assert!(matches!(effect, Effect::Refuse(_, Verdict::Unavailable(Unknown::HostFailure))));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::records::{
     ANN, NOVA, World, ann, expired, hex, nova, record, revoked, sealed, token_of, value,
 };
 use super::token::{NOW, forwarded, gate, key, keys, now, payload, refused, set};
+use crate::certificate::ClientCertificate;
 use crate::config::{Config, example};
 use crate::gate::{Effect, Input, Verdict};
 use crate::head::RequestHead;
@@ -299,26 +300,41 @@ fn what_keystone_may_know_better_is_left_to_it() {
         allow_renew: true,
         allow_rescope: true,
     };
-    let bound = Delegation::Oauth2Credential { thumbprint: "x".into() };
+    let restricted = token_of(&Payload { delegation: restriction, ..payload() });
     let later = key(1).seal_text(NOW, &[9; 16], &[0x91, 99]);
-    for subject in [
-        token_of(&Payload { delegation: restriction, ..payload() }),
-        token_of(&Payload { delegation: bound, ..payload() }),
-        later,
-    ] {
-        let (edits, verdict) = forwarded(ask(&mut world(), &nova(), &subject));
+    for subject in [&restricted, &later] {
+        let (edits, verdict) = forwarded(ask(&mut world(), &nova(), subject));
         assert_eq!(verdict, Verdict::Allowed);
         assert!(set(&edits).contains(&("x-user-id", hex(NOVA))), "the caller is presented");
         assert!(edits.remove.is_empty());
     }
     // The caller's own has to be known.
-    let unknown = token_of(&Payload {
-        delegation: Delegation::Oauth2Credential { thumbprint: "x".into() },
-        ..payload()
-    });
-    let (reply, verdict) = refused(ask(&mut world(), &unknown, &ann()));
+    let (reply, verdict) = refused(ask(&mut world(), &restricted, &ann()));
     assert_eq!(verdict, Verdict::Rejected(Rejection::TokenKindRefused));
     assert_eq!(reply.status, 401);
+}
+
+#[test]
+fn a_certificate_is_the_callers_own_and_not_the_subjects() {
+    let bound = Delegation::Oauth2Credential { thumbprint: "x".into() };
+    let bound = token_of(&Payload { delegation: bound, ..payload() });
+    let (reply, verdict) = answered(ask(&mut world(), &nova(), &bound));
+    assert_eq!((reply.status, verdict), (200, None));
+    for (certificate, expected) in [
+        (ClientCertificate::None, Err(Rejection::CertificateMissing)),
+        (ClientCertificate::known("y"), Err(Rejection::CertificateWrong)),
+        (ClientCertificate::known("x"), Ok(200)),
+    ] {
+        let mut world = world();
+        world.certificate = certificate;
+        match (ask(&mut world, &bound, &bound), expected) {
+            (effect, Ok(status)) => assert_eq!(answered(effect).0.status, status),
+            (effect, Err(expected)) => {
+                let (reply, verdict) = refused(effect);
+                assert_eq!((reply.status, verdict), (401, Verdict::Rejected(expected)));
+            }
+        }
+    }
 }
 
 #[test]

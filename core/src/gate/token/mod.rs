@@ -7,11 +7,12 @@
 //!                        expired           such a token now
 //! ```
 //!
-//! What follows then, the next token or the end, depends on what they are looked at for: `request.rs`
-//! has a request with a user's token and perhaps a service's, which comes first; `validation.rs` a
-//! question about a token, which comes after the asker's. Where a catalogue is wanted, it comes last
-//! (`AwaitCatalog`). Without records (`token.identity: payload`) the end is after the keys, and only
-//! the user's token is looked at.
+//! A token that is bound to a client certificate is compared with it as soon as it is known to be genuine
+//! (`AwaitCertificate`), unless it is only asked about. What follows then, the next token or the end,
+//! depends on what they are looked at for: `request.rs` has a request with a user's token and perhaps a
+//! service's, which comes first; `validation.rs` a question about a token, which comes after the asker's.
+//! Where a catalogue is wanted, it comes last (`AwaitCatalog`). Without records
+//! (`token.identity: payload`) the end is after the keys, and only the user's token is looked at.
 
 mod request;
 mod sealed;
@@ -30,6 +31,7 @@ use self::validation::Validation;
 use self::verified::Verified;
 use super::{Effect, Gate, State};
 use crate::catalogs::ServiceCatalog;
+use crate::certificate::ClientCertificate;
 use crate::config::{Config, RecordRules, TokenRules};
 use crate::identities::{Identity, question};
 use crate::keys::Keys;
@@ -37,6 +39,7 @@ use crate::record::{CatalogRequest, IdentityFault};
 use crate::refusal::Rejection;
 use crate::revocation::RevocationSet;
 use crate::time::UnixTime;
+use crate::token::Delegation;
 
 /// A token on its way to the key that opens it.
 #[derive(Debug)]
@@ -44,6 +47,13 @@ pub(super) struct AwaitKeys {
     sealed: Sealed,
     /// The generation of keys that did not open it, after which newer ones were asked for.
     tried: Option<u64>,
+    purpose: Purpose,
+}
+
+/// A genuine token that is bound to a client certificate.
+#[derive(Debug)]
+pub(super) struct AwaitCertificate {
+    token: Opened,
     purpose: Purpose,
 }
 
@@ -107,6 +117,34 @@ impl Gate {
     }
 
     fn genuine(&mut self, token: Opened, purpose: Purpose, rules: &TokenRules) -> Effect {
+        let is_bound = matches!(token.payload.delegation, Delegation::Oauth2Credential { .. });
+        if is_bound && purpose.is_used() {
+            let waiting = AwaitCertificate { token, purpose };
+            self.state = State::AwaitCertificate(Box::new(waiting));
+            return Effect::NeedCertificate;
+        }
+        self.used_by_its_owner(token, purpose, rules)
+    }
+
+    pub(super) fn on_certificate(
+        &mut self,
+        waiting: AwaitCertificate,
+        certificate: &ClientCertificate,
+    ) -> Effect {
+        let AwaitCertificate { token, purpose } = waiting;
+        let config = Rc::clone(&self.config);
+        let (Some(rules), Delegation::Oauth2Credential { thumbprint }) =
+            (&config.token, &token.payload.delegation)
+        else {
+            return self.fail();
+        };
+        match certificate.check(thumbprint) {
+            Ok(()) => self.used_by_its_owner(token, purpose, rules),
+            Err(rejection) => self.bad(purpose, rejection),
+        }
+    }
+
+    fn used_by_its_owner(&mut self, token: Opened, purpose: Purpose, rules: &TokenRules) -> Effect {
         if rules.records.is_none() {
             return self.pass_payload(&token, rules);
         }
@@ -203,6 +241,15 @@ impl Gate {
 }
 
 impl Purpose {
+    /// Whether whoever sent the token that is being looked at wants to be served with it, so that it must
+    /// be its own. To ask about a token one need not be its owner.
+    fn is_used(&self) -> bool {
+        match self {
+            Self::Request(_) => true,
+            Self::Validation(asked) => asked.is_about_caller(),
+        }
+    }
+
     /// For how long the token may have expired that is being looked at.
     fn window(&self, rules: &TokenRules) -> Duration {
         match self {

@@ -162,6 +162,11 @@ impl Gate {
 }
 
 impl Validation {
+    /// Whether the token that is being looked at is the caller's own.
+    pub(super) fn is_about_caller(&self) -> bool {
+        self.caller.is_none()
+    }
+
     /// For how long the token may have expired that is being looked at.
     pub(super) fn window(&self, rules: &TokenRules) -> Duration {
         match (&self.caller, &rules.records) {
