@@ -53,3 +53,4 @@ pub mod sigv4;
 pub mod time;
 pub mod token;
 pub mod validation;
+pub mod validations;

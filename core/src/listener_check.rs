@@ -15,7 +15,7 @@ use core::fmt;
 
 use hmac::Mac as _;
 
-use crate::config::{KeyServer, ListenerCheck};
+use crate::config::{ListenerCheck, Server};
 use crate::head::RequestHead;
 use crate::mac::hmac_sha256;
 use crate::refusal::Reply;
@@ -61,7 +61,7 @@ impl Probe {
     /// A request that only whoever knows this configuration can send. `nonce` should not come
     /// again.
     #[must_use]
-    pub fn new(keyserver: &KeyServer, check: &ListenerCheck, nonce: [u8; 32]) -> Self {
+    pub fn new(keyserver: &Server, check: &ListenerCheck, nonce: [u8; 32]) -> Self {
         let path = format!("{PREFIX}{}/{}{ODD}", Hex(&nonce), Hex(&mac(keyserver, &nonce)));
         Self { path, authority: check.authority.clone() }
     }
@@ -101,7 +101,7 @@ impl Probe {
 
 /// The answer to a probe, if the request is one: what arrived of it.
 #[must_use]
-pub fn answer(keyserver: &KeyServer, head: RequestHead<'_>) -> Option<Reply> {
+pub fn answer(keyserver: &Server, head: RequestHead<'_>) -> Option<Reply> {
     let path = head.path().and_then(|path| core::str::from_utf8(path).ok())?;
     let (nonce, rest) = path.strip_prefix(PREFIX)?.split_once('/')?;
     let nonce = hex_bytes(nonce.as_bytes())?;
@@ -120,8 +120,8 @@ pub fn answer(keyserver: &KeyServer, head: RequestHead<'_>) -> Option<Reply> {
 }
 
 /// It keeps strangers from using up workers with probes; there is nothing to be learnt from one.
-fn mac(keyserver: &KeyServer, nonce: &[u8; 32]) -> [u8; 32] {
-    let token = keyserver.bearer_token.as_ref().map(Secret::expose).unwrap_or_default();
+fn mac(keyserver: &Server, nonce: &[u8; 32]) -> [u8; 32] {
+    let token = keyserver.secret.as_ref().map(Secret::expose).unwrap_or_default();
     let mac = hmac_sha256(token).chain_update(b"voussoir listener check").chain_update(nonce);
     mac.finalize().into_bytes().into()
 }
@@ -157,13 +157,12 @@ mod tests {
     use super::*;
     use core::time::Duration;
 
-    fn keyserver(token: &str) -> KeyServer {
-        KeyServer {
+    fn keyserver(token: &str) -> Server {
+        Server {
             cluster: "keyserver".into(),
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
-            poll: Duration::from_secs(2),
-            bearer_token: Some(Secret::new(token.into())),
+            secret: Some(Secret::new(token.into())),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Points in time, as values: the core never reads a clock.
 
+use alloc::string::ToString as _;
 use core::fmt;
 use core::time::Duration;
 
@@ -22,6 +23,20 @@ impl UnixTime {
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self::from_micros(secs.saturating_mul(1_000_000))
+    }
+
+    /// Reads what is written below: ISO 8601 as Keystone writes it, and in no other form.
+    #[must_use]
+    pub fn from_iso8601(text: &str) -> Option<Self> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let [year, month, day] = numbers(date, '-')?;
+        let (time, micros) = time.split_once('.')?;
+        let [hour, minute, second] = numbers(time, ':')?;
+        let [micros] = numbers(micros, '.')?;
+        let seconds = days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second;
+        let read = Self::from_micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?);
+        // Whatever is no date, or is spelt otherwise, comes out as another one.
+        (text.len() == LENGTH && read.to_string() == text).then_some(read)
     }
 
     /// Microseconds since 1970.
@@ -96,13 +111,38 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// How many days lie between 1970-01-01 and a date, which need not be one: the way back from
+/// [`civil()`].
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = year.checked_sub(u64::from(month <= 2))?;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
+}
+
+/// So many numbers of six digits at the most.
+fn numbers<const N: usize>(text: &str, separator: char) -> Option<[u64; N]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        let part = parts.next()?;
+        let is_number = part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = part.parse().ok().filter(|_| is_number)?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+/// The characters of a point in time.
+const LENGTH: usize = "2026-11-22T06:21:32.000000Z".len();
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use alloc::string::ToString;
 
     #[test]
     fn is_written_as_keystone_writes_it() {
@@ -115,8 +155,44 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
         ] {
             assert_eq!(UnixTime::from_secs(secs).to_string(), text);
+            assert_eq!(UnixTime::from_iso8601(text), Some(UnixTime::from_secs(secs)));
         }
         assert_eq!(UnixTime::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    }
+
+    #[test]
+    fn reads_no_other_form_and_no_other_date() {
+        let micros = UnixTime::from_micros(1_795_328_492_000_001);
+        assert_eq!(UnixTime::from_iso8601(&micros.to_string()), Some(micros));
+        assert_eq!(UnixTime::from_iso8601(&UnixTime::MAX.to_string()), Some(UnixTime::MAX));
+        for day in 0..100_000 {
+            let time = UnixTime::from_secs(day * 86_400 + 1);
+            assert_eq!(UnixTime::from_iso8601(&time.to_string()), Some(time));
+        }
+        for text in [
+            "",
+            "2026-11-22T06:21:32Z",
+            "2026-11-22T06:21:32.000000",
+            "2026-11-22T06:21:32.000000+00:00",
+            "2026-11-22T06:21:32.00000Z",
+            "2026-11-22T06:21:32.0000000Z",
+            "2026-11-22t06:21:32.000000Z",
+            "2026-11-22 06:21:32.000000Z",
+            "2026-02-29T06:21:32.000000Z",
+            "2026-00-22T06:21:32.000000Z",
+            "2026-13-22T06:21:32.000000Z",
+            "2026-11-00T06:21:32.000000Z",
+            "2026-11-31T06:21:32.000000Z",
+            "2026-11-22T24:21:32.000000Z",
+            "2026-11-22T06:60:32.000000Z",
+            "2026-11-22T06:21:60.000000Z",
+            "+026-11-22T06:21:32.000000Z",
+            "1969-12-31T23:59:59.000000Z",
+            "0000-01-01T00:00:00.000000Z",
+            "99999-1-1T00:00:00.0000000Z",
+        ] {
+            assert_eq!(UnixTime::from_iso8601(text), None, "{text}");
+        }
     }
 
     #[test]

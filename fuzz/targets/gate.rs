@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::certificate::ClientCertificate;
+use voussoir_core::cache::Record as _;
 use voussoir_core::config::Config;
 use voussoir_core::fernet::{Key, KeyRing};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
@@ -21,11 +22,13 @@ use voussoir_core::identity::{Part, claims, is_identity_header};
 use voussoir_core::keys::Keys;
 use voussoir_core::record::{
     AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest, RevocationEvent,
+    ValidationFault,
 };
 use voussoir_core::refusal::{Rejection, Unknown};
 use voussoir_core::revocation::RevocationSet;
 use voussoir_core::sigv4::{Credential, SigningKey};
 use voussoir_core::time::UnixTime;
+use voussoir_core::validations::{Validation, ValidationRequest};
 
 #[derive(Arbitrary, Debug)]
 struct Request<'a> {
@@ -35,8 +38,9 @@ struct Request<'a> {
     headers: Vec<(&'a [u8], &'a [u8])>,
     /// Whether bodies must be complete, and JSON of at most 64 bytes.
     complete: bool,
-    /// Whether records tell what tokens do not.
-    records: bool,
+    identity: Source,
+    /// Whether there are keys where Keystone itself is asked.
+    keyless: bool,
     /// Whether questions about tokens are answered, where there are records.
     validation: bool,
     /// Whether the request is one, for which `subject_payload` is sealed into an `x-subject-token`.
@@ -64,6 +68,15 @@ enum Step {
     },
     Certificate(Certificate),
     NoIdentity,
+    /// Keystone's answer, of somebody with this role whose token ends in this second.
+    Validation {
+        role: Role,
+        expires_at: u64,
+        body: Option<Vec<u8>>,
+    },
+    NoValidation {
+        forbidden: bool,
+    },
     /// What was revoked: all up to a second, or nothing.
     Revocations {
         issued_before: Option<u64>,
@@ -112,11 +125,25 @@ fn client_certificate(what: Certificate) -> ClientCertificate {
     }
 }
 
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// What tells what tokens do not.
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq)]
+enum Source {
+    Nothing,
+    Records,
+    Keystone,
+}
+
 fn identity(request: IdentityRequest, role: Role, rules: bool) -> Rc<Identity> {
-    let role = match role {
-        Role::Member => "member",
-        Role::Service => "service",
-    };
+    let role = role.name();
     let rules = if rules {
         r#"[{"id":"x","service":"compute","path":"/v1/**","method":"GET"}]"#
     } else {
@@ -128,6 +155,25 @@ fn identity(request: IdentityRequest, role: Role, rules: bool) -> Rc<Identity> {
     );
     let record = serde_json::from_str(&record).expect("it is valid");
     Rc::new(Identity { request, record })
+}
+
+/// What Keystone would say; nothing, if it makes no sense.
+fn validation(
+    request: &ValidationRequest,
+    role: Role,
+    expires_at: u64,
+    body: Option<Vec<u8>>,
+) -> Option<Rc<Validation>> {
+    let body = body.unwrap_or_else(|| {
+        let (role, end) = (role.name(), UnixTime::from_secs(expires_at));
+        format!(
+            r#"{{"token":{{"user":{{"id":"u"}},"roles":[{{"name":"{role}"}}],"methods":[],
+                 "project":{{"id":"p"}},"audit_ids":["AQEBAQEBAQEBAQEBAQEBAQ"],
+                 "expires_at":"{end}","issued_at":"2027-01-15T08:00:00.000000Z"}}}}"#
+        )
+        .into_bytes()
+    });
+    Validation::from_json(request, &body).ok().map(Rc::new)
 }
 
 fn revoked(issued_before: Option<u64>) -> Rc<RevocationSet> {
@@ -150,16 +196,25 @@ fn signing_key() -> Rc<AccessKey> {
 }
 
 fuzz_target!(|request: Request<'_>| {
-    let answers = request.records && request.validation;
+    let answers = request.identity == Source::Records && request.validation;
+    let asks_keystone = request.identity == Source::Keystone;
+    let is_keyless = asks_keystone && request.keyless;
+    let signatures = r#""sigv4":{"services":["s3","sqs"]},"#;
     let config = format!(
-        r#"{{"mode":"{}","missing":"{}","keyserver":{{"cluster":"k"}},
+        r#"{{"mode":"{}","missing":"{}",{}{}{}
              "token":{{"www_authenticate_uri":"http://k","identity":"{}"{}}},
-             "sigv4":{{"services":["s3","sqs"]}},"hold_headers":true,
-             "require_complete_body":[{}],
+             "hold_headers":true,"require_complete_body":[{}],
              "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
         if request.shadow { "shadow" } else { "enforce" },
         if request.anonymous { "anonymous" } else { "reject" },
-        if request.records { "records" } else { "payload" },
+        if is_keyless { "" } else { r#""keyserver":{"cluster":"k"},"# },
+        if asks_keystone { r#""keystone":{"cluster":"k"},"# } else { "" },
+        if is_keyless { "" } else { signatures },
+        match request.identity {
+            Source::Nothing => "payload",
+            Source::Records => "records",
+            Source::Keystone => "keystone",
+        },
         if answers { r#","serve_validation":true"# } else { "" },
         if request.complete { r#"{"path_prefix":"/","max":"64B"}"# } else { "" },
     );
@@ -197,6 +252,7 @@ fuzz_target!(|request: Request<'_>| {
                 Effect::NeedKeys { .. }
                     | Effect::NeedCertificate
                     | Effect::NeedIdentity(_)
+                    | Effect::NeedValidation(_)
                     | Effect::NeedRevocations
                     | Effect::NeedCatalog(_)
                     | Effect::NeedRest { .. }
@@ -206,6 +262,10 @@ fuzz_target!(|request: Request<'_>| {
         let question = match needs {
             Some(Effect::NeedIdentity(question)) => question.clone(),
             _ => serde_json::from_str(r#"{"user":"u","scope":"unscoped"}"#).expect("it is valid"),
+        };
+        let asked = match needs {
+            Some(Effect::NeedValidation(asked)) => Some(asked.clone()),
+            _ => None,
         };
         let was_open = gate.is_open();
         match &step {
@@ -234,6 +294,17 @@ fuzz_target!(|request: Request<'_>| {
                 gate.handle(now, Input::Certificate(client_certificate(certificate)))
             }
             Step::NoIdentity => gate.handle(now, Input::NoIdentity(IdentityFault::UserDisabled)),
+            Step::Validation { role, expires_at, body } => {
+                let Some(asked) = asked else { continue };
+                let Some(said) = validation(&asked, role, expires_at, body) else { continue };
+                gate.handle(now, Input::Validation(said))
+            }
+            Step::NoValidation { forbidden: true } => {
+                gate.handle(now, Input::NoValidation(ValidationFault::Forbidden))
+            }
+            Step::NoValidation { forbidden: false } => {
+                gate.handle(now, Input::NoValidation(ValidationFault::Denied))
+            }
             Step::Revocations { issued_before } => {
                 gate.handle(now, Input::Revocations(revoked(issued_before)))
             }
@@ -300,7 +371,8 @@ fuzz_target!(|request: Request<'_>| {
         );
         assert_eq!(is_confirmed, is_good);
         match verdict {
-            Verdict::Allowed => assert!(request.payload.is_some()),
+            // Without keys, Keystone may have taken whatever has the form of a token.
+            Verdict::Allowed => assert!(is_keyless || request.payload.is_some()),
             Verdict::Answered(_) => assert!(answers && request.shadow && request.payload.is_some()),
             Verdict::Anonymous(_) => assert!(request.anonymous),
             Verdict::Rejected(_) | Verdict::Unavailable(_) => assert!(request.shadow),

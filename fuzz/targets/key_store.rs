@@ -42,8 +42,9 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
     let config = br#"{"keyserver":{"cluster":"k"},"token":{"www_authenticate_uri":"http://k"},
                       "cache":{"fresh":"5s","stale":"60s"},"limits":{"parked":8}}"#;
     let config = Config::parse(config).expect("it is valid");
+    let keyserver = config.keyserver.as_ref().expect("it is there");
     let mut world = World {
-        store: KeyStore::new(&config, 7),
+        store: KeyStore::new(&config, &keyserver.server, 7),
         now: UnixTime::from_secs(1_800_000_000),
         slots: [None, None],
         parked: HashSet::new(),
@@ -97,6 +98,7 @@ impl World {
                     protocol: protocol.then_some(b"1"),
                     etag: Some(etag),
                     body: &body,
+                    subject_token: None,
                 })));
             }
             Step::Fail => {

@@ -1,4 +1,4 @@
-//! Calls to the key server: how they are made, and whose answer it is that comes back.
+//! Calls to the key server, and to Keystone: how they are made, and whose answer it is that comes back.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::cache::Call;
 use voussoir_core::catalogs::ServiceCatalog;
-use voussoir_core::config::KeyServer;
+use voussoir_core::config::Server;
 use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::identities::Identity;
@@ -17,6 +17,7 @@ use voussoir_core::record::{
 };
 use voussoir_core::revocation::list;
 use voussoir_core::secret::Secret;
+use voussoir_core::validations::{Validation, ValidationRequest};
 
 use super::Worker;
 use super::records::Kept;
@@ -33,12 +34,13 @@ pub(super) enum Purpose {
     SigningKey(Call),
     Identity(Call),
     Catalog(Call),
+    Validation(Call),
     Revocations(list::Call),
     Changes(feed::Call),
     ListenerCheck,
 }
 
-/// What is asked.
+/// What the key server is asked.
 pub(super) struct Question<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
@@ -50,14 +52,14 @@ pub(super) struct Question<'a> {
 }
 
 impl Calls {
-    /// Makes a call. Only in callbacks of the root context.
-    pub(super) fn dispatch(
+    /// Asks a key server. Only in callbacks of the root context.
+    pub(super) fn ask(
         &self,
-        keyserver: &KeyServer,
+        keyserver: &Server,
         question: &Question<'_>,
         purpose: Purpose,
     ) -> Result<(), FetchFailure> {
-        let authorization = keyserver.bearer_token.as_ref().map(bearer);
+        let authorization = keyserver.secret.as_ref().map(bearer);
         let mut headers = vec![
             (":method", question.method),
             (":path", question.path),
@@ -71,15 +73,52 @@ impl Calls {
         headers.extend(question.etag.map(|value| ("if-none-match", value)));
         headers.extend(question.body.map(|_| ("content-type", "application/json")));
         headers.extend(question.trace.iter().map(|(name, value)| (*name, value.as_str())));
+        self.dispatch(keyserver, headers, question.body.map(str::as_bytes), purpose)
+    }
+
+    /// Asks Keystone about a token. Only in callbacks of the root context.
+    pub(super) fn validate(
+        &self,
+        keystone: &Server,
+        request: &ValidationRequest,
+        trace: &[(&'static str, String)],
+        purpose: Purpose,
+    ) -> Result<(), FetchFailure> {
+        let asked = request.path().zip(request.tokens());
+        let (path, (token, caller)) = asked.ok_or(FetchFailure::NotSent)?;
+        let [Ok(token), Ok(caller)] = [token, caller].map(|it| str::from_utf8(it.expose())) else {
+            return Err(FetchFailure::NotSent);
+        };
+        let mut headers = vec![
+            (":method", "GET"),
+            (":path", path),
+            (":authority", &keystone.authority),
+            ("accept", "application/json"),
+            // Else Keystone knows no tokens with access rules.
+            ("openstack-identity-access-rules", "1.0"),
+            ("x-auth-token", caller),
+            ("x-subject-token", token),
+        ];
+        headers.extend(trace.iter().map(|(name, value)| (*name, value.as_str())));
+        self.dispatch(keystone, headers, None, purpose)
+    }
+
+    fn dispatch(
+        &self,
+        server: &Server,
+        headers: Vec<(&str, &str)>,
+        body: Option<&[u8]>,
+        purpose: Purpose,
+    ) -> Result<(), FetchFailure> {
         // The SDK's own wrapper, because its dispatcher has to know whose call it is. It panics on
         // no status that Envoy's implementation of this function can return. Its copy of the headers
         // is not wiped.
         let token = proxy_wasm::hostcalls::dispatch_http_call(
-            &keyserver.cluster,
+            &server.cluster,
             headers,
-            question.body.map(str::as_bytes),
+            body,
             vec![],
-            keyserver.timeout,
+            server.timeout,
         )
         .map_err(|_| FetchFailure::NotSent)?;
         self.0.borrow_mut().insert(token, purpose);
@@ -101,6 +140,16 @@ impl Calls {
 }
 
 impl Worker {
+    /// Asks the key server. Only in callbacks of the root context.
+    pub(super) fn ask_key_server(
+        &self,
+        question: &Question<'_>,
+        purpose: Purpose,
+    ) -> Result<(), FetchFailure> {
+        let keyserver = self.config.keyserver.as_ref().ok_or(FetchFailure::NotSent)?;
+        self.calls.ask(&keyserver.server, question, purpose)
+    }
+
     /// The trace of a request that waits.
     pub(super) fn trace_of(&self, request: Option<u32>) -> Vec<(&'static str, String)> {
         let parked = self.parked.borrow();
@@ -119,6 +168,7 @@ impl Worker {
             Purpose::SigningKey(_) => AccessKey::MAX_BYTES,
             Purpose::Identity(_) => Identity::MAX_BYTES,
             Purpose::Catalog(_) => ServiceCatalog::MAX_BYTES,
+            Purpose::Validation(_) => Validation::MAX_BYTES,
             Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
@@ -134,6 +184,7 @@ impl Worker {
                 status: value(":status").unwrap_or_default(),
                 protocol: value(PROTOCOL_HEADER),
                 etag: value("etag"),
+                subject_token: value("x-subject-token"),
                 body: body.as_ref().map(Secret::expose).unwrap_or_default(),
             }
         });
@@ -143,6 +194,7 @@ impl Worker {
             Purpose::SigningKey(call) => self.record_fetched::<AccessKey>(call, answer),
             Purpose::Identity(call) => self.record_fetched::<Identity>(call, answer),
             Purpose::Catalog(call) => self.record_fetched::<ServiceCatalog>(call, answer),
+            Purpose::Validation(call) => self.record_fetched::<Validation>(call, answer),
             Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
             Purpose::ListenerCheck => self.probe_answered(answer),

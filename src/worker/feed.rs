@@ -56,7 +56,7 @@ impl Worker {
         let path = Cursor::path(after);
         let question = Question { method: "GET", path: &path, etag: None, body: None, trace: &[] };
         let purpose = Purpose::Changes(call);
-        if let Err(failure) = self.calls.dispatch(&self.config.keyserver, &question, purpose) {
+        if let Err(failure) = self.ask_key_server(&question, purpose) {
             self.handle_feed(now, Event::Fetched(call, Err(failure)));
         }
     }

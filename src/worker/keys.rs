@@ -82,7 +82,7 @@ impl Worker {
     fn fetch_keys(&self, now: UnixTime, etag: Option<&str>, on_behalf_of: Option<u32>) {
         let trace = &self.trace_of(on_behalf_of);
         let question = Question { method: "GET", path: TOKEN_KEYS_PATH, etag, body: None, trace };
-        let sent = self.calls.dispatch(&self.config.keyserver, &question, Purpose::KeySet);
+        let sent = self.ask_key_server(&question, Purpose::KeySet);
         if let Err(failure) = sent {
             self.handle_keys(now, Event::Fetched(Err(failure)));
         }

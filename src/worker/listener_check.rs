@@ -40,7 +40,7 @@ impl Worker {
         {
             *to = from;
         }
-        let keyserver = &self.config.keyserver;
+        let Some(keyserver) = self.config.keyserver.as_ref().map(|it| &it.server) else { return };
         let probe = Probe::new(keyserver, check, nonce);
         if self.calls.probe(&check.cluster, &probe, keyserver.timeout) {
             *self.check.probe.borrow_mut() = Some(probe);

@@ -29,6 +29,7 @@ use voussoir_core::keys::KeyStore;
 use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
 use voussoir_core::time::UnixTime;
+use voussoir_core::validations::Validation;
 
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
@@ -50,6 +51,8 @@ pub(crate) struct Worker {
     identities: Option<Records<Identity>>,
     /// The service catalogues, where the service or an answer in its place wants them.
     catalogs: Option<Records<ServiceCatalog>>,
+    /// What Keystone itself says of tokens, where the configuration has it asked.
+    validations: Option<Records<Validation>>,
     /// What Keystone has revoked of them.
     revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
@@ -73,19 +76,27 @@ pub(crate) struct Worker {
 impl Worker {
     /// To be made in the root context's own callback, since the queue becomes that context's.
     pub(crate) fn new(root_id: u32, config: Config, seed: u64) -> Self {
-        let keys = config.token.is_some().then(|| KeyStore::new(&config, seed));
+        let has_tokens = config.token.is_some();
         let takes_signatures = config.sigv4.is_some();
-        let records = config.token.as_ref().and_then(|token| token.records.as_ref());
-        let (has_records, has_catalog) =
-            (records.is_some(), records.is_some_and(RecordRules::needs_catalogs));
-        let revocations = has_records.then(|| RevocationList::new(&config, seed));
-        let feed = (takes_signatures || has_records).then(|| ChangeFeed::new(&config, seed));
+        let rules = config.token.as_ref().and_then(|token| token.records.as_ref());
+        let keystone = rules.and_then(RecordRules::keystone);
+        let has_records = rules.is_some() && keystone.is_none();
+        let has_catalogs = has_records && rules.is_some_and(RecordRules::needs_catalogs);
+        let has_feed = takes_signatures || has_records;
+        let keyserver = config.keyserver.as_ref();
+        // Of what comes from the key server: where it is needed, there is one.
+        let server = |is_needed: bool| keyserver.filter(|_| is_needed).map(|it| &it.server);
+        let keys = server(has_tokens).map(|server| KeyStore::new(&config, server, seed));
+        let revocations =
+            server(has_records).map(|server| RevocationList::new(&config, server, seed));
+        let feed = keyserver.filter(|_| has_feed).map(|keyserver| ChangeFeed::new(keyserver, seed));
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),
-            access_keys: takes_signatures.then(|| Records::new(&config, seed)),
-            identities: has_records.then(|| Records::new(&config, seed)),
-            catalogs: has_catalog.then(|| Records::new(&config, seed)),
+            access_keys: server(takes_signatures).map(|it| Records::new(&config, it, seed)),
+            identities: server(has_records).map(|it| Records::new(&config, it, seed)),
+            catalogs: server(has_catalogs).map(|it| Records::new(&config, it, seed)),
+            validations: keystone.map(|it| Records::new(&config, &it.server, seed)),
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
             budget: Rc::new(Budget::new(config.limits.held_body)),
@@ -119,6 +130,7 @@ impl Worker {
                 Effect::NeedIdentity(request) => self.want::<Identity>(now, stream, request),
                 Effect::NeedRevocations => self.want_revocations(now, stream),
                 Effect::NeedCatalog(request) => self.want::<ServiceCatalog>(now, stream, request),
+                Effect::NeedValidation(request) => self.want::<Validation>(now, stream, request),
                 Effect::NeedSigningKey(credential) => {
                     self.want::<AccessKey>(now, stream, credential)
                 }
@@ -228,6 +240,7 @@ impl Worker {
             | Effect::NeedCertificate
             | Effect::NeedIdentity(_)
             | Effect::NeedRevocations
+            | Effect::NeedValidation(_)
             | Effect::NeedCatalog(_)
             | Effect::NeedRest { .. }
             | Effect::NeedSigningKey(_) => {}

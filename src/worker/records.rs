@@ -1,4 +1,5 @@
-//! Drives the caches of records: signing keys for signed requests, identities for tokens.
+//! Drives the caches of records: signing keys for signed requests, identities for tokens, and what
+//! Keystone itself says of them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,15 +8,16 @@ use std::time::Duration;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::cache::{Action, Cache, Call, Event, Record, Report, Want};
 use voussoir_core::catalogs::{NoFault, ServiceCatalog};
-use voussoir_core::config::Config;
+use voussoir_core::config::{Config, Server};
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::gate::Input;
 use voussoir_core::identities::Identity;
 use voussoir_core::record::{
     CATALOGS_PATH, IDENTITIES_PATH, MAX_CATALOG_BYTES, MAX_IDENTITY_BYTES, MAX_SIGNING_KEY_BYTES,
-    SIGNING_KEYS_PATH,
+    MAX_VALIDATION_BYTES, SIGNING_KEYS_PATH,
 };
 use voussoir_core::time::UnixTime;
+use voussoir_core::validations::Validation;
 
 use super::calls::{Purpose, Question};
 use super::{Stream, Worker, now};
@@ -28,16 +30,19 @@ pub(super) trait Kept: Record {
     const NAME: &'static str;
     /// What they call many.
     const NAMES: &'static str;
-    /// Where it is asked for.
-    const PATH: &'static str;
     /// The most bytes of an answer.
     const MAX_BYTES: usize;
 
     /// Where a worker keeps them, if its configuration needs any.
     fn of(worker: &Worker) -> Option<&Records<Self>>;
 
-    /// What a call for one is for.
-    fn purpose(call: Call) -> Purpose;
+    /// Makes a call for one.
+    fn ask(
+        worker: &Worker,
+        call: Call,
+        question: &Self::Question,
+        trace: &Trace,
+    ) -> Result<(), FetchFailure>;
 
     /// What a request is told.
     fn ready(record: Rc<Self>) -> Input<'static>;
@@ -49,15 +54,20 @@ pub(super) trait Kept: Record {
 impl Kept for AccessKey {
     const NAME: &'static str = "signing_key";
     const NAMES: &'static str = "signing_keys";
-    const PATH: &'static str = SIGNING_KEYS_PATH;
     const MAX_BYTES: usize = MAX_SIGNING_KEY_BYTES;
 
     fn of(worker: &Worker) -> Option<&Records<Self>> {
         worker.access_keys.as_ref()
     }
 
-    fn purpose(call: Call) -> Purpose {
-        Purpose::SigningKey(call)
+    fn ask(
+        worker: &Worker,
+        call: Call,
+        question: &Self::Question,
+        trace: &Trace,
+    ) -> Result<(), FetchFailure> {
+        let json = Self::json(question);
+        worker.ask_key_server(&posted(SIGNING_KEYS_PATH, &json, trace), Purpose::SigningKey(call))
     }
 
     fn ready(key: Rc<Self>) -> Input<'static> {
@@ -72,15 +82,20 @@ impl Kept for AccessKey {
 impl Kept for Identity {
     const NAME: &'static str = "identity";
     const NAMES: &'static str = "identities";
-    const PATH: &'static str = IDENTITIES_PATH;
     const MAX_BYTES: usize = MAX_IDENTITY_BYTES;
 
     fn of(worker: &Worker) -> Option<&Records<Self>> {
         worker.identities.as_ref()
     }
 
-    fn purpose(call: Call) -> Purpose {
-        Purpose::Identity(call)
+    fn ask(
+        worker: &Worker,
+        call: Call,
+        question: &Self::Question,
+        trace: &Trace,
+    ) -> Result<(), FetchFailure> {
+        let json = Self::json(question);
+        worker.ask_key_server(&posted(IDENTITIES_PATH, &json, trace), Purpose::Identity(call))
     }
 
     fn ready(identity: Rc<Self>) -> Input<'static> {
@@ -95,15 +110,20 @@ impl Kept for Identity {
 impl Kept for ServiceCatalog {
     const NAME: &'static str = "catalog";
     const NAMES: &'static str = "catalogs";
-    const PATH: &'static str = CATALOGS_PATH;
     const MAX_BYTES: usize = MAX_CATALOG_BYTES;
 
     fn of(worker: &Worker) -> Option<&Records<Self>> {
         worker.catalogs.as_ref()
     }
 
-    fn purpose(call: Call) -> Purpose {
-        Purpose::Catalog(call)
+    fn ask(
+        worker: &Worker,
+        call: Call,
+        question: &Self::Question,
+        trace: &Trace,
+    ) -> Result<(), FetchFailure> {
+        let json = Self::json(question);
+        worker.ask_key_server(&posted(CATALOGS_PATH, &json, trace), Purpose::Catalog(call))
     }
 
     fn ready(catalog: Rc<Self>) -> Input<'static> {
@@ -115,6 +135,42 @@ impl Kept for ServiceCatalog {
     }
 }
 
+impl Kept for Validation {
+    const NAME: &'static str = "validation";
+    const NAMES: &'static str = "validations";
+    const MAX_BYTES: usize = MAX_VALIDATION_BYTES;
+
+    fn of(worker: &Worker) -> Option<&Records<Self>> {
+        worker.validations.as_ref()
+    }
+
+    fn ask(
+        worker: &Worker,
+        call: Call,
+        question: &Self::Question,
+        trace: &Trace,
+    ) -> Result<(), FetchFailure> {
+        let keystone = worker.config.keystone().ok_or(FetchFailure::NotSent)?;
+        worker.calls.validate(&keystone.server, question, trace, Purpose::Validation(call))
+    }
+
+    fn ready(validation: Rc<Self>) -> Input<'static> {
+        Input::Validation(validation)
+    }
+
+    fn denied(fault: Self::Fault) -> Input<'static> {
+        Input::NoValidation(fault)
+    }
+}
+
+/// Headers by which a call can be told to be part of a request.
+type Trace = [(&'static str, String)];
+
+/// A question in JSON.
+fn posted<'a>(path: &'a str, json: &'a str, trace: &'a Trace) -> Question<'a> {
+    Question { method: "POST", path, etag: None, body: Some(json), trace }
+}
+
 /// The records of one kind.
 pub(super) struct Records<R: Kept> {
     pub(super) cache: RefCell<Cache<R>>,
@@ -124,8 +180,8 @@ pub(super) struct Records<R: Kept> {
 }
 
 impl<R: Kept> Records<R> {
-    pub(super) fn new(config: &Config, seed: u64) -> Self {
-        let cache = Cache::new(config, seed);
+    pub(super) fn new(config: &Config, server: &Server, seed: u64) -> Self {
+        let cache = Cache::new(config, server, seed);
         make_slots(&cache);
         let metrics = RecordMetrics::define(R::NAME, R::NAMES);
         Self { cache: RefCell::new(cache), metrics, told_at: Cell::new(None) }
@@ -234,17 +290,8 @@ impl Worker {
         question: &R::Question,
         on_behalf_of: Option<u32>,
     ) {
-        let json = R::json(question);
-        let question = Question {
-            method: "POST",
-            path: R::PATH,
-            etag: None,
-            body: Some(&json),
-            trace: &self.trace_of(on_behalf_of),
-        };
-        if let Err(failure) =
-            self.calls.dispatch(&self.config.keyserver, &question, R::purpose(call))
-        {
+        let trace = self.trace_of(on_behalf_of);
+        if let Err(failure) = R::ask(self, call, question, &trace) {
             self.handle::<R>(now, Event::Fetched(call, Err(failure)));
         }
     }

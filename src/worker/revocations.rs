@@ -60,7 +60,7 @@ impl Worker {
         let trace = &self.trace_of(on_behalf_of);
         let question = Question { method: "GET", path: &path, etag: None, body: None, trace };
         let purpose = Purpose::Revocations(call);
-        if let Err(failure) = self.calls.dispatch(&self.config.keyserver, &question, purpose) {
+        if let Err(failure) = self.ask_key_server(&question, purpose) {
             self.handle_revocations(now, Event::Fetched(call, Err(failure)));
         }
     }

@@ -47,6 +47,7 @@ impl Worker {
             one(self.access_keys.as_ref()),
             one(self.identities.as_ref()),
             one(self.catalogs.as_ref()),
+            one(self.validations.as_ref()),
             one(self.revocations.as_ref()),
             one(Some(&self.bodies)),
         ];

@@ -19,6 +19,10 @@ def front(start_envoy, vector_keyserver, root):
         "anonymous": Listener(plugin(missing="anonymous")),
         "shadow": Listener(plugin(mode="shadow")),
         "whole": Listener(plugin(token={"identity": "records", "catalog": True}, sigv4={})),
+        # Nobody asks here.
+        "alone": Listener(
+            plugin(token={"identity": "keystone"}, keystone={"cluster": "keyserver"})
+        ),
     }
     with start_envoy(listeners, vector_keyserver.port, stats_config) as envoy:
         yield envoy
@@ -93,6 +97,9 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_catalog_fetches_total",
         "voussoir_catalogs",
         "voussoir_catalog_lookups_total",
+        "voussoir_validation_fetches_total",
+        "voussoir_validations",
+        "voussoir_validation_lookups_total",
         "voussoir_revocation_loads_total",
         "voussoir_revocations",
         "voussoir_waiting_requests",
@@ -103,7 +110,7 @@ def test_every_series_is_there_from_the_start(front, vectors):
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests_t" in name}
     assert outcomes == OUTCOMES
-    for kind in ("signing_key", "identity", "catalog"):
+    for kind in ("signing_key", "identity", "catalog", "validation"):
         name = f"voussoir_{kind}_fetches_total"
         results = {dict(found)["result"] for other, found in series(front) if other == name}
         assert results == {"fetched", "denied", "failed"}

@@ -23,8 +23,13 @@ pub(super) struct Flights<Q> {
     by_question: BTreeMap<Q, Call>,
     /// Those that are at their beginning.
     looking: VecDeque<Call>,
-    /// Those that wait their turn to call, in order.
-    queue: VecDeque<Call>,
+    /// Those that wait to call, in order: such of which there is a record, and such of which nothing is
+    /// known. They take turns, so that neither kind keeps the other waiting, however many there are.
+    held: VecDeque<Call>,
+    new: VecDeque<Call>,
+    is_turn_of_new: bool,
+    /// How many records are fetched anew while they serve.
+    refreshes: usize,
     /// How many calls are under way.
     sent: usize,
     /// Which requests wait, and for what.
@@ -101,7 +106,10 @@ impl<Q: Clone + Ord> Flights<Q> {
             all: BTreeMap::new(),
             by_question: BTreeMap::new(),
             looking: VecDeque::new(),
-            queue: VecDeque::new(),
+            held: VecDeque::new(),
+            new: VecDeque::new(),
+            is_turn_of_new: false,
+            refreshes: 0,
             sent: 0,
             waiting: BTreeMap::new(),
             next_call: 0,
@@ -120,6 +128,11 @@ impl<Q: Clone + Ord> Flights<Q> {
     /// How many calls are under way.
     pub(super) fn calls(&self) -> usize {
         self.sent
+    }
+
+    /// How many records are fetched anew while they serve.
+    pub(super) fn refreshes(&self) -> usize {
+        self.refreshes
     }
 
     /// Whether this one is being looked for already.
@@ -163,6 +176,7 @@ impl<Q: Clone + Ord> Flights<Q> {
         self.next_call += 1;
         self.by_question.insert(question.clone(), call);
         self.looking.push_back(call);
+        self.refreshes += usize::from(is_refresh);
         let flight = Flight {
             question: question.clone(),
             place,
@@ -208,23 +222,30 @@ impl<Q: Clone + Ord> Flights<Q> {
         }
     }
 
-    /// The call is to be made when it is its turn.
-    pub(super) fn enqueue(&mut self, call: Call) {
+    /// The call is to be made when it is its turn, among those of which there is a record or there is
+    /// none.
+    pub(super) fn enqueue(&mut self, call: Call, is_held: bool) {
         if let Some(flight) = self.all.get_mut(&call) {
             flight.stage = Stage::Queued;
-            self.queue.push_back(call);
+            self.queue(!is_held).push_back(call);
         }
     }
 
     /// Whether there is one whose turn it is. Those for which nobody waits any more are dropped.
     pub(super) fn has_next(&mut self) -> bool {
-        while let Some(call) = self.queue.front().copied() {
-            if self.is_wanted(call) {
-                return true;
+        for is_new in [false, true] {
+            while let Some(call) = self.queue(is_new).front().copied() {
+                if self.is_wanted(call) {
+                    break;
+                }
+                self.queue(is_new).pop_front();
             }
-            self.queue.pop_front();
         }
-        false
+        !self.held.is_empty() || !self.new.is_empty()
+    }
+
+    fn queue(&mut self, is_new: bool) -> &mut VecDeque<Call> {
+        if is_new { &mut self.new } else { &mut self.held }
     }
 
     /// The next one whose turn it is, as a call under way.
@@ -232,7 +253,9 @@ impl<Q: Clone + Ord> Flights<Q> {
         if !self.has_next() {
             return None;
         }
-        let call = self.queue.pop_front()?;
+        let turn = self.is_turn_of_new;
+        let call = self.queue(turn).pop_front().or_else(|| self.queue(!turn).pop_front())?;
+        self.is_turn_of_new = !turn;
         let flight = self.all.get_mut(&call)?;
         flight.since = now;
         flight.stage = Stage::Sent;
@@ -256,6 +279,7 @@ impl<Q: Clone + Ord> Flights<Q> {
         let mut flight = self.all.remove(&call)?;
         self.by_question.remove(&flight.question);
         self.sent -= usize::from(flight.stage == Stage::Sent);
+        self.refreshes -= usize::from(flight.is_refresh);
         let mut requests = core::mem::take(&mut flight.requests);
         requests.retain(|request| self.waiting.remove(request).is_some());
         Some((flight, requests))

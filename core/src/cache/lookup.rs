@@ -181,11 +181,11 @@ impl<R: Record> Cache<R> {
             return;
         }
         match outcome {
-            Written::Done => self.flights.enqueue(call),
+            Written::Done => self.enqueue(call),
             // Without shared data every worker fetches for itself.
             Written::Unsupported => {
                 flight.target = None;
-                self.flights.enqueue(call);
+                self.enqueue(call);
             }
             // Another worker was quicker, or another record came to stand there.
             Written::Conflict => self.flights.look_again(call),
@@ -195,8 +195,14 @@ impl<R: Record> Cache<R> {
     /// Fetches without a lease.
     fn call_for(&mut self, now: UnixTime, call: Call) {
         if self.is_paid(now, call) {
-            self.flights.enqueue(call);
+            self.enqueue(call);
         }
+    }
+
+    fn enqueue(&mut self, call: Call) {
+        let Some(flight) = self.flights.get(call) else { return };
+        let is_held = self.local.peek(&flight.question).is_some();
+        self.flights.enqueue(call, is_held);
     }
 
     /// Whether the call may be made; if not, the search is over.

@@ -48,7 +48,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub use record::Record;
+pub use record::{Outcome, Record};
 pub use stats::Stats;
 pub use store::Cache;
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt::Debug;
 use core::hash::Hash;
 
-use crate::fetch::FetchFailure;
+use crate::fetch::{Answer, FetchFailure};
 use crate::record::Thing;
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
@@ -25,6 +25,12 @@ pub trait Record: Debug + Sized {
     const FAULTS: &'static [Self::Fault];
     /// Why a request is refused while no record can be had.
     const UNAVAILABLE: Unknown;
+    /// Whether the change feed tells of them. Those of which it does not are fresh for as long as is
+    /// configured, also while it is silent.
+    const IS_WATCHED: bool = true;
+    /// The most bytes of an answer that all workers share. A record with ten roles takes about a
+    /// kilobyte.
+    const MAX_SHARED: usize = 4 * 1024;
 
     /// The question that this is the answer to.
     fn question(&self) -> &Self::Question;
@@ -35,8 +41,20 @@ pub trait Record: Debug + Sized {
     /// The one question that there is about a subject, if there is but one.
     fn only_question(subject: &Self::Subject) -> Option<&Self::Question>;
 
-    /// The question as it is sent: JSON, the same each time.
+    /// The question as it is sent to a key server: JSON, the same each time, and the same for no other.
     fn json(question: &Self::Question) -> String;
+
+    /// What an answer says; by default that of a key server.
+    fn read(question: &Self::Question, answer: Answer<'_>) -> Result<Outcome<Self>, FetchFailure> {
+        match answer.status()? {
+            200 => Self::from_json(question, answer.body).map(Outcome::Record),
+            404 => {
+                let denial = Self::denial(answer.body).map(Outcome::Denied);
+                denial.ok_or(FetchFailure::Status(404))
+            }
+            status => Err(FetchFailure::Status(status)),
+        }
+    }
 
     /// Reads the answer to a question from JSON.
     fn from_json(question: &Self::Question, json: &[u8]) -> Result<Self, FetchFailure>;
@@ -56,4 +74,13 @@ pub trait Record: Debug + Sized {
     /// Whether there may be a record now for a subject that was denied one, when those things have
     /// changed for which `has_changed` holds.
     fn may_be_made(subject: &Self::Subject, has_changed: impl Fn(Thing<'_>) -> bool) -> bool;
+}
+
+/// What a believable answer says.
+#[derive(Debug)]
+pub enum Outcome<R: Record> {
+    /// Here it is.
+    Record(R),
+    /// There is none, and that is all there is to know.
+    Denied(R::Fault),
 }

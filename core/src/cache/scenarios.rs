@@ -88,6 +88,30 @@ fn a_flood_of_access_keys_costs_a_configured_number_of_calls() {
 }
 
 #[test]
+fn a_flood_that_a_slow_key_server_cannot_keep_up_with_starves_no_key_in_use() {
+    let changes = json!({
+        "limits": {"calls": 2, "parked": 100, "calls_per_second": 1000},
+        "cache": {"fresh": "10s", "stale": "25s"},
+        "keyserver": {"timeout": "5s"},
+    });
+    let mut world = World::new(1, &changes, 1);
+    world.request(0, "A", "r");
+    world.tick();
+    world.answer();
+    for second in 0..200 {
+        for request in 0..50 {
+            world.request(0, &format!("k{second}x{request}"), "r");
+        }
+        let request = world.request(0, "A", "r");
+        assert_eq!(world.word(request), "ready", "second {second}");
+        world.pass(SECOND);
+        world.answer();
+    }
+    // And some of the others have their turn.
+    assert!(world.calls.len() > 100, "{}", world.calls.len());
+}
+
+#[test]
 fn a_key_in_use_is_fetched_anew_while_it_serves() {
     let mut world = World::new(1, &json!({"cache": {"fresh": "10s", "stale": "60s"}}), 1);
     world.request(0, "A", "r");

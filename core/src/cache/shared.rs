@@ -111,7 +111,7 @@ impl Shared {
         entry: &Entry<R::Fault>,
     ) -> Option<Vec<u8>> {
         let bytes = encode::<R>(&place.hash, entry);
-        (bytes.len() <= MAX_ENTRY).then(|| self.keys.seal(&bytes))
+        (bytes.len() <= HEAD + R::MAX_SHARED).then(|| self.keys.seal(&bytes))
     }
 }
 
@@ -121,7 +121,7 @@ fn encode<R: Record>(hash: &[u8; 32], entry: &Entry<R::Fault>) -> Zeroizing<Vec<
         Entry::Denied { fault, until } => (DENIED, until, R::reason(*fault).as_bytes()),
         Entry::Lease { until } => (LEASE, until, &[][..]),
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(41 + rest.len()));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD + rest.len()));
     bytes.push(kind);
     bytes.extend_from_slice(hash);
     bytes.extend_from_slice(&time.as_micros().to_be_bytes());
@@ -150,8 +150,8 @@ const RECORD: u8 = 1;
 const DENIED: u8 = 2;
 const LEASE: u8 = 3;
 
-/// The longest entry that is shared. A record with ten roles takes about a kilobyte.
-const MAX_ENTRY: usize = 4 * 1024;
+/// What stands before the rest of an entry: its kind, the hash and the time.
+const HEAD: usize = 1 + 32 + 8;
 
 #[cfg(test)]
 mod tests {
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::access_keys::AccessKey;
-    use crate::config::KeyServer;
+    use crate::config::Server;
     use crate::shared::Seal;
     use crate::sigv4::Credential;
     use alloc::collections::BTreeSet;
@@ -170,14 +170,13 @@ mod tests {
     const NOW: UnixTime = UnixTime::MAX;
 
     fn shared(count: usize) -> Shared {
-        let keyserver = KeyServer {
+        let server = Server {
             cluster: "keyserver".into(),
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
-            poll: Duration::from_secs(2),
-            bearer_token: None,
+            secret: None,
         };
-        Shared::new(Seal::new(&keyserver).slot("signing-keys"), count)
+        Shared::new(Seal::new(&server).slot("signing-keys"), count)
     }
 
     fn credential(access_key: &str) -> Credential {
@@ -258,7 +257,7 @@ mod tests {
     fn what_is_too_long_is_not_shared() {
         let shared = shared(64);
         let place = shared.place::<AccessKey>(&credential("A")).unwrap();
-        let json = Zeroizing::new(alloc::vec![b' '; MAX_ENTRY]);
+        let json = Zeroizing::new(alloc::vec![b' '; AccessKey::MAX_SHARED + 1]);
         assert!(
             shared.seal::<AccessKey>(&place, &Entry::Record { confirmed_at: NOW, json }).is_none()
         );

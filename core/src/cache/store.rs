@@ -15,8 +15,8 @@ use super::circuit::Circuit;
 use super::flights::{Flight, Flights};
 use super::local::{Held, Local, Nothing, Seeded, bounded};
 use super::shared::{Entry, Place, Shared};
-use super::{Action, Call, Event, Record, Report, Stats, Want};
-use crate::config::{Config, Freshness, Limits};
+use super::{Action, Call, Event, Outcome, Record, Report, Stats, Want};
+use crate::config::{Config, Freshness, Limits, Server};
 use crate::feed::ChangeFeed;
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
 use crate::record::Change;
@@ -49,15 +49,15 @@ pub struct Cache<R: Record> {
 }
 
 impl<R: Record> Cache<R> {
-    /// A cache without records. `seed` makes this worker's hashes and jitter differ from others'.
+    /// A cache without records, which come from this server. `seed` makes this worker's hashes and jitter differ from others'.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub fn new(config: &Config, server: &Server, seed: u64) -> Self {
         let limits = config.limits;
-        let slots = Seal::new(&config.keyserver).slot(R::SLOTS);
+        let slots = Seal::new(server).slot(R::SLOTS);
         Self {
             freshness: config.freshness,
             limits,
-            timeout: config.keyserver.timeout,
+            timeout: server.timeout,
             local: Local::new(limits.entries, seed),
             questions: bounded(limits.entries, seed),
             calls: Allowance::full(limits.calls_per_second, Duration::from_secs(1)),
@@ -127,7 +127,9 @@ impl<R: Record> Cache<R> {
 
     /// The change feed tells what has changed.
     pub fn changed(&mut self, changes: &[Change]) {
-        self.local.changed(changes);
+        if R::IS_WATCHED {
+            self.local.changed(changes);
+        }
     }
 
     /// How long a record is fresh: while the change feed is silent, not for long.
@@ -139,6 +141,7 @@ impl<R: Record> Cache<R> {
     /// Takes in one event at the time `now`. `feed` knows what has changed lately.
     pub fn handle(&mut self, now: UnixTime, event: Event<'_>, feed: Option<&ChangeFeed>) {
         self.observe(now);
+        let feed = feed.filter(|_| R::IS_WATCHED);
         self.is_feed_silent = feed.is_some_and(|feed| feed.is_silent(now));
         match event {
             Event::Tick => self.on_tick(now),
@@ -257,8 +260,9 @@ impl<R: Record> Cache<R> {
     }
 
     fn refresh(&mut self, now: UnixTime, question: &R::Question) {
-        let is_idle = self.flights.calls() < self.limits.calls;
-        if is_idle && !self.flights.has(question) && self.circuit.is_open(now).is_none() {
+        // Apart from the calls for what is not held: these may be as many as clients like.
+        let has_room = self.flights.refreshes() < self.limits.calls;
+        if has_room && !self.flights.has(question) && self.circuit.is_open(now).is_none() {
             self.stats.searched += 1;
             let place = self.place_of_new(question);
             self.flights.refresh(question, place, now);
@@ -292,7 +296,7 @@ impl<R: Record> Cache<R> {
         let body = answer.map(|answer| answer.body);
         let Some((flight, requests)) = self.flights.land(call) else { return };
         let (question, began) = (&flight.question, flight.since);
-        let outcome = answer.and_then(|answer| outcome::<R>(answer, question));
+        let outcome = answer.and_then(|answer| R::read(question, answer));
         let report = match outcome {
             Ok(Outcome::Record(record)) => {
                 self.circuit.succeeded();
@@ -408,23 +412,6 @@ impl<R: Record> fmt::Debug for Cache<R> {
             .field("records", &self.local.record_count())
             .field("flights", &self.flights)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a believable answer says.
-enum Outcome<R: Record> {
-    Record(R),
-    Denied(R::Fault),
-}
-
-fn outcome<R: Record>(
-    answer: Answer<'_>,
-    question: &R::Question,
-) -> Result<Outcome<R>, FetchFailure> {
-    match answer.status()? {
-        200 => R::from_json(question, answer.body).map(Outcome::Record),
-        404 => R::denial(answer.body).map(Outcome::Denied).ok_or(FetchFailure::Status(404)),
-        status => Err(FetchFailure::Status(status)),
     }
 }
 

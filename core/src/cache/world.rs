@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Action, Call, Event, Record as _, Report, Want, Written};
 use crate::access_keys::{AccessKey, AccessKeys};
-use crate::config::{Config, example};
+use crate::config::Config;
+use crate::config::example::{self, keyserver};
 use crate::fetch::{Answer, FetchFailure};
 use crate::record::SigningKeyRequest;
 use crate::sigv4::Credential;
@@ -102,7 +103,7 @@ impl World {
     pub(super) fn new(workers: usize, changes: &Value, seed: u64) -> Self {
         let config = Config::parse(example::with(changes).as_bytes()).unwrap();
         let mut world = Self {
-            shared: Slots::of(&AccessKeys::new(&config, seed)),
+            shared: Slots::of(&AccessKeys::new(&config, &keyserver(&config).server, seed)),
             workers: Vec::new(),
             config,
             now: UnixTime::from_secs(1_800_000_000),
@@ -122,7 +123,7 @@ impl World {
 
     fn new_worker(&mut self) -> Worker {
         self.next_seed += 1;
-        let cache = AccessKeys::new(&self.config, self.next_seed);
+        let cache = AccessKeys::new(&self.config, &keyserver(&self.config).server, self.next_seed);
         Worker { cache, under_way: BTreeMap::new(), parked: BTreeMap::new() }
     }
 
@@ -213,7 +214,7 @@ impl World {
     pub(super) fn pass(&mut self, duration: Duration) {
         self.now = self.now + duration;
         // Nothing is heard of a call that takes too long.
-        let longest = self.config.keyserver.timeout * 2;
+        let longest = keyserver(&self.config).server.timeout * 2;
         for worker in &mut self.workers {
             worker.under_way.retain(|_, (_, since)| self.now.since(*since) < longest);
         }
@@ -268,7 +269,7 @@ impl World {
         body: &str,
     ) {
         let (status, body) = (status.as_bytes(), body.as_bytes());
-        let answer = Answer { status, protocol: Some(protocol), etag: None, body };
+        let answer = Answer { status, protocol: Some(protocol), body, ..Answer::default() };
         self.handle(worker, Event::Fetched(call, Ok(answer)));
     }
 

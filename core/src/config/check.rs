@@ -7,19 +7,30 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_POLL, DEFAULT_TIMEOUT,
-    Freshness, KeyServer, Limits, Missing, Mode, complete_body, quantity, raw, sigv4, token,
+    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
+    KeyServer, Keystone, Limits, Missing, Mode, complete_body, quantity, raw, server, sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
-use crate::secret::Secret;
 
 pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
-    let keyserver = keyserver(raw.keyserver)?;
-    let freshness = freshness(&raw.cache, keyserver.timeout)?;
+    let keyserver = raw.keyserver.map(server::keyserver).transpose()?;
+    let keystone = raw.keystone.map(server::keystone).transpose()?;
     if raw.token.is_none() && raw.sigv4.is_none() {
         return Err(ConfigError::limits(
             "token",
             "there, or else sigv4: with neither, nobody passes",
+        ));
+    }
+    let freshness = freshness(&raw.cache, keyserver.as_ref(), keystone.as_ref())?;
+    let token = raw.token.map(|raw| token::check(raw, keystone.clone())).transpose()?;
+    let asks_keystone = token.as_ref().and_then(|it| it.records.as_ref()?.keystone()).is_some();
+    if keystone.is_some() && !asks_keystone {
+        return Err(ConfigError::limits("keystone", "left out, or token.identity `keystone`"));
+    }
+    if keyserver.is_none() && !(asks_keystone && raw.sigv4.is_none()) {
+        return Err(ConfigError::limits(
+            "keyserver",
+            "there: only token.identity `keystone`, without sigv4, does without it",
         ));
     }
     Ok(Config {
@@ -28,7 +39,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
             Some(raw::Mode::Shadow) => Mode::Shadow,
         },
         keyserver,
-        token: raw.token.map(token::check).transpose()?,
+        token,
         sigv4: raw.sigv4.map(sigv4::check).transpose()?,
         missing: match raw.missing {
             None | Some(raw::Missing::Reject) => Missing::Reject,
@@ -73,29 +84,6 @@ fn limits(cache: &raw::Cache, raw: &raw::Limits) -> Result<Limits, ConfigError> 
         calls_per_second,
         scopes_per_access_key: scopes,
     })
-}
-
-fn keyserver(raw: raw::KeyServer) -> Result<KeyServer, ConfigError> {
-    const NAME: &str = "1 to 255 visible ASCII characters";
-    if !is_name(&raw.cluster) {
-        return Err(ConfigError::limits("keyserver.cluster", NAME));
-    }
-    let authority = raw.authority.unwrap_or_else(|| raw.cluster.clone());
-    if !is_name(&authority) {
-        return Err(ConfigError::limits("keyserver.authority", NAME));
-    }
-    let timeout = time(raw.timeout.as_deref(), DEFAULT_TIMEOUT, 10, 30_000)
-        .ok_or_else(|| ConfigError::limits("keyserver.timeout", "10ms to 30s, such as \"1s\""))?;
-    let poll = time(raw.poll.as_deref(), DEFAULT_POLL, 500, 60_000)
-        .ok_or_else(|| ConfigError::limits("keyserver.poll", "500ms to 60s, such as \"2s\""))?;
-    let bearer_token = raw.bearer_token.map(|token| Secret::new(token.into_bytes()));
-    if bearer_token.as_ref().is_some_and(|token| !is_visible(token.expose(), 4096)) {
-        return Err(ConfigError::limits(
-            "keyserver.bearer_token",
-            "1 to 4096 visible ASCII characters",
-        ));
-    }
-    Ok(KeyServer { cluster: raw.cluster, authority, timeout, poll, bearer_token })
 }
 
 fn bypass(raw: Vec<raw::Bypass>, cors_preflight: bool) -> Result<Bypass, ConfigError> {
@@ -168,20 +156,30 @@ fn reason_header(name: &str) -> Result<String, ConfigError> {
     Ok(name)
 }
 
-fn freshness(raw: &raw::Cache, timeout: Duration) -> Result<Freshness, ConfigError> {
+fn freshness(
+    raw: &raw::Cache,
+    keyserver: Option<&KeyServer>,
+    keystone: Option<&Keystone>,
+) -> Result<Freshness, ConfigError> {
     const DAY: u128 = 86_400_000;
-    let fresh = time(raw.fresh.as_deref(), DEFAULT_FRESHNESS.fresh, 1_000, DAY)
+    let default = match keystone {
+        Some(_) => Freshness { stale: DEFAULT_STALE_VALIDATION, ..DEFAULT_FRESHNESS },
+        None => DEFAULT_FRESHNESS,
+    };
+    let timeouts = [keyserver.map(|it| it.server.timeout), keystone.map(|it| it.server.timeout)];
+    let timeout = timeouts.into_iter().flatten().max().unwrap_or_default();
+    let fresh = time(raw.fresh.as_deref(), default.fresh, 1_000, DAY)
         .ok_or_else(|| ConfigError::limits("cache.fresh", "1s to 24h, such as \"60s\""))?;
-    let stale = time(raw.stale.as_deref(), DEFAULT_FRESHNESS.stale, 1_000, DAY)
+    let stale = time(raw.stale.as_deref(), default.stale, 1_000, DAY)
         .ok_or_else(|| ConfigError::limits("cache.stale", "1s to 24h, such as \"1h\""))?;
     // Else keys would go stale while they are being confirmed.
     if stale < fresh + timeout * 2 {
         return Err(ConfigError::limits(
             "cache.stale",
-            "at least cache.fresh and twice keyserver.timeout",
+            "at least cache.fresh and twice the timeout of keyserver and keystone",
         ));
     }
-    let negative = time(raw.negative.as_deref(), DEFAULT_FRESHNESS.negative, 1_000, DAY)
+    let negative = time(raw.negative.as_deref(), default.negative, 1_000, DAY)
         .ok_or_else(|| ConfigError::limits("cache.negative", "1s to 24h, such as \"30s\""))?;
     Ok(Freshness { fresh, stale, negative })
 }
@@ -237,7 +235,10 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::config::{DEFAULT_KINDS, DEFAULT_MAX_LENGTH, example};
+    use crate::config::{
+        DEFAULT_KEYSTONE_PATH, DEFAULT_KEYSTONE_TIMEOUT, DEFAULT_KINDS, DEFAULT_MAX_LENGTH,
+        DEFAULT_POLL, DEFAULT_TIMEOUT, example,
+    };
     use crate::token::Kind;
     use alloc::string::ToString as _;
     use serde_json::{Value, json};
@@ -256,9 +257,10 @@ mod tests {
         let config = with(&json!({})).unwrap();
         assert_eq!(config.mode, Mode::Enforce);
         assert_eq!(config.missing, Missing::Reject);
-        assert_eq!(config.keyserver.authority, "keyserver");
-        assert_eq!(config.keyserver.timeout, DEFAULT_TIMEOUT);
-        assert_eq!(config.keyserver.poll, DEFAULT_POLL);
+        let keyserver = config.keyserver.unwrap();
+        assert_eq!(keyserver.server.authority, "keyserver");
+        assert_eq!(keyserver.server.timeout, DEFAULT_TIMEOUT);
+        assert_eq!(keyserver.poll, DEFAULT_POLL);
         let token = config.token.unwrap();
         assert_eq!(token.kinds, DEFAULT_KINDS);
         assert_eq!(token.max_length, DEFAULT_MAX_LENGTH);
@@ -313,7 +315,8 @@ mod tests {
     #[test]
     fn names_a_field_that_is_missing() {
         let config = |json: &str| Config::parse(json.as_bytes()).unwrap_err().to_string();
-        assert!(config("{}").contains("missing field `keyserver`"));
+        assert!(config("{}").starts_with("token: must be there, or else sigv4"));
+        assert!(config(r#"{"sigv4":{}}"#).starts_with("keyserver: must be there"));
         assert!(
             config(r#"{"keyserver":{"cluster":"k"}}"#)
                 .starts_with("token: must be there, or else sigv4")
@@ -371,6 +374,62 @@ mod tests {
         ] {
             let message = error(&changes);
             assert!(message.starts_with(&format!("{field}: must be ")), "{message}");
+        }
+    }
+
+    fn alone(changes: &Value) -> Result<Config, String> {
+        let mut alone = json!({"keyserver": null, "keystone": {"cluster": "keystone"},
+            "token": {"identity": "keystone"}});
+        for (name, value) in changes.as_object().unwrap() {
+            match (alone[name].as_object_mut(), value.as_object()) {
+                (Some(section), Some(fields)) => section.extend(fields.clone()),
+                _ => alone[name] = value.clone(),
+            }
+        }
+        with(&alone)
+    }
+
+    #[test]
+    fn keystone_alone_needs_no_key_server() {
+        let config = alone(&json!({})).unwrap();
+        assert!(config.keyserver.is_none());
+        let keystone = config.keystone().unwrap();
+        assert_eq!(keystone.path, DEFAULT_KEYSTONE_PATH);
+        assert_eq!(keystone.server.authority, "keystone");
+        assert_eq!(keystone.server.timeout, DEFAULT_KEYSTONE_TIMEOUT);
+        let stale = DEFAULT_STALE_VALIDATION;
+        assert_eq!(config.freshness, Freshness { stale, ..DEFAULT_FRESHNESS });
+        let keystone = json!({"authority": "k:5000", "timeout": "2s", "seal_secret": "hunter2",
+            "path": "/identity/v3/auth/tokens"});
+        let keyserver = json!({"cluster": "keyserver"});
+        let config = alone(&json!({"keystone": keystone, "keyserver": keyserver, "sigv4": {}}));
+        let config = config.unwrap();
+        assert!(config.keyserver.is_some() && config.keystone().unwrap().server.secret.is_some());
+    }
+
+    #[test]
+    fn names_the_field_of_a_combination_that_makes_no_sense() {
+        for (changes, field) in [
+            (json!({"keystone": null}), "keystone"),
+            (json!({"token": {"identity": "records"}}), "keystone"),
+            (json!({"token": {"identity": "payload"}}), "keystone"),
+            (json!({"token": {"identity": "records"}, "keystone": null}), "keyserver"),
+            (json!({"sigv4": {}}), "keyserver"),
+            (json!({"token": {"kinds": ["restricted"]}}), "token.kinds[0]"),
+            (json!({"token": {"serve_validation": true}}), "token.serve_validation"),
+            (json!({"keystone": {"cluster": ""}}), "keystone.cluster"),
+            (json!({"keystone": {"authority": "a b"}}), "keystone.authority"),
+            (json!({"keystone": {"timeout": "31s"}}), "keystone.timeout"),
+            (json!({"keystone": {"path": "v3/auth/tokens"}}), "keystone.path"),
+            (json!({"keystone": {"path": "/v3/auth/tokens?nocatalog"}}), "keystone.path"),
+            (json!({"keystone": {"path": "/v3\r\nx: y"}}), "keystone.path"),
+            (json!({"keystone": {"seal_secret": "a\n"}}), "keystone.seal_secret"),
+            (json!({"keystone": {"seal_secret": ["hunter2"]}}), "keystone.seal_secret"),
+            (json!({"cache": {"fresh": "5m"}}), "cache.stale"),
+        ] {
+            let message = alone(&changes).expect_err(field);
+            assert!(message.starts_with(&format!("{field}: must be ")), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 

@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use serde_json::{Value, json};
 
+use super::{Config, KeyServer};
+
 /// A short configuration, of tokens alone and what they say themselves, with `changes` merged in, section by section, as JSON. Null takes a
 /// section away.
 pub(crate) fn with(changes: &Value) -> String {
@@ -21,4 +23,9 @@ pub(crate) fn with(changes: &Value) -> String {
         sections.retain(|_, section| !section.is_null());
     }
     alloc::format!("{config}")
+}
+
+/// The key server of a configuration that has one.
+pub(crate) fn keyserver(config: &Config) -> &KeyServer {
+    config.keyserver.as_ref().unwrap()
 }

@@ -10,6 +10,7 @@ pub(crate) mod example;
 mod protobuf;
 mod quantity;
 mod raw;
+mod server;
 mod sigv4;
 mod token;
 
@@ -31,8 +32,9 @@ use crate::token::{Kind, MethodNames};
 pub struct Config {
     /// Whether refusals are carried out.
     pub mode: Mode,
-    /// Where keys come from.
-    pub keyserver: KeyServer,
+    /// Where keys and records come from. It may be missing where Keystone itself is asked about every
+    /// token, and no signatures are taken.
+    pub keyserver: Option<KeyServer>,
     /// Which tokens are taken, and how requests without one are answered; none is taken without
     /// it.
     pub token: Option<TokenRules>,
@@ -75,19 +77,36 @@ pub enum Missing {
     Reject,
 }
 
-/// Where keys come from.
+/// Whom calls go to.
 #[derive(Clone, Debug)]
-pub struct KeyServer {
-    /// The proxy's name for the cluster that the key server stands behind.
+pub struct Server {
+    /// The proxy's name for the cluster that it stands behind.
     pub cluster: String,
     /// The `:authority` of calls to it.
     pub authority: String,
     /// How long a call may take.
     pub timeout: Duration,
+    /// What makes the key of the seal on shared data a secret. A key server's is its bearer token, with
+    /// which calls are authorised.
+    pub secret: Option<Secret>,
+}
+
+/// Where keys and records come from.
+#[derive(Clone, Debug)]
+pub struct KeyServer {
+    /// How it is reached.
+    pub server: Server,
     /// How often to ask it for changes.
     pub poll: Duration,
-    /// What calls to it are authorised with, where the connection's client certificate does not do.
-    pub bearer_token: Option<Secret>,
+}
+
+/// The Keystone that is asked about each token.
+#[derive(Clone, Debug)]
+pub struct Keystone {
+    /// How it is reached.
+    pub server: Server,
+    /// The path at which it validates tokens.
+    pub path: String,
 }
 
 /// Which tokens are taken, and how requests without one are answered.
@@ -107,9 +126,20 @@ pub struct TokenRules {
     pub records: Option<RecordRules>,
 }
 
-/// How requests with a token are looked at where the key server tells what Keystone knows of it.
+/// Who tells what Keystone knows of a token.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The key server, which reads it from Keystone's database.
+    KeyServer,
+    /// Keystone itself.
+    Keystone(Keystone),
+}
+
+/// How requests with a token are looked at where it is known what Keystone knows of it.
 #[derive(Clone, Debug)]
 pub struct RecordRules {
+    /// Who tells.
+    pub source: Source,
     /// By which type the service is known to the access rules of application credentials. Without
     /// it, none of them allows anything.
     pub service_type: Option<String>,
@@ -169,6 +199,12 @@ pub struct Limits {
 }
 
 impl Config {
+    /// The Keystone that is asked about each token, if it is.
+    #[must_use]
+    pub fn keystone(&self) -> Option<&Keystone> {
+        self.token.as_ref()?.records.as_ref()?.keystone()
+    }
+
     /// Reads a configuration: JSON text, or the binary form of a `google.protobuf.Struct`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         if bytes.len() > MAX_BYTES {
@@ -195,6 +231,17 @@ impl Config {
     }
 }
 
+impl RecordRules {
+    /// The Keystone that is asked about each token, if it is.
+    #[must_use]
+    pub fn keystone(&self) -> Option<&Keystone> {
+        match &self.source {
+            Source::KeyServer => None,
+            Source::Keystone(keystone) => Some(keystone),
+        }
+    }
+}
+
 fn first_is_brace(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
@@ -202,7 +249,9 @@ fn first_is_brace(bytes: &[u8]) -> bool {
 fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
     match format!("{}", error.path()).as_str() {
         // The reader's own words would show the value.
-        field @ "keyserver.bearer_token" => ConfigError::limits(field, "a text"),
+        field @ ("keyserver.bearer_token" | "keystone.seal_secret") => {
+            ConfigError::limits(field, "a text")
+        }
         "" => ConfigError::shape(".", format!("{}", error.inner())),
         field => ConfigError::shape(field, format!("{}", error.inner())),
     }
@@ -250,6 +299,16 @@ pub const DEFAULT_MAX_LENGTH: usize = 4096;
 
 /// How long a call to the key server may take by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a call to Keystone may take by default: one with much to do takes its time.
+pub const DEFAULT_KEYSTONE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The path at which Keystone validates tokens by default.
+pub const DEFAULT_KEYSTONE_PATH: &str = "/v3/auth/tokens";
+
+/// For how long Keystone's answers are used by default while it cannot be asked again: as long as
+/// keystonemiddleware uses each of them by default (`token_cache_time`).
+pub const DEFAULT_STALE_VALIDATION: Duration = Duration::from_mins(5);
 
 /// How often the key server is asked for changes by default.
 pub const DEFAULT_POLL: Duration = Duration::from_secs(2);

@@ -12,7 +12,8 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
     pub(super) mode: Option<Mode>,
-    pub(super) keyserver: KeyServer,
+    pub(super) keyserver: Option<KeyServer>,
+    pub(super) keystone: Option<Keystone>,
     pub(super) token: Option<Token>,
     pub(super) sigv4: Option<SigV4>,
     pub(super) missing: Option<Missing>,
@@ -57,6 +58,16 @@ pub(super) struct KeyServer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Keystone {
+    pub(super) cluster: String,
+    pub(super) authority: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) seal_secret: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Token {
     pub(super) www_authenticate_uri: String,
     pub(super) methods: Option<Vec<String>>,
@@ -75,6 +86,7 @@ pub(super) struct Token {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Identity {
+    Keystone,
     Payload,
     Records,
 }

@@ -7,14 +7,17 @@ use alloc::vec::Vec;
 use super::check::{is_visible, number, time};
 use super::{
     ConfigError, DEFAULT_ALLOW_EXPIRED_WINDOW, DEFAULT_KINDS, DEFAULT_KINDS_WITH_RECORDS,
-    DEFAULT_MAX_LENGTH, RecordRules, TokenRules, raw,
+    DEFAULT_MAX_LENGTH, Keystone, RecordRules, Source, TokenRules, raw,
 };
 use crate::record::MAX_TEXT;
 use crate::token::{Kind, MethodNames};
 
-/// Reads the rules for tokens.
-pub(super) fn check(raw: raw::Token) -> Result<TokenRules, ConfigError> {
-    let records = records(&raw)?;
+/// Reads the rules for tokens, and with them who is asked about each.
+pub(super) fn check(
+    raw: raw::Token,
+    keystone: Option<Keystone>,
+) -> Result<TokenRules, ConfigError> {
+    let records = records(&raw, keystone)?;
     let uri = raw.www_authenticate_uri;
     let is_http = uri.starts_with("http://") || uri.starts_with("https://");
     if !is_http || !is_visible(uri.as_bytes(), 2048) || uri.contains(['"', '\\']) {
@@ -40,9 +43,19 @@ pub(super) fn check(raw: raw::Token) -> Result<TokenRules, ConfigError> {
 }
 
 /// What is said of records, which only they need.
-fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
+fn records(
+    raw: &raw::Token,
+    keystone: Option<Keystone>,
+) -> Result<Option<RecordRules>, ConfigError> {
+    let source = match raw.identity {
+        Some(raw::Identity::Keystone) => Source::Keystone(keystone.ok_or_else(|| {
+            ConfigError::limits("keystone", "there: token.identity is `keystone`")
+        })?),
+        Some(raw::Identity::Payload | raw::Identity::Records) | None => Source::KeyServer,
+    };
     let window = raw.allow_expired_window.as_deref();
     let rules = RecordRules {
+        source,
         service_type: raw.service_type.clone(),
         service_token_roles: raw
             .service_token_roles
@@ -73,7 +86,13 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
             "true with token.serve_validation: what is not answered here Keystone must get as it came",
         ));
     }
-    if raw.identity.is_none_or(|identity| matches!(identity, raw::Identity::Records)) {
+    if rules.serve_validation && rules.keystone().is_some() {
+        return Err(ConfigError::limits(
+            "token.serve_validation",
+            "left out, or token.identity `records`: who asks Keystone does not answer in its place",
+        ));
+    }
+    if !matches!(raw.identity, Some(raw::Identity::Payload)) {
         return Ok(Some(rules));
     }
     let of_records = [
@@ -85,9 +104,10 @@ fn records(raw: &raw::Token) -> Result<Option<RecordRules>, ConfigError> {
         ("token.serve_validation", raw.serve_validation.is_some()),
     ];
     match of_records.into_iter().find(|(_, is_there)| *is_there) {
-        Some((field, _)) => {
-            Err(ConfigError::limits(field, "left out, or token.identity `records`: it needs them"))
-        }
+        Some((field, _)) => Err(ConfigError::limits(
+            field,
+            "left out, or token.identity `records` or `keystone`: it needs them",
+        )),
         None => Ok(None),
     }
 }

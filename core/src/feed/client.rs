@@ -10,7 +10,7 @@ use super::entry::{Entry, Log};
 use super::outcome::Outcome;
 use super::ring::{Position, Ring};
 use super::{Action, Call, Event, Report, Slot, Written};
-use crate::config::Config;
+use crate::config::KeyServer;
 use crate::fetch::{Answer, FetchFailure, LONGEST, Pause};
 use crate::record::{Change, Changes, Cursor};
 use crate::shared::{Lease, Seal, SlotKeys};
@@ -111,11 +111,11 @@ enum Next {
 impl ChangeFeed {
     /// A feed that knows nothing yet. `seed` makes this worker's jitter differ from others'.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
-        let seal = Seal::new(&config.keyserver);
+    pub fn new(keyserver: &KeyServer, seed: u64) -> Self {
+        let seal = Seal::new(&keyserver.server);
         Self {
-            poll: config.keyserver.poll,
-            timeout: config.keyserver.timeout,
+            poll: keyserver.poll,
+            timeout: keyserver.server.timeout,
             slots: Slots { changes: seal.slot("changes"), lease: seal.slot("changes-lease") },
             log: None,
             version: None,

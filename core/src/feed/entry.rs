@@ -186,11 +186,12 @@ mod tests {
 
     #[test]
     fn the_fullest_one_can_be_sealed_and_opened() {
-        use crate::config::{Config, example};
+        use crate::config::Config;
+        use crate::config::example::{self, keyserver};
         use crate::shared::Seal;
 
         let config = Config::parse(example::with(&serde_json::json!({})).as_bytes()).unwrap();
-        let slot = Seal::new(&config.keyserver).slot("changes");
+        let slot = Seal::new(&keyserver(&config).server).slot("changes");
         for (change, count) in [(Change::User("u".repeat(256)), MAX_NOTED), (revocation(), 97)] {
             let mut entry = entry();
             for _ in 0..300 {

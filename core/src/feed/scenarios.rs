@@ -12,7 +12,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::ring::MAX_NOTED;
 use super::world::{SECOND, Server, WRONG, World, user};
 use super::{Action, Call, ChangeFeed, Event, Report, Slot, Written};
-use crate::config::{Config, example};
+use crate::config::Config;
+use crate::config::example::{self, keyserver};
 use crate::fetch::{Answer, FetchFailure};
 use crate::record::{Change, Changes, Cursor, InvalidChanges};
 use crate::time::UnixTime;
@@ -284,13 +285,13 @@ fn next_call(feed: &mut ChangeFeed, now: UnixTime) -> Option<(Call, Option<Curso
 
 fn answer(feed: &mut ChangeFeed, now: UnixTime, call: Call, status: &[u8], body: &str) {
     let body = body.as_bytes();
-    let answer = Answer { status, protocol: Some(b"1"), etag: None, body };
+    let answer = Answer { status, protocol: Some(b"1"), body, ..Answer::default() };
     feed.handle(now, Event::Fetched(call, Ok(answer)));
 }
 
 fn alone() -> ChangeFeed {
     let config = Config::parse(example::with(&json!({})).as_bytes()).unwrap();
-    ChangeFeed::new(&config, 1)
+    ChangeFeed::new(keyserver(&config), 1)
 }
 
 #[test]

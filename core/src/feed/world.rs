@@ -16,7 +16,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::entry::Entry;
 use super::ring::MAX_NOTED;
 use super::{Action, Call, ChangeFeed, Event, Report, Slot, Written};
-use crate::config::{Config, example};
+use crate::config::Config;
+use crate::config::example::{self, keyserver};
 use crate::fetch::{Answer, FetchFailure};
 use crate::record::{Change, Changes, Cursor};
 use crate::shared::Seal;
@@ -174,7 +175,7 @@ impl World {
     pub(super) fn start_worker(&mut self) {
         let seed = self.random(u64::MAX);
         self.workers.push(Some(Worker {
-            feed: ChangeFeed::new(&self.config, seed),
+            feed: ChangeFeed::new(keyserver(&self.config), seed),
             tick_at: self.real,
             born: self.real,
             told: None,
@@ -291,7 +292,7 @@ impl World {
 
     /// A worker's stores know now what its feed knows.
     fn on_drained(&mut self, index: usize) {
-        let poll = self.config.keyserver.poll;
+        let poll = keyserver(&self.config).poll;
         let worker = self.workers[index].as_mut().unwrap();
         worker.is_drained = true;
         let now_told = worker.feed.cursor().map(place);
@@ -360,12 +361,16 @@ impl World {
         let UnderWay { worker, call, answer, .. } = self.under_way.remove(index);
         let Some((status, is_ours, body)) = answer else {
             // The proxy's own answer, when there was none in time.
-            let gave_up = Answer { status: b"504", protocol: None, etag: None, body: b"" };
+            let gave_up = Answer { status: b"504", protocol: None, body: b"", ..Answer::default() };
             return self.handle(worker, Event::Fetched(call, Ok(gave_up)));
         };
         let protocol = is_ours.then_some(&b"1"[..]);
-        let answer =
-            Answer { status: status.as_bytes(), protocol, etag: None, body: body.as_bytes() };
+        let answer = Answer {
+            status: status.as_bytes(),
+            protocol,
+            body: body.as_bytes(),
+            ..Answer::default()
+        };
         self.handle(worker, Event::Fetched(call, Ok(answer)));
     }
 
@@ -402,7 +407,7 @@ impl World {
     /// How long a change takes to every worker on a quiet day at most: a poll period and the look
     /// that notices its end, the longest call, and another look.
     fn until_told(&self) -> u64 {
-        let poll = u64::try_from(self.config.keyserver.poll.as_micros()).unwrap();
+        let poll = u64::try_from(keyserver(&self.config).poll.as_micros()).unwrap();
         2 * poll + SECOND + SECOND / 2
     }
 
@@ -537,7 +542,7 @@ impl World {
     /// What stands in the slot of the changes.
     pub(super) fn entry(&mut self) -> Option<Entry> {
         let name = self.slot_name(Slot::Changes);
-        let slot = Seal::new(&self.config.keyserver).slot("changes");
+        let slot = Seal::new(&keyserver(&self.config).server).slot("changes");
         let (value, _) = self.shared.get(&name)?;
         slot.open(value).and_then(|entry| Entry::decode(&entry))
     }

@@ -9,11 +9,11 @@ pub(crate) use pause::{LONGEST, LONGEST_WHILE_REFUSED, Pause};
 
 use crate::record::{
     InvalidCatalog, InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations,
-    InvalidSigningKey, PROTOCOL_VERSION,
+    InvalidSigningKey, InvalidValidation, PROTOCOL_VERSION,
 };
 
 /// An answer as it came over the wire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Answer<'a> {
     /// The status, in digits.
     pub status: &'a [u8],
@@ -21,6 +21,8 @@ pub struct Answer<'a> {
     pub protocol: Option<&'a [u8]>,
     /// The header `etag`.
     pub etag: Option<&'a [u8]>,
+    /// The header `x-subject-token`, by which Keystone says which token it speaks of.
+    pub subject_token: Option<&'a [u8]>,
     /// The body.
     pub body: &'a [u8],
 }
@@ -46,12 +48,17 @@ pub enum FetchFailure {
     Changes(InvalidChanges),
     /// The identity is invalid.
     Identity(InvalidIdentity),
+    /// Keystone, or something in front of it, answered with a status that says neither yes nor no; 0 if
+    /// there was none.
+    Keystone(u16),
     /// The key set is invalid.
     KeySet(InvalidKeySet),
     /// The events of revocation are invalid.
     Revocations(InvalidRevocations),
     /// The signing key is invalid.
     SigningKey(InvalidSigningKey),
+    /// What Keystone says of a token is invalid.
+    Validation(InvalidValidation),
 }
 
 impl FetchFailure {
@@ -60,9 +67,12 @@ impl FetchFailure {
         matches!(
             self,
             Self::Status(400 | 413 | 500)
+                // Of a head that is too long for it, or a token that it stumbles over.
+                | Self::Keystone(400 | 413 | 414 | 431 | 500)
                 | Self::Catalog(_)
                 | Self::Identity(_)
                 | Self::SigningKey(_)
+                | Self::Validation(_)
         )
     }
 }
@@ -73,8 +83,12 @@ impl Answer<'_> {
         if self.protocol != Some(PROTOCOL_VERSION.as_bytes()) {
             return Err(FetchFailure::Protocol);
         }
-        let status = core::str::from_utf8(self.status).ok().and_then(|text| text.parse().ok());
-        status.ok_or(FetchFailure::Protocol)
+        self.status_of_anybody().ok_or(FetchFailure::Protocol)
+    }
+
+    /// The status, whoever answers.
+    pub(crate) fn status_of_anybody(self) -> Option<u16> {
+        core::str::from_utf8(self.status).ok()?.parse().ok()
     }
 }
 
@@ -82,7 +96,7 @@ impl fmt::Display for FetchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent => f.write_str(
-                "the proxy did not send the call; is keyserver.cluster the name of a cluster with a healthy host?",
+                "the proxy did not send the call; is its cluster the name of one with a healthy host?",
             ),
             Self::NoAnswer => f.write_str("no answer in time, or one that the proxy found too long"),
             Self::Protocol => write!(
@@ -97,9 +111,14 @@ impl fmt::Display for FetchFailure {
             Self::Catalog(error) => write!(f, "the catalogue is invalid: {error}"),
             Self::Changes(error) => write!(f, "the changes are invalid: {error}"),
             Self::Identity(error) => write!(f, "the identity is invalid: {error}"),
+            Self::Keystone(status) => write!(
+                f,
+                "no answer in time, or not one that Keystone gives about a token: status {status}"
+            ),
             Self::KeySet(error) => write!(f, "the key set is invalid: {error}"),
             Self::Revocations(error) => write!(f, "the revocations are invalid: {error}"),
             Self::SigningKey(error) => write!(f, "the signing key is invalid: {error}"),
+            Self::Validation(error) => write!(f, "Keystone's answer is invalid: {error}"),
         }
     }
 }

@@ -43,17 +43,22 @@ use crate::identities::Identity;
 use crate::identity::HeaderEdits;
 use crate::keys::Keys;
 use crate::listener_check;
-use crate::record::{AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest};
+use crate::record::{
+    AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest, ValidationFault,
+};
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{BodyFault, Rejection, Reply, SignatureFault, Unknown, keystone};
 use crate::revocation::RevocationSet;
 use crate::sigv4::{Credential, Form};
 use crate::time::UnixTime;
+use crate::validations::{Validation, ValidationRequest};
 use body::Passing;
 pub use budget::Budget;
 use complete_body::{Arriving, AwaitRest, Came};
 use signature::Signed;
-use token::{AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations};
+use token::{
+    AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
+};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -79,6 +84,8 @@ enum State {
     AwaitIdentity(Box<AwaitIdentity>),
     /// Keystone would take it, unless it was revoked.
     AwaitRevocations(Box<AwaitRevocations>),
+    /// Keystone has to say what the token is.
+    AwaitValidation(Box<AwaitValidation>),
     /// All tokens are good, and the service wants the catalogue of the user's.
     AwaitCatalog(Box<AwaitCatalog>),
     /// The request is signed, well and now, and needs the key.
@@ -125,6 +132,10 @@ pub enum Input<'a> {
     NoIdentity(IdentityFault),
     /// What was revoked, as [`Effect::NeedRevocations`] asked for it.
     Revocations(Rc<RevocationSet>),
+    /// What Keystone says of the token, as [`Effect::NeedValidation`] asked for it.
+    Validation(Rc<Validation>),
+    /// Keystone does not take the token.
+    NoValidation(ValidationFault),
     /// A catalogue, as [`Effect::NeedCatalog`] asked for it.
     Catalog(Rc<ServiceCatalog>),
     /// A signing key, as [`Effect::NeedSigningKey`] asked for it.
@@ -163,6 +174,8 @@ pub enum Effect {
     NeedIdentity(IdentityRequest),
     /// Hold the request, and hand in what was revoked.
     NeedRevocations,
+    /// Hold the request, and hand in what Keystone says of a token.
+    NeedValidation(ValidationRequest),
     /// Hold the request, and hand in a service catalogue.
     NeedCatalog(CatalogRequest),
     /// Hold the request, and hand in the signing key of this credential.
@@ -274,6 +287,7 @@ impl Gate {
             | State::AwaitCertificate(_)
             | State::AwaitIdentity(_)
             | State::AwaitRevocations(_)
+            | State::AwaitValidation(_)
             | State::AwaitCatalog(_) => self.collects(),
             State::Decided { is_open, .. } => *is_open && self.arriving.is_some(),
         }
@@ -305,6 +319,12 @@ impl Gate {
             (State::AwaitRevocations(waiting), Input::Revocations(revoked)) => {
                 self.on_revocations(now, *waiting, &revoked)
             }
+            (State::AwaitValidation(waiting), Input::Validation(validation)) => {
+                self.on_validation(now, *waiting, validation)
+            }
+            (State::AwaitValidation(waiting), Input::NoValidation(fault)) => {
+                self.on_no_validation(*waiting, fault)
+            }
             (State::AwaitCatalog(waiting), Input::Catalog(catalog)) => {
                 self.on_catalog(now, *waiting, &catalog)
             }
@@ -318,6 +338,7 @@ impl Gate {
                 State::AwaitKeys(_)
                 | State::AwaitIdentity(_)
                 | State::AwaitRevocations(_)
+                | State::AwaitValidation(_)
                 | State::AwaitCatalog(_)
                 | State::AwaitSigningKey(_),
                 Input::Unknown { cause, retry_after },
@@ -370,6 +391,7 @@ impl Gate {
                 | State::AwaitCertificate(_)
                 | State::AwaitIdentity(_)
                 | State::AwaitRevocations(_)
+                | State::AwaitValidation(_)
                 | State::AwaitCatalog(_)),
                 Input::Body { .. } | Input::Trailers,
             ) => {
@@ -425,7 +447,7 @@ impl Gate {
     fn listener_check(&self, head: RequestHead<'_>) -> Option<Reply> {
         let rules = self.config.sigv4.as_ref()?;
         rules.listener_check.as_ref()?;
-        listener_check::answer(&self.config.keyserver, head)
+        listener_check::answer(&self.config.keyserver.as_ref()?.server, head)
     }
 
     /// "Not allowed": a refusal, unless the configuration leaves the decision to the service.

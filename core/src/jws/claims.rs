@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Opened;
 use crate::token::{
-    AuditId, AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MAX_METHODS,
-    MalformedPayload, Methods, Payload, Scope,
+    AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
+    Scope,
 };
 
 /// The claims by their names. One that is not known could be a restriction: such a token is refused.
@@ -47,9 +47,9 @@ impl Claims {
         let scope = self.scope()?;
         let payload = Payload {
             user_id: Id::from_text(&self.sub)?,
-            methods: self.methods()?,
+            methods: Methods::from_names(&self.openstack_methods)?,
             expires_at: Expiry::from_whole_seconds(self.exp)?,
-            audit_ids: self.audit_ids()?,
+            audit_ids: AuditIds::from_texts(&self.openstack_audit_ids)?,
             delegation: self.delegation(&scope)?,
             scope,
         };
@@ -128,23 +128,5 @@ impl Claims {
             }
             _ => Err(MalformedPayload),
         }
-    }
-
-    fn methods(&self) -> Result<Methods, MalformedPayload> {
-        let is_name = |name: &String| Id::text(name.as_bytes()).is_ok() && !name.contains(',');
-        let names = &self.openstack_methods;
-        if names.len() > MAX_METHODS || !names.iter().all(is_name) {
-            return Err(MalformedPayload);
-        }
-        Ok(Methods::Names(names.clone()))
-    }
-
-    fn audit_ids(&self) -> Result<AuditIds, MalformedPayload> {
-        let (own, chain) = match self.openstack_audit_ids.as_slice() {
-            [own] => (own, None),
-            [own, chain] => (own, Some(AuditId::from_text(chain)?)),
-            _ => return Err(MalformedPayload),
-        };
-        Ok(AuditIds { own: AuditId::from_text(own)?, chain })
     }
 }

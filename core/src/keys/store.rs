@@ -13,7 +13,7 @@ use super::entry::KeySetEntry;
 use super::outcome::{Fetched, Outcome};
 use super::waiting::{Waiter, Waiting};
 use super::{Action, Event, Keys, Report, Slot, TokenKeys, Want, Written};
-use crate::config::{Config, Freshness};
+use crate::config::{Config, Freshness, Server};
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
@@ -72,11 +72,11 @@ enum Call {
 impl KeyStore {
     /// A store without keys. `seed` makes this worker's jitter differ from others'.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub fn new(config: &Config, keyserver: &Server, seed: u64) -> Self {
         Self {
             freshness: config.freshness,
-            timeout: config.keyserver.timeout,
-            slots: Slots::new(&Seal::new(&config.keyserver)),
+            timeout: keyserver.timeout,
+            slots: Slots::new(&Seal::new(keyserver)),
             held: None,
             next_generation: 1,
             blocked: None,

@@ -14,6 +14,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::store::ENOUGH;
 use super::{Action, Event, KeyStore, Report, Slot, Want, Written};
 use crate::config::Config;
+use crate::config::example::keyserver;
 use crate::fetch::{Answer, FetchFailure};
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
@@ -76,7 +77,9 @@ impl World {
         Self {
             now: UnixTime::from_secs(1_800_000_000),
             workers: (0..workers)
-                .map(|seed| KeyStore::new(&config, u64::try_from(seed).unwrap()))
+                .map(|seed| {
+                    KeyStore::new(&config, &keyserver(&config).server, u64::try_from(seed).unwrap())
+                })
                 .collect(),
             shared: BTreeMap::new(),
             has_shared_data: true,
@@ -192,6 +195,7 @@ impl World {
                 protocol: Some(b"1"),
                 etag: Some(current.as_bytes()),
                 body: if is_known { b"" } else { body.as_bytes() },
+                subject_token: None,
             };
             match self.server {
                 KeyServer::Up | KeyServer::Unreachable => {}

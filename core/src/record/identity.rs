@@ -331,7 +331,7 @@ impl IdentityRecord {
     }
 
     /// Whether it is for the scope and of the delegation of a question, and of nothing else.
-    fn is_of(&self, request: &IdentityRequest) -> bool {
+    pub(crate) fn is_of(&self, request: &IdentityRequest) -> bool {
         let project = self.project.as_ref().map(|project| &project.id);
         let domain = self.domain.as_ref().map(|domain| &domain.id);
         let is_for_scope = match &request.scope {

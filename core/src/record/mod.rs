@@ -1,6 +1,5 @@
 //! What the key server sends: one definition for the side that writes and the side that reads.
-//!
-//! `docs/key-server.md` documents the protocol.
+//! `docs/key-server.md` documents the protocol. And what Keystone sends, in `validation.rs`.
 
 mod catalog;
 mod changes;
@@ -11,6 +10,7 @@ mod key_set;
 mod party;
 mod revocation;
 mod signing_key;
+mod validation;
 
 pub use catalog::{
     CATALOGS_PATH, Catalog, CatalogAnswer, CatalogRecord, CatalogRequest, Endpoint, InvalidCatalog,
@@ -36,6 +36,10 @@ pub use revocation::{
 pub use signing_key::{
     AccessKeyFault, InvalidSigningKey, MAX_SIGNING_KEY_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
     SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,
+};
+pub use validation::{
+    InvalidValidation, MAX_VALIDATION_BYTES, ValidationFault, ValidationRecord,
+    is_keystones_refusal,
 };
 
 /// The header that carries [`PROTOCOL_VERSION`] on every answer of a key server. An answer without

@@ -1,6 +1,6 @@
 //! Why a request does not pass: closed sets, so that metrics have a fixed number of series.
 
-use crate::record::{AccessKeyFault, IdentityFault};
+use crate::record::{AccessKeyFault, IdentityFault, ValidationFault};
 use crate::sigv4::Error;
 use crate::sigv4::body::BodyError;
 
@@ -23,6 +23,8 @@ pub enum Rejection {
     CredentialsMissing,
     /// Keystone would not take such a token any more, says the key server.
     Identity(IdentityFault),
+    /// Keystone itself, which was asked, does not take the token.
+    Keystone(ValidationFault),
     /// A key opens the token, but what is inside is no payload.
     PayloadMalformed,
     /// A key opens the token, but its payload is of a version that is not known.
@@ -131,6 +133,8 @@ pub enum Unknown {
     HostFailure,
     /// What Keystone knows of the token's user cannot be had, and no copy of it may still be used.
     IdentityUnavailable,
+    /// What Keystone itself says of the token cannot be had, and no answer of it may still be used.
+    KeystoneUnavailable,
     /// There are no keys that may still be used, or none recent enough to refuse by.
     KeysUnavailable,
     /// What was revoked is not known, or was not heard of for too long.
@@ -168,6 +172,7 @@ impl Rejection {
         ];
         let tokens = tokens.into_iter().chain(IdentityFault::ALL.map(Self::Identity));
         let tokens = tokens.chain(BodyFault::ALL.map(Self::Body));
+        let tokens = tokens.chain(ValidationFault::ALL.map(Self::Keystone));
         tokens.chain(SignatureFault::ALL.map(Self::Signature))
     }
 
@@ -204,6 +209,7 @@ impl Rejection {
             | Self::CertificateUntold
             | Self::CertificateWrong
             | Self::CredentialsMissing
+            | Self::Keystone(_)
             | Self::PayloadVersionUnknown
             | Self::ServiceTokenInvalid
             | Self::Signature(_)
@@ -224,6 +230,7 @@ impl Rejection {
             Self::CertificateWrong => "certificate_wrong",
             Self::CredentialsMissing => "credentials_missing",
             Self::Identity(fault) => fault.reason(),
+            Self::Keystone(fault) => fault.reason(),
             Self::PayloadMalformed => "payload_malformed",
             Self::PayloadVersionUnknown => "payload_version_unknown",
             Self::ServiceTokenInvalid => "service_token_invalid",
@@ -365,11 +372,12 @@ impl From<&BodyError> for SignatureFault {
 
 impl Unknown {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CatalogUnavailable,
         Self::HostFailure,
         Self::IdentityUnavailable,
         Self::KeysUnavailable,
+        Self::KeystoneUnavailable,
         Self::RevocationsUnavailable,
         Self::TooManyCalls,
         Self::TooManyWaiting,
@@ -384,6 +392,7 @@ impl Unknown {
             Self::HostFailure => "host_failure",
             Self::IdentityUnavailable => "identity_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::KeystoneUnavailable => "keystone_unavailable",
             Self::RevocationsUnavailable => "revocations_unavailable",
             Self::TooManyCalls => "too_many_calls",
             Self::TooManyWaiting => "too_many_waiting",

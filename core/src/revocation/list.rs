@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{MAX_EVENTS, RevocationSet};
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::feed::ChangeFeed;
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST_WHILE_REFUSED, Pause};
 use crate::record::{Change, InvalidRevocations, Revocations};
@@ -141,11 +141,11 @@ impl RevocationList {
     /// A list of which nothing is known. `seed` makes this worker's hashes and jitter differ from
     /// others'.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub fn new(config: &Config, keyserver: &Server, seed: u64) -> Self {
         Self {
             seed,
             stale: config.freshness.stale,
-            timeout: config.keyserver.timeout,
+            timeout: keyserver.timeout,
             most: config.limits.parked,
             known: None,
             is_suspect: true,

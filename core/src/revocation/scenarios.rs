@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::list::{Action, Call, Event, Report, RevocationList, Want};
-use crate::config::{Config, example};
+use crate::config::Config;
+use crate::config::example::{self, keyserver};
 use crate::feed::{self, ChangeFeed};
 use crate::fetch::{Answer, FetchFailure};
 use crate::record::{Change, RevocationEvent, Revocations};
@@ -40,8 +41,8 @@ impl World {
     fn new(changes: &Value) -> Self {
         let config = Config::parse(example::with(changes).as_bytes()).unwrap();
         let mut world = Self {
-            list: RevocationList::new(&config, 1),
-            feed: ChangeFeed::new(&config, 1),
+            list: RevocationList::new(&config, &keyserver(&config).server, 1),
+            feed: ChangeFeed::new(keyserver(&config), 1),
             now: UnixTime::from_secs(1_800_000_000),
             events: (0..5).map(|n| event(&format!("u{n}"))).collect(),
             page: 2,
@@ -59,7 +60,7 @@ impl World {
     /// The feed is heard of now.
     fn hear(&mut self) {
         let config = Config::parse(example::with(&json!({})).as_bytes()).unwrap();
-        self.feed = ChangeFeed::new(&config, 1);
+        self.feed = ChangeFeed::new(keyserver(&config), 1);
         self.feed.handle(self.now, feed::Event::Tick);
     }
 
@@ -113,7 +114,7 @@ impl World {
         let (protocol, body) = (Some(&b"1"[..]), body.as_bytes());
         self.handle(Event::Fetched(
             call,
-            Ok(Answer { status: b"200", protocol, etag: None, body }),
+            Ok(Answer { status: b"200", protocol, body, ..Answer::default() }),
         ));
     }
 
@@ -319,7 +320,7 @@ fn an_answer_that_makes_no_sense_fails() {
         world.tick();
         let (call, _) = world.under_way.pop().unwrap();
         let (status, body) = (status.as_bytes(), body.as_bytes());
-        let answer = Answer { status, protocol: Some(b"1"), etag: None, body };
+        let answer = Answer { status, protocol: Some(b"1"), body, ..Answer::default() };
         world.handle(Event::Fetched(call, Ok(answer)));
         assert_eq!((world.failures, world.loads.len()), (1, 0));
     }

@@ -2,10 +2,10 @@
 //!
 //! All plugins of a proxy that share a VM id (in Istio, all plugins there are) share one namespace
 //! of shared data. So what is put there is encrypted and authenticated, under keys that follow from
-//! this plugin's own configuration of its key server. Plugins with the same key server, cluster,
-//! authority and bearer token, share the entry; to all others it is noise, and theirs is to us.
+//! this plugin's own configuration of its key server, or of Keystone. Plugins with the same one,
+//! cluster, authority and secret, share the entry; to all others it is noise, and theirs is to us.
 //!
-//! The bearer token is what makes the seal's key a secret. Without one the seal keeps out accidents,
+//! Of a key server the bearer token is that secret. Without one the seal keeps out accidents,
 //! not somebody who knows the configuration.
 
 use alloc::format;
@@ -16,7 +16,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::config::KeyServer;
+use crate::config::Server;
 use crate::fernet::{Envelope, Key};
 use crate::mac::hmac_sha256;
 use crate::secret::Secret;
@@ -42,8 +42,8 @@ pub(crate) struct SlotKeys {
 }
 
 impl Seal {
-    pub(crate) fn new(keyserver: &KeyServer) -> Self {
-        let master = master(keyserver);
+    pub(crate) fn new(server: &Server) -> Self {
+        let master = master(server);
         let namespace = derive(&master, b"namespace");
         let (namespace, _) = namespace.split_at(8);
         let namespace =
@@ -98,10 +98,10 @@ impl SlotKeys {
 }
 
 /// HKDF (RFC 5869) with one block of output: this is its extraction, [`derive()`] its expansion.
-fn master(keyserver: &KeyServer) -> Hmac<Sha256> {
+fn master(server: &Server) -> Hmac<Sha256> {
     let mut extract = hmac_sha256(b"voussoir shared data");
-    let bearer_token = keyserver.bearer_token.as_ref().map(Secret::expose).unwrap_or_default();
-    for part in [keyserver.cluster.as_bytes(), keyserver.authority.as_bytes(), bearer_token] {
+    let secret = server.secret.as_ref().map(Secret::expose).unwrap_or_default();
+    for part in [server.cluster.as_bytes(), server.authority.as_bytes(), secret] {
         // With its length before it, no part can pass for the beginning of the next.
         extract.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         extract.update(part);
@@ -139,12 +139,11 @@ mod tests {
     use core::time::Duration;
 
     fn seal(cluster: &str, token: &[u8]) -> Seal {
-        Seal::new(&KeyServer {
+        Seal::new(&Server {
             cluster: cluster.into(),
             authority: "keyserver".into(),
             timeout: Duration::from_secs(1),
-            poll: Duration::from_secs(2),
-            bearer_token: Some(Secret::new(token.to_vec())),
+            secret: Some(Secret::new(token.to_vec())),
         })
     }
 

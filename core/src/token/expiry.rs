@@ -32,6 +32,12 @@ impl Expiry {
         if time.as_secs() == seconds { Ok(Self(time)) } else { Err(MalformedPayload) }
     }
 
+    /// The end as Keystone tells it, to the microsecond.
+    #[must_use]
+    pub const fn at(time: UnixTime) -> Self {
+        Self(time)
+    }
+
     /// The point in time itself.
     #[must_use]
     pub fn time(self) -> UnixTime {

@@ -4,6 +4,8 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::{Id, MalformedPayload};
+
 /// How the user authenticated, in the words of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Methods {
@@ -11,6 +13,17 @@ pub enum Methods {
     Bits(u64),
     /// The names in a JWS token, in its order; at most [`MAX_METHODS`].
     Names(Vec<String>),
+}
+
+impl Methods {
+    /// The names that a token, or Keystone, gives.
+    pub fn from_names(names: &[String]) -> Result<Self, MalformedPayload> {
+        let is_name = |name: &String| Id::text(name.as_bytes()).is_ok() && !name.contains(',');
+        if names.len() > MAX_METHODS || !names.iter().all(is_name) {
+            return Err(MalformedPayload);
+        }
+        Ok(Self::Names(names.to_vec()))
+    }
 }
 
 /// The list `[auth] methods` of the Keystone that issues the tokens, in its order: bit *i* of a

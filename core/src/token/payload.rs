@@ -283,6 +283,16 @@ impl Federation {
 }
 
 impl AuditIds {
+    /// The ids in their order: the token's own, and the first of its chain.
+    pub fn from_texts(texts: &[String]) -> Result<Self, MalformedPayload> {
+        let (own, chain) = match texts {
+            [own] => (own, None),
+            [own, chain] => (own, Some(AuditId::from_text(chain)?)),
+            _ => return Err(MalformedPayload),
+        };
+        Ok(Self { own: AuditId::from_text(own)?, chain })
+    }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, MalformedPayload> {
         let count = reader.array()?;
         let own = AuditId::read(reader)?;

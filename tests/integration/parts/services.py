@@ -19,6 +19,9 @@ CATALOG = "x-service-catalog"
 # How often the filter asks for what has changed, in seconds.
 POLL = 0.5
 
+# Where the filter says why it refuses.
+REASON = "x-voussoir-reason"
+
 # By name, how both are configured: the middleware's option, and the filter's.
 WAYS = {
     "enforce": ({}, {}),
@@ -68,10 +71,10 @@ class Services(Uwsgi):
             raise
 
 
-def listeners():
+def listeners(identity="records", **sections):
     """The filter in each of the ways, before the bare service."""
     common = {
-        "identity": "records",
+        "identity": identity,
         "service_type": SERVICE_TYPE,
         "service_token_roles": ["service"],
         "service_token_roles_required": True,
@@ -82,9 +85,8 @@ def listeners():
         token = common | changes.get("token", {})
         token = {name: value for name, value in token.items() if value is not None}
         missing = {"missing": changes["missing"]} if "missing" in changes else {}
-        keyserver = {"poll": f"{POLL * 1000:.0f}ms"}
-        reason = {"reason_header": "x-voussoir-reason"}
-        config = plugin(keyserver=keyserver, token=token, **missing, **reason)
+        more = {"keyserver": {"poll": f"{POLL * 1000:.0f}ms"}, "reason_header": REASON} | sections
+        config = plugin(token=token, **missing, **more)
         found[way] = Listener(config, upstream="services")
     return found
 

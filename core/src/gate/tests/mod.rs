@@ -1,6 +1,7 @@
 //! Requests at the gate, from their heads to their verdicts.
 
 mod complete_body;
+mod keystone;
 mod records;
 mod signature;
 mod token;

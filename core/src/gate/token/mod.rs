@@ -11,9 +11,12 @@
 //! (`AwaitCertificate`), unless it is only asked about. What follows then, the next token or the end,
 //! depends on what they are looked at for: `request.rs` has a request with a user's token and perhaps a
 //! service's, which comes first; `validation.rs` a question about a token, which comes after the asker's.
-//! Where a catalogue is wanted, it comes last (`AwaitCatalog`). Without records
-//! (`token.identity: payload`) the end is after the keys, and only the user's token is looked at.
+//! Where a catalogue is wanted, it comes last (`AwaitCatalog`). Where Keystone itself is asked
+//! (`keystone.rs`), its answer takes the place of the last two, and without a key server of all three.
+//! Without records (`token.identity: payload`) the end is after the keys, and only the user's token is
+//! looked at.
 
+mod keystone;
 mod request;
 mod sealed;
 mod text;
@@ -25,6 +28,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub(super) use self::keystone::AwaitValidation;
 use self::request::Tokens;
 use self::sealed::{Opened, Sealed, Unopened};
 use self::validation::Validation;
@@ -53,8 +57,17 @@ pub(super) struct AwaitKeys {
 /// A genuine token that is bound to a client certificate.
 #[derive(Debug)]
 pub(super) struct AwaitCertificate {
-    token: Opened,
+    token: Bound,
     purpose: Purpose,
+}
+
+/// Who says that it is.
+#[derive(Debug)]
+enum Bound {
+    /// The token itself.
+    Opened(Opened),
+    /// Keystone, when it was asked.
+    Verified(Verified),
 }
 
 /// A genuine token, of which Keystone has to be heard.
@@ -117,11 +130,8 @@ impl Gate {
     }
 
     fn genuine(&mut self, token: Opened, purpose: Purpose, rules: &TokenRules) -> Effect {
-        let is_bound = matches!(token.payload.delegation, Delegation::Oauth2Credential { .. });
-        if is_bound && purpose.is_used() {
-            let waiting = AwaitCertificate { token, purpose };
-            self.state = State::AwaitCertificate(Box::new(waiting));
-            return Effect::NeedCertificate;
+        if token.is_bound() && purpose.is_used() {
+            return self.need_certificate(Bound::Opened(token), purpose);
         }
         self.used_by_its_owner(token, purpose, rules)
     }
@@ -133,20 +143,30 @@ impl Gate {
     ) -> Effect {
         let AwaitCertificate { token, purpose } = waiting;
         let config = Rc::clone(&self.config);
-        let (Some(rules), Delegation::Oauth2Credential { thumbprint }) =
-            (&config.token, &token.payload.delegation)
+        let payload = match &token {
+            Bound::Opened(token) | Bound::Verified(Verified { token, .. }) => &token.payload,
+        };
+        let (Some(of_tokens), Delegation::Oauth2Credential { thumbprint }) =
+            (&config.token, &payload.delegation)
         else {
             return self.fail();
         };
-        match certificate.check(thumbprint) {
-            Ok(()) => self.used_by_its_owner(token, purpose, rules),
-            Err(rejection) => self.bad(purpose, rejection),
+        if let Err(rejection) = certificate.check(thumbprint) {
+            return self.bad(purpose, rejection);
+        }
+        match (token, rules(&config)) {
+            (Bound::Opened(token), _) => self.used_by_its_owner(token, purpose, of_tokens),
+            (Bound::Verified(token), Some((_, rules))) => self.good(token, purpose, rules),
+            (Bound::Verified(_), None) => self.fail(),
         }
     }
 
     fn used_by_its_owner(&mut self, token: Opened, purpose: Purpose, rules: &TokenRules) -> Effect {
         if rules.records.is_none() {
             return self.pass_payload(&token, rules);
+        }
+        if let Some(text) = token.text {
+            return self.need_validation(text, purpose);
         }
         let Some(question) = question(&token.payload) else {
             return self.bad(purpose, Rejection::TokenKindRefused);
@@ -157,7 +177,7 @@ impl Gate {
 
     pub(super) fn on_identity(&mut self, waiting: AwaitIdentity, identity: Rc<Identity>) -> Effect {
         let AwaitIdentity { token, purpose } = waiting;
-        let token = Verified { token, identity };
+        let token = Verified { token, identity, heard: None };
         self.state = State::AwaitRevocations(Box::new(AwaitRevocations { token, purpose }));
         Effect::NeedRevocations
     }
@@ -224,9 +244,22 @@ impl Gate {
         }
     }
 
+    /// The way of a token begins with the keys, where there are any.
+    fn look_at(&mut self, sealed: Sealed, purpose: Purpose) -> Effect {
+        match sealed.text.clone().filter(|_| self.config.keyserver.is_none()) {
+            Some(text) => self.need_validation(text, purpose),
+            None => self.need_keys(sealed, None, purpose),
+        }
+    }
+
     fn need_keys(&mut self, sealed: Sealed, tried: Option<u64>, purpose: Purpose) -> Effect {
         self.state = State::AwaitKeys(Box::new(AwaitKeys { sealed, tried, purpose }));
         Effect::NeedKeys { newer_than: tried }
+    }
+
+    fn need_certificate(&mut self, token: Bound, purpose: Purpose) -> Effect {
+        self.state = State::AwaitCertificate(Box::new(AwaitCertificate { token, purpose }));
+        Effect::NeedCertificate
     }
 
     fn need_catalog(

@@ -14,6 +14,7 @@ use crate::identity::HeaderEdits;
 use crate::record::Catalog;
 use crate::refusal::Rejection;
 use crate::refusal::aws::Fault;
+use crate::secret::Secret;
 use crate::validation::Question;
 
 /// What is known of a request's tokens, beside that which is being looked at.
@@ -35,7 +36,7 @@ impl Gate {
         let user = text::of_user(head, rules);
         let Some(records) = &rules.records else {
             return match user {
-                Ok(sealed) => self.need_keys(sealed, None, Purpose::Request(Tokens::default())),
+                Ok(sealed) => self.look_at(sealed, Purpose::Request(Tokens::default())),
                 Err(rejection) => self.reject_token(rejection),
             };
         };
@@ -55,7 +56,7 @@ impl Gate {
             }
             (user, Ok(Some(service))) => {
                 let tokens = Tokens { user: Some(user), service: None, asked };
-                self.need_keys(service, None, Purpose::Request(tokens))
+                self.look_at(service, Purpose::Request(tokens))
             }
             (user, service) => {
                 let service = service.err().map(Err);
@@ -82,6 +83,11 @@ impl Gate {
             tokens.service = Some(Ok(token));
             return self.look_at_user(tokens);
         }
+        // Keystone itself has told it with the rest.
+        if let Some(validation) = token.heard.clone() {
+            let catalog = validation.catalog.as_ref().filter(|_| rules.catalog);
+            return self.finish(&tokens, &Ok(token), catalog);
+        }
         match token.catalog_request().filter(|_| rules.catalog) {
             Some(request) => self.need_catalog(request, token, Purpose::Request(tokens)),
             None => self.finish(&tokens, &Ok(token), None),
@@ -103,7 +109,7 @@ impl Gate {
     /// The service's token was looked at, or there is none.
     fn look_at_user(&mut self, mut tokens: Tokens) -> Effect {
         match tokens.user.take() {
-            Some(Ok(sealed)) => self.need_keys(sealed, None, Purpose::Request(tokens)),
+            Some(Ok(sealed)) => self.look_at(sealed, Purpose::Request(tokens)),
             Some(Err(rejection)) => self.finish(&tokens, &Err(rejection), None),
             None => self.fail(),
         }
@@ -179,6 +185,17 @@ impl Gate {
 }
 
 impl Tokens {
+    /// The text of the service's token, if the user's is being looked at, and Keystone may tell the
+    /// service what it does not tell the user.
+    pub(super) fn voucher(&self, rules: &RecordRules) -> Option<Rc<Secret>> {
+        match (&self.user, &self.service) {
+            (None, Some(Ok(service))) if service.has_service_role(rules) => {
+                service.token.text.clone()
+            }
+            _ => None,
+        }
+    }
+
     /// For how long the token may have expired that is being looked at: a user's, beside the token of
     /// a service that has the role for it.
     pub(super) fn window(&self, rules: &TokenRules) -> Duration {

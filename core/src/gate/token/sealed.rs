@@ -1,16 +1,26 @@
-//! A token as it came, of which nothing can be trusted before a key has opened it.
+//! A token as it came, of which nothing can be trusted before a key has opened it, or Keystone was asked.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 
+use crate::config::{RecordRules, TokenRules};
 use crate::fernet::{self, Envelope, MalformedEnvelope};
 use crate::jws::{self, MalformedToken, SignedToken};
 use crate::keys::TokenKeys;
 use crate::refusal::Rejection;
+use crate::secret::Secret;
 use crate::token::{Payload, PayloadError};
 
 /// The text of a token, checked as far as it can be without a key.
 #[derive(Debug)]
-pub(super) enum Sealed {
+pub(super) struct Sealed {
+    form: Form,
+    /// The text itself, where Keystone is to be asked about it.
+    pub(super) text: Option<Rc<Secret>>,
+}
+
+#[derive(Debug)]
+enum Form {
     Fernet(Envelope),
     Jws(Box<SignedToken>),
 }
@@ -23,19 +33,39 @@ pub(super) struct Opened {
     pub(super) issued_at: u64,
     /// Whether it may not be used before. Keystone looks at that time in signed tokens alone.
     pub(super) is_signed: bool,
+    /// Its text, where Keystone is asked about it.
+    pub(super) text: Option<Rc<Secret>>,
 }
 
 /// Why a token was not opened.
 #[derive(Debug)]
-pub(super) enum Unopened {
+pub(super) enum Unopened<T = Sealed> {
     /// No key made it. It comes back, since the keys may be out of date.
-    NoKey(Sealed),
+    NoKey(T),
     /// It is none, whatever the keys.
     Never(Rejection),
 }
 
 impl Sealed {
-    pub(super) fn from_text(text: &[u8], max_length: usize) -> Result<Self, Rejection> {
+    pub(super) fn from_text(text: &[u8], rules: &TokenRules) -> Result<Self, Rejection> {
+        let form = Form::from_text(text, rules.max_length)?;
+        let is_asked_about = rules.records.as_ref().and_then(RecordRules::keystone).is_some();
+        let text = is_asked_about.then(|| Rc::new(Secret::new(text.to_vec())));
+        Ok(Self { form, text })
+    }
+
+    pub(super) fn open(self, keys: &TokenKeys) -> Result<Opened, Unopened> {
+        let Self { form, text } = self;
+        match form.open(keys) {
+            Ok(opened) => Ok(Opened { text, ..opened }),
+            Err(Unopened::NoKey(form)) => Err(Unopened::NoKey(Self { form, text })),
+            Err(Unopened::Never(rejection)) => Err(Unopened::Never(rejection)),
+        }
+    }
+}
+
+impl Form {
+    fn from_text(text: &[u8], max_length: usize) -> Result<Self, Rejection> {
         if SignedToken::is_meant_by(text) {
             let token = SignedToken::from_text(text, max_length).map_err(|error| match error {
                 MalformedToken::TooLong => Rejection::TokenTooLong,
@@ -55,7 +85,7 @@ impl Sealed {
         envelope.map(Self::Fernet)
     }
 
-    pub(super) fn open(self, keys: &TokenKeys) -> Result<Opened, Unopened> {
+    fn open(self, keys: &TokenKeys) -> Result<Opened, Unopened<Self>> {
         match (self, keys) {
             (Self::Fernet(envelope), TokenKeys { fernet: Some(ring), .. }) => {
                 match envelope.open(ring) {
@@ -70,23 +100,23 @@ impl Sealed {
             }
             (Self::Jws(token), TokenKeys { jws: Some(keys), .. }) => match token.open(keys) {
                 Ok(jws::Opened { issued_at, payload }) => {
-                    Ok(Opened { payload, issued_at, is_signed: true })
+                    Ok(Opened { payload, issued_at, is_signed: true, text: None })
                 }
                 Err(jws::OpenError::NoKey(token)) => {
                     Err(Unopened::NoKey(Self::Jws(Box::new(token))))
                 }
                 Err(jws::OpenError::Claims) => Err(Unopened::Never(Rejection::PayloadMalformed)),
             },
-            (sealed, _) => Err(Unopened::NoKey(sealed)),
+            (form, _) => Err(Unopened::NoKey(form)),
         }
     }
 }
 
-fn read(opened: &fernet::Opened) -> Result<Opened, Unopened> {
+fn read<T>(opened: &fernet::Opened) -> Result<Opened, Unopened<T>> {
     let payload = Payload::decode(&opened.payload).map_err(|error| match error {
         PayloadError::Malformed => Rejection::PayloadMalformed,
         PayloadError::UnknownVersion(_) => Rejection::PayloadVersionUnknown,
     });
     let payload = payload.map_err(Unopened::Never)?;
-    Ok(Opened { payload, issued_at: opened.issued_at, is_signed: false })
+    Ok(Opened { payload, issued_at: opened.issued_at, is_signed: false, text: None })
 }

@@ -8,7 +8,7 @@ use crate::refusal::Rejection;
 
 /// The token of the user.
 pub(super) fn of_user(head: RequestHead<'_>, rules: &TokenRules) -> Result<Sealed, Rejection> {
-    token(head).and_then(|text| Sealed::from_text(text, rules.max_length))
+    token(head).and_then(|text| Sealed::from_text(text, rules))
 }
 
 /// The token of a service that asks on the user's behalf, if there is one.
@@ -21,7 +21,7 @@ pub(super) fn of_service(
     if values.next().is_some() {
         return Err(Rejection::TokenAmbiguous);
     }
-    let sealed = first.map(|text| Sealed::from_text(text, rules.max_length)).transpose();
+    let sealed = first.map(|text| Sealed::from_text(text, rules)).transpose();
     sealed.map_err(|_| Rejection::ServiceTokenInvalid)
 }
 

@@ -15,16 +15,24 @@ use crate::record::{Catalog, CatalogRecord, CatalogRequest, IdentityRecord};
 use crate::refusal::Rejection;
 use crate::revocation::{RevocationSet, TokenFacts};
 use crate::time::UnixTime;
-use crate::token::Scope;
+use crate::token::{Delegation, Scope};
+use crate::validations::Validation;
 
 /// A token that is good, and whom it stands for.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) token: Opened,
     pub(super) identity: Rc<Identity>,
+    /// Where Keystone itself was asked, what it said.
+    pub(super) heard: Option<Rc<Validation>>,
 }
 
 impl Opened {
+    /// Whether it is for the owner of a client certificate only.
+    pub(super) fn is_bound(&self) -> bool {
+        matches!(self.payload.delegation, Delegation::Oauth2Credential { .. })
+    }
+
     /// Whether it is of its time, give or take the `window` since it expired, and of a kind that is
     /// taken.
     pub(super) fn check(

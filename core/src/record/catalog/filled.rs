@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 use super::template::fill;
-use super::{CatalogRecord, Endpoint, Service};
+use super::{CatalogRecord, Endpoint, InvalidCatalog, Service};
 
 /// The catalogue of one token: all of its URLs are filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,13 @@ impl CatalogRecord {
 }
 
 impl Catalog {
+    /// What Keystone itself says, URLs and all.
+    pub(in crate::record) fn from_services(services: Vec<Service>) -> Result<Self, InvalidCatalog> {
+        let record = CatalogRecord { services, is_filtered: false };
+        record.check()?;
+        Ok(Self(record.services))
+    }
+
     /// Its services.
     #[must_use]
     pub fn services(&self) -> &[Service] {
