@@ -30,7 +30,7 @@ from parts.process import Process
 from parts.programs import ROOT
 from parts.relay import Relay
 from parts.s3_store import S3sFs, SeaweedFs
-from parts.services import Pair, Services, listeners, prepare
+from parts.services import ADMIN_PROJECT, start_pair
 from parts.upstream import Upstream
 
 
@@ -94,18 +94,11 @@ def keystone(tmp_path_factory):
 def pair(keyserver_program, start_envoy, tmp_path_factory):
     """A service behind keystonemiddleware and behind the filter, both before a Keystone of theirs."""
     make = tmp_path_factory.mktemp
-    administrators = "[resource]\nadmin_project_domain_name = Default\nadmin_project_name = admin\n"
-    options = ["--admin-project=Default/admin"]
     with (
-        Keystone(make("keystone"), configuration=administrators) as keystone,
-        Services(keystone.url, make("services")) as services,
-        KeyServer.of_keystone(
-            keyserver_program, keystone, make("keyserver"), *options
-        ) as keyserver,
-        start_envoy(listeners(), keyserver.port, services=services.port) as envoy,
+        Keystone(make("keystone"), configuration=ADMIN_PROJECT) as keystone,
+        start_pair(keystone, keyserver_program, start_envoy, make) as pair,
     ):
-        prepare(keystone)
-        yield Pair(keystone, services, envoy, keyserver)
+        yield pair
 
 
 @pytest.fixture(scope="session")

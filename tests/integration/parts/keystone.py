@@ -9,6 +9,8 @@ import subprocess
 import sys
 
 import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from parts.deadline import wait_until
 from parts.uwsgi import Uwsgi
@@ -153,6 +155,33 @@ class Keystone(Uwsgi):
             return False
 
 
+class SigningKeystone(Keystone):
+    """One that signs its tokens (`[token] provider = jws`) with a pair of keys."""
+
+    def __init__(self, directory, configuration=""):
+        self.public = directory / "jws-public"
+        self.private = directory / "jws-private"
+        for repository in (self.public, self.private):
+            repository.mkdir(mode=0o700)
+        self.new_key("first")
+        provider = _JWS_PROVIDER.format(directory=directory)
+        super().__init__(directory, configuration=provider + configuration)
+
+    def new_key(self, name):
+        """Tokens are signed with another key from now on; earlier ones can be read as well."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        (self.public / f"{name}.pem").write_bytes(public)
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        (self.private / "private.pem").write_bytes(private)
+
+
 def password_of(name):
     """The password that these tests give a user."""
     return f"password-of-{name}"
@@ -168,4 +197,11 @@ def _program(name):
     return pathlib.Path(sys.executable).with_name(name)
 
 
+_JWS_PROVIDER = """
+[token]
+provider = jws
+[jwt_tokens]
+jws_public_key_repository = {directory}/jws-public
+jws_private_key_repository = {directory}/jws-private
+"""
 _ADMIN_SCOPE = {"project": {"name": "admin", "domain": {"id": "default"}}}

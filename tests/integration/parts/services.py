@@ -1,11 +1,13 @@
 """One service twice: behind keystonemiddleware, and behind the filter; and what they are told."""
 
+import contextlib
 import json
 import pathlib
 
 from parts import http1
 from parts.envoy_config import WWW_AUTHENTICATE_URI, Listener, plugin
 from parts.everyone import RULED_PATH
+from parts.keyserver import KeyServer
 from parts.keystone import password_of
 from parts.uwsgi import Uwsgi
 
@@ -15,6 +17,13 @@ SERVICE_TYPE = "object-store"
 # The user by which services ask Keystone.
 USER = "validator"
 CATALOG = "x-service-catalog"
+
+# More configuration for Keystone: which project is the administrators'.
+ADMIN_PROJECT = """
+[resource]
+admin_project_domain_name = Default
+admin_project_name = admin
+"""
 
 # How often the filter asks for what has changed, in seconds.
 POLL = 0.5
@@ -120,6 +129,25 @@ class Pair:
         """A token that the services' own user has in its project."""
         scope = {"project": {"name": "services", "domain": {"id": "default"}}}
         return self.keystone.user_token(USER, scope=scope)
+
+
+@contextlib.contextmanager
+def start_pair(keystone, keyserver_program, start_envoy, make, *options, more=None):
+    """Both before a Keystone with `ADMIN_PROJECT`; `make` makes directories.
+
+    The key server may have other options, and the Envoy more listeners.
+    """
+    options = ["--admin-project=Default/admin", *options]
+    directory = make("keyserver")
+    with (
+        Services(keystone.url, make("services")) as services,
+        KeyServer.of_keystone(keyserver_program, keystone, directory, *options) as keyserver,
+        start_envoy(
+            listeners() | (more or {}), keyserver.port, services=services.port
+        ) as envoy,
+    ):
+        prepare(keystone)
+        yield Pair(keystone, services, envoy, keyserver)
 
 
 def told(answer, *, is_native=False):
