@@ -7,6 +7,7 @@ use proxy_wasm::types::Action;
 use voussoir_core::gate::Input;
 use voussoir_core::identity::Part;
 
+use crate::host::{self, Level};
 use crate::worker::{Phase, Stream, Worker};
 
 /// One request and the worker that it is on.
@@ -54,6 +55,20 @@ impl HttpContext for Request {
             Err(_) => self.worker.abort(&self.stream),
         }
         self.action()
+    }
+
+    /// The answers of other filters behind this one are the service's, too; ours are not, since they are
+    /// given to requests that did not pass.
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let gate = self.stream.gate.borrow();
+        if gate.reads_status()
+            && let Ok(status) = host::response_status()
+            && let Some((name, value)) = gate.challenge(&status)
+            && host::add_response_header(name, &value).is_err()
+        {
+            host::log(Level::Warn, "voussoir: a 401 of the service does not say where tokens are");
+        }
+        Action::Continue
     }
 
     /// Trailers without a field end a body like any others: HTTP/2 has them, and there is no last

@@ -342,6 +342,7 @@ fuzz_target!(|request: Request<'_>| {
         .collect();
     assert!(decisions.len() <= 1, "decided twice");
     assert_eq!(gate.is_open(), matches!(decisions.first(), Some(Effect::Forward(..))));
+    assert!(!gate.reads_status() || (gate.is_open() && request.records && !request.shadow));
     // Nobody learns anything of a token without a token of their own.
     if let Some(Effect::Refuse(reply, Verdict::Answered(rejection))) = decisions.first() {
         assert!(answers && request.payload.is_some());

@@ -5,6 +5,13 @@
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    pub(super) fn proxy_add_header_map_value(
+        map_type: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     pub(super) safe fn proxy_continue_stream(stream_type: u32) -> u32;
     pub(super) fn proxy_define_metric(
         metric_type: u32,
@@ -28,6 +35,13 @@ unsafe extern "C" {
     pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     pub(super) fn proxy_get_header_map_pairs(
         map_type: u32,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    pub(super) fn proxy_get_header_map_value(
+        map_type: u32,
+        name: *const u8,
+        name_size: usize,
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;

@@ -148,6 +148,27 @@ pub(crate) fn set_request_header(name: &str, value: &str) -> Result<()> {
     })
 }
 
+/// The status of the answer to the effective context's request, within the callback for its headers.
+pub(crate) fn response_status() -> Result<Vec<u8>> {
+    const STATUS: &[u8] = b":status";
+    bytes(|data, size| unsafe {
+        abi::proxy_get_header_map_value(RESPONSE_HEADERS, STATUS.as_ptr(), STATUS.len(), data, size)
+    })
+}
+
+/// Adds a header to the answer to the effective context's request, beside any of its name.
+pub(crate) fn add_response_header(name: &str, value: &str) -> Result<()> {
+    check(unsafe {
+        abi::proxy_add_header_map_value(
+            RESPONSE_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
 /// Lets the effective context's request go on after a pause.
 pub(crate) fn continue_request() -> Result<()> {
     const REQUEST: u32 = 0;
@@ -306,3 +327,4 @@ fn check(status: u32) -> Result<()> {
 const REQUEST_BODY: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;

@@ -7,6 +7,7 @@ what the filter does.
 import pytest
 
 from parts import http1
+from parts.envoy_config import WWW_AUTHENTICATE_URI
 from parts.everyone import RULED_PATH, WAYS
 from parts.identity import OWNED, spellings
 from parts.minting import aged
@@ -151,6 +152,32 @@ def test_a_refused_user_is_nobody_to_both(pair, everyone):
     theirs, ours = pair.both("enforce", RULED_PATH, headers)
     assert refusal(ours) == refusal(theirs)
     assert assert_same(pair, "delay", headers)["x-identity-status"] == "Invalid"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_refusal_of_the_service_itself_tells_the_same_where_tokens_come_from(pair, issued, method):
+    """Once, beside what the service says of it."""
+    token = [("x-auth-token", issued["project_scoped"])]
+    own = "challenge=Basic%20realm=%22service%22"
+    answers = {}
+    for way, headers in (("enforce", token), ("delay", token), ("delay", []), ("enforce", [])):
+        for query in ("status=401", f"status=401&{own}", "status=403", f"status=200&{own}"):
+            path = f"{RULED_PATH}?{query}"
+            both = pair.both(way, path, headers, method=method)
+            told = [
+                [value for name, value in answer.headers if name == "www-authenticate"]
+                for answer in both
+            ]
+            assert told[0] == told[1], (way, headers, query)
+            answers[way, bool(headers), query] = told[0]
+    keystone = f'Keystone uri="{WWW_AUTHENTICATE_URI}"'
+    basic = 'Basic realm="service"'
+    assert answers["enforce", True, "status=401"] == [keystone]
+    assert answers["delay", False, f"status=401&{own}"] == [basic, keystone]
+    assert answers["delay", True, f"status=200&{own}"] == [basic]
+    assert answers["enforce", True, "status=403"] == []
+    # Ours has it once.
+    assert answers["enforce", False, "status=403"] == [keystone]
 
 
 def test_an_answer_to_head_is_the_same(pair, issued):

@@ -265,6 +265,7 @@ mod tests {
         assert_eq!(token.kinds, DEFAULT_KINDS);
         assert_eq!(token.max_length, DEFAULT_MAX_LENGTH);
         assert!(token.forward);
+        assert!(!token.challenges_service_401);
         assert_eq!(config.freshness, DEFAULT_FRESHNESS);
         assert_eq!(config.limits, DEFAULT_LIMITS);
         assert_eq!(config.reason_header, None);

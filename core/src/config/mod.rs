@@ -122,6 +122,8 @@ pub struct TokenRules {
     pub max_length: usize,
     /// Whether the token travels on to the service.
     pub forward: bool,
+    /// Whether a service's own 401 is told to be Keystone's business, as ours are.
+    pub challenges_service_401: bool,
     /// What the identity is made of, beside the token itself; nothing else without it.
     pub records: Option<RecordRules>,
 }

@@ -81,6 +81,7 @@ pub(super) struct Token {
     pub(super) allow_expired_window: Option<String>,
     pub(super) catalog: Option<bool>,
     pub(super) serve_validation: Option<bool>,
+    pub(super) challenge_service_401: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -38,6 +38,9 @@ pub(super) fn check(
         max_length: number(raw.max_length, DEFAULT_MAX_LENGTH, 100..=16_384)
             .ok_or_else(|| ConfigError::limits("token.max_length", "100 to 16384"))?,
         forward: raw.forward.unwrap_or(true),
+        challenges_service_401: raw
+            .challenge_service_401
+            .unwrap_or_else(|| records.as_ref().is_some_and(|rules| !rules.serve_validation)),
         records,
     })
 }

@@ -21,11 +21,12 @@
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
-//! bodies that must be complete.
+//! bodies that must be complete, `response.rs` the service's answers.
 
 mod body;
 mod budget;
 mod complete_body;
+mod response;
 mod signature;
 mod token;
 
@@ -71,6 +72,8 @@ pub struct Gate {
     budget: Rc<Budget>,
     /// The body, as far as it has come, where it must be complete.
     arriving: Option<Box<Arriving>>,
+    /// Whether it is decided by its tokens, or by having none.
+    is_about_tokens: bool,
 }
 
 #[derive(Debug)]
@@ -265,7 +268,14 @@ impl Gate {
     /// A request that has told nothing yet, one of those that share this budget.
     #[must_use]
     pub fn new(config: Rc<Config>, budget: Rc<Budget>) -> Self {
-        Self { config, state: State::New, manner: None, budget, arriving: None }
+        Self {
+            config,
+            state: State::New,
+            manner: None,
+            budget,
+            arriving: None,
+            is_about_tokens: false,
+        }
     }
 
     /// Whether the request was let through, so that its body and trailers may follow.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{BodyFault, Rejection, Reply, Unknown};
-use crate::config::Config;
+use crate::config::{Config, TokenRules};
 use crate::record::IdentityFault;
 
 /// The answer to a request without a valid token. It says no more than keystonemiddleware's does;
@@ -26,10 +26,16 @@ pub fn rejection(rejection: Rejection, config: &Config) -> Reply {
     let message = "The request you have made requires authentication.";
     let mut reply = reply(config, 401, "Unauthorized", message, rejection.reason());
     if let Some(token) = &config.token {
-        let challenge = format!("Keystone uri=\"{}\"", token.www_authenticate_uri);
-        reply.headers.push(("www-authenticate".into(), challenge));
+        let (name, value) = challenge(token);
+        reply.headers.push((name.into(), value));
     }
     reply
+}
+
+/// The header that says where tokens come from.
+#[must_use]
+pub fn challenge(rules: &TokenRules) -> (&'static str, String) {
+    ("www-authenticate", format!("Keystone uri=\"{}\"", rules.www_authenticate_uri))
 }
 
 /// The answer to whoever asks about a token and may not ask, or whose own token is none.

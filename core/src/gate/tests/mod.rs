@@ -3,6 +3,7 @@
 mod complete_body;
 mod keystone;
 mod records;
+mod response;
 mod signature;
 mod token;
 mod validation;

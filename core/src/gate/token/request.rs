@@ -33,6 +33,7 @@ impl Gate {
         let Some(rules) = &config.token else {
             return self.reject_token(Rejection::CredentialsMissing);
         };
+        self.is_about_tokens = true;
         let user = text::of_user(head, rules);
         let Some(records) = &rules.records else {
             return match user {
