@@ -50,6 +50,18 @@ def test_no_owned_header_gets_through_in_any_spelling(way):
             assert identity_headers(arrived) == honest
 
 
+def test_what_the_body_is_is_said_in_one_spelling(way):
+    """A WSGI server waits for as many bytes as `content_length` says, of a request that has ended."""
+    port, path, headers, method = way
+    names = ("content_length", "Content_Type", "content_encoding", "transfer_encoding")
+    sent = [*headers, ("content-type", "text/plain"), *((name, FORGED) for name in names)]
+    response = http1.get(port, path, sent, method=method)
+    assert response.status == 200
+    arrived = response.json()["headers"]
+    assert FORGED not in [value for _, value in arrived]
+    assert ["content-type", "text/plain"] in [list(pair) for pair in arrived]
+
+
 def test_an_owned_header_sent_many_times_is_gone_altogether(way):
     port, path, headers, method = way
     sent = [*[("x-user-id", FORGED)] * 20, *headers, *[("X-User_Id", FORGED)] * 20]

@@ -179,6 +179,24 @@ def test_broken_requests_stop_keystone_and_not_the_edge(front, keystone, figures
     assert set(details) == {"voussoir_body_late"}
 
 
+def test_a_length_in_another_spelling_is_none(front, keystone):
+    """uWSGI would take it for the real one, and wait for so many bytes of a request that has ended."""
+    headers = [("content-type", "application/json"), ("content_length", "1000")]
+    requests = [http1.encode(PATH, headers, method=method) for method in ("GET", "POST")] * 3
+    direct = Probes(keystone.url.removesuffix("/v3"), keystone.admin_token, PATIENCE)
+    with contextlib.ExitStack() as stack:
+        port = front.ports["edge"]
+        connections = [stack.enter_context(http1.Connection(port)) for _ in requests]
+        for connection, request in zip(connections, requests, strict=True):
+            connection.send(request)
+        assert direct.probe()[0] == 200
+        answers = [connection.response() for connection in connections]
+    # What Keystone says of a request without a body, and not of one that it could not read.
+    assert {answer.status for answer in answers[::2]} == {401}
+    expected = http1.get(httpx.URL(keystone.url).port, PATH, method="POST").body
+    assert {answer.body for answer in answers[1::2]} == {expected}
+
+
 FORMS = ["at once", "in pieces", "chunked", "expecting", "http2"]
 
 

@@ -10,7 +10,8 @@ use core::cell::Cell;
 #[derive(Debug)]
 pub struct Budget {
     held: Cell<usize>,
-    /// As much of it as is held of requests that wait for the rest of their bodies.
+    /// As much of it as is held of requests that wait for nothing but the rest of their bodies, and may be
+    /// sent away.
     waiting: Cell<usize>,
     most: usize,
 }
@@ -48,9 +49,13 @@ impl Share {
         Self { budget: Rc::clone(budget), bytes: 0, is_waiting: false }
     }
 
-    /// For a body of which the rest is waited for.
-    pub(super) fn waiting(budget: &Rc<Budget>) -> Self {
-        Self { budget: Rc::clone(budget), bytes: 0, is_waiting: true }
+    /// From now on nothing is waited for but the rest of the body.
+    pub(super) fn wait(&mut self) {
+        if !self.is_waiting {
+            self.is_waiting = true;
+            let waiting = &self.budget.waiting;
+            waiting.set(waiting.get().saturating_add(self.bytes));
+        }
     }
 
     /// The request holds so many bytes now: whether that is within the budget.
@@ -97,13 +102,17 @@ mod tests {
     #[test]
     fn bodies_that_wait_have_half_of_it() {
         let budget = Rc::new(Budget::new(100));
-        let (mut chunk, mut body) = (Share::of(&budget), Share::waiting(&budget));
+        let (mut chunk, mut body) = (Share::of(&budget), Share::of(&budget));
         assert!(chunk.resize(60));
-        assert!(!budget.is_crowded());
         assert!(!body.resize(51));
+        assert!(!budget.is_crowded());
+        body.wait();
+        body.wait();
         assert!(budget.is_crowded());
         assert!(body.resize(40));
         assert!(!budget.is_crowded());
         assert!(!body.resize(41));
+        drop(body);
+        assert_eq!(budget.waiting.get(), 0);
     }
 }

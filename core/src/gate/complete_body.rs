@@ -151,15 +151,11 @@ impl Gate {
     }
 
     fn await_rest(&mut self, now: UnixTime, waiting: AwaitRest) -> Effect {
-        let Some(arriving) = &self.arriving else { return self.fail() };
-        if !arriving.is_complete {
-            let until = arriving.until;
-            if until <= now {
-                return self.refuse_body(BodyFault::Late);
-            }
+        if !self.is_complete() {
             self.state = State::AwaitRest(Box::new(waiting));
-            return Effect::NeedRest { until };
+            return self.need_rest(now).unwrap_or_else(|| self.fail());
         }
+        let Some(arriving) = &self.arriving else { return self.fail() };
         let AwaitRest { mut edits, verdict, then } = waiting;
         // Known now, and servers that give each request a process cannot read a body without it.
         let tells_length = arriving.length.is_none() && !arriving.has_trailers;
@@ -169,6 +165,20 @@ impl Gate {
         self.arriving = None;
         self.state = then;
         Effect::Forward(edits, verdict)
+    }
+
+    /// From now on only the rest of the body is waited for, and not for ever; `None` where it need not be
+    /// complete.
+    pub(super) fn need_rest(&mut self, now: UnixTime) -> Option<Effect> {
+        if !self.enforces() {
+            return None;
+        }
+        let arriving = self.arriving.as_mut()?;
+        if arriving.until <= now {
+            return Some(self.refuse_body(BodyFault::Late));
+        }
+        arriving.share.wait();
+        Some(Effect::NeedRest { until: arriving.until })
     }
 
     fn is_complete(&self) -> bool {
@@ -214,6 +224,7 @@ impl Gate {
 
     pub(super) fn refuse_body(&mut self, fault: BodyFault) -> Effect {
         self.arriving = None;
+        self.state = SHUT;
         self.reject(Rejection::Body(fault), &Fault::of_incomplete_body(fault))
     }
 }
@@ -243,7 +254,7 @@ impl Arriving {
             until: now + within,
             json: json.then(Checker::new),
             size: 0,
-            share: Share::waiting(budget),
+            share: Share::of(budget),
             length,
             has_trailers: false,
             is_complete: false,

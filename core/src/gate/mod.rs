@@ -371,8 +371,10 @@ impl Gate {
                 self.state = State::AwaitRest(waiting);
                 Effect::Nothing
             }
-            (State::AwaitRest(_), Input::Late) => self.refuse_body(BodyFault::Late),
-            (State::AwaitRest(_), Input::Unknown { cause, retry_after }) => {
+            (State::AwaitRest(_) | State::AwaitBody(..), Input::Late) => {
+                self.refuse_body(BodyFault::Late)
+            }
+            (State::AwaitRest(_) | State::AwaitBody(..), Input::Unknown { cause, retry_after }) => {
                 self.unknown(cause, retry_after)
             }
             (State::Passing(passing), Input::Body { piece, is_end }) => {

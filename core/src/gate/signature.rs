@@ -108,7 +108,7 @@ impl Gate {
             if !is_complete {
                 signed.hash = Some(HashFirst { sha256, is_complete });
                 self.state = State::AwaitBody(signed, key);
-                return Effect::Nothing;
+                return self.need_rest(now).unwrap_or(Effect::Nothing);
             }
             signed.claim = signed.claim.with_body_sha256(sha256.finalize().into());
             // It was all there before the key was, and the host holds it: nothing is to follow.
@@ -127,7 +127,11 @@ impl Gate {
         is_end: bool,
     ) -> Effect {
         signed.take_in(piece, is_end);
-        self.on_signing_key(now, signed, key)
+        if is_end {
+            return self.on_signing_key(now, signed, key);
+        }
+        self.state = State::AwaitBody(signed, key);
+        Effect::Nothing
     }
 
     /// All is there that the signature covers, so that it can be verified.

@@ -4,15 +4,15 @@ use alloc::vec::Vec;
 
 use super::{Part, RequestHead};
 
-/// The names under which a client claims an identity, each once: what has to be removed from the
-/// headers of every request before anything else happens to it, and from its trailers, which a
-/// service may take for headers.
+/// The names under which a client claims an identity, or another body than the proxy sees, each once:
+/// what has to be removed from the headers of every request before anything else happens to it, and
+/// from its trailers, which a service may take for headers.
 #[must_use]
 pub fn claims(fields: RequestHead<'_>, part: Part) -> Vec<&[u8]> {
     let is_claim = |name: &[u8]| {
         is_identity_header(name)
-            || is_other_spelling_of_a_credential(name)
-            || (part == Part::Trailers && is_credential(name))
+            || is_other_spelling(name)
+            || (part == Part::Trailers && (is_credential(name) || FRAMING.contains(&name)))
     };
     let mut claims: Vec<_> = fields.names().filter(|name| is_claim(name)).collect();
     claims.sort_unstable();
@@ -27,6 +27,11 @@ pub(crate) const TOKENS: [&[u8]; 2] = [b"x-auth-token", b"x-storage-token"];
 /// The header that carries the token of a service which asks on a user's behalf.
 pub(crate) const SERVICE_TOKEN: &[u8] = b"x-service-token";
 
+/// The headers that say what the body is. A WSGI server waits for as many bytes as `content_length` says,
+/// of a request that has no body at all.
+const FRAMING: [&[u8]; 4] =
+    [b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"];
+
 fn is_credential(name: &[u8]) -> bool {
     TOKENS.contains(&name) || name == SERVICE_TOKEN
 }
@@ -40,10 +45,11 @@ pub fn is_identity_header(name: &[u8]) -> bool {
     folded.starts_with(OURS) || OWNED.binary_search(&folded.as_bytes()).is_ok()
 }
 
-/// Whether a name is a token's header in a spelling that a WSGI service would take for the real
-/// one, and that was therefore never checked.
-fn is_other_spelling_of_a_credential(name: &[u8]) -> bool {
-    !is_credential(name) && Folded::new(name).is_some_and(|folded| is_credential(folded.as_bytes()))
+/// Whether a name is a token's header, or one that says what the body is, in a spelling that a WSGI
+/// service would take for the real one, and that was therefore never checked.
+fn is_other_spelling(name: &[u8]) -> bool {
+    let is_real = |name: &[u8]| is_credential(name) || FRAMING.contains(&name);
+    !is_real(name) && Folded::new(name).is_some_and(|folded| is_real(folded.as_bytes()))
 }
 
 /// A name in lower case with dashes for underscores, without a visit to the heap.
@@ -53,10 +59,10 @@ struct Folded {
 }
 
 impl Folded {
-    /// `None` for what cannot be an identity header by its first letter. Of a long name the
+    /// `None` for what cannot be a name that is looked for, by its first letter. Of a long name the
     /// beginning is enough: all names that are known as a whole are shorter.
     fn new(name: &[u8]) -> Option<Self> {
-        name.first().filter(|first| b"xXoO".contains(first))?;
+        name.first().filter(|first| b"xXoOcCtT".contains(first))?;
         let mut bytes = [0; LONGEST];
         for (to, from) in bytes.iter_mut().zip(name) {
             *to = if *from == b'_' { b'-' } else { from.to_ascii_lowercase() };
@@ -176,6 +182,18 @@ mod tests {
         ];
         let expected: [&[u8]; 3] = [b"x-auth_token", b"x_auth_token", b"x_storage-token"];
         assert_eq!(claims(RequestHead::new(&headers), Part::Headers), expected);
+    }
+
+    #[test]
+    fn what_a_body_is_is_said_in_one_spelling_and_not_in_trailers() {
+        let real: Vec<_> = FRAMING.map(|name| (name, &b"a"[..])).into();
+        assert!(claims(RequestHead::new(&real), Part::Headers).is_empty());
+        assert_eq!(claims(RequestHead::new(&real), Part::Trailers), FRAMING);
+        for name in FRAMING {
+            let other = core::str::from_utf8(name).unwrap().replace('-', "_");
+            let headers = [(name, &b"a"[..]), (other.as_bytes(), b"b"), (b"content-lengths", b"c")];
+            assert_eq!(claims(RequestHead::new(&headers), Part::Headers), [other.as_bytes()]);
+        }
     }
 
     #[test]

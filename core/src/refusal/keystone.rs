@@ -48,14 +48,19 @@ pub fn bad_caller(rejection: Rejection, config: &Config) -> Reply {
     })
 }
 
-/// The answer about a token that is none, which does not say why.
+/// The answer about a token that is none. Only who may ask about any `is_told` why, and only where that
+/// is configured.
 #[must_use]
-pub fn bad_subject(rejection: Rejection, config: &Config) -> Reply {
-    of_validation(if is_forbidden(rejection) {
+pub fn bad_subject(rejection: Rejection, is_told: bool, config: &Config) -> Reply {
+    let mut reply = if is_forbidden(rejection) {
         forbidden(rejection, config)
     } else {
         reply(config, 404, "Not Found", "Failed to validate token", rejection.reason())
-    })
+    };
+    if !is_told && let Some(reason_header) = &config.reason_header {
+        reply.headers.retain(|(name, _)| name != reason_header);
+    }
+    of_validation(reply)
 }
 
 /// The answer about a token: JSON, as Keystone has it. The text is that of the token.

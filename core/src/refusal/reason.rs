@@ -195,7 +195,6 @@ impl Rejection {
     pub fn can_be_answered(&self) -> bool {
         match self {
             Self::AccessRules
-            | Self::PayloadMalformed
             | Self::TokenExpired
             | Self::TokenMalformed
             | Self::TokenMissing
@@ -210,6 +209,7 @@ impl Rejection {
             | Self::CertificateWrong
             | Self::CredentialsMissing
             | Self::Keystone(_)
+            | Self::PayloadMalformed
             | Self::PayloadVersionUnknown
             | Self::ServiceTokenInvalid
             | Self::Signature(_)

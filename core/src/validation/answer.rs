@@ -12,8 +12,9 @@ use crate::record::{
 use crate::time::UnixTime;
 use crate::token::{Delegation, Federation, Payload, Scope};
 
-/// The longest answer, in bytes: twice the most that a key server tells of a catalogue.
-pub const MAX_ANSWER: usize = 1024 * 1024;
+/// The longest answer, in bytes: a catalogue of some hundred services. A proxy keeps an answer of ours
+/// until it is read, however slowly, so a longer one is left to Keystone.
+pub const MAX_ANSWER: usize = 128 * 1024;
 
 /// A token that is good, and what is known of it.
 #[derive(Clone, Copy, Debug)]

@@ -544,6 +544,45 @@ fn a_body_whose_hash_is_signed_is_read_before_anything_passes() {
 }
 
 #[test]
+fn a_body_whose_hash_is_signed_is_not_waited_for_for_ever_where_it_must_be_complete() {
+    let held = |changes: Value| {
+        let mut all = json!({"sigv4": {"services": ["sqs"]}, "hold_headers": true,
+            "require_complete_body": [{"path_prefix": "/", "json": false}]});
+        all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let mut gate = gate(&all);
+        let effect = sqs().signed(Some(hello())).arrive(&mut gate);
+        assert!(matches!(effect, Effect::NeedSigningKey(_)));
+        gate
+    };
+    let key = || Input::SigningKey(access_key_for("sqs", &json!({})));
+    let until = now() + Duration::from_secs(10);
+    let awaiting = || {
+        let mut gate = held(json!({}));
+        assert_eq!(gate.handle(now(), key()), Effect::NeedRest { until });
+        // It is asked for once: who sends a byte now and then does not get any younger by it.
+        assert_eq!(body(&mut gate, b"hell", false), Effect::Nothing);
+        assert!(!gate.is_open());
+        gate
+    };
+    assert_eq!(forwarded(body(&mut awaiting(), b"o", true)).1, Some(Verdict::Allowed));
+    let reason = |effect| match effect {
+        Effect::Refuse(_, verdict) => verdict.reason(),
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(reason(awaiting().handle(until, Input::Late)), "body_late");
+    let piece = Input::Body { piece: b"", is_end: false };
+    assert_eq!(reason(awaiting().handle(until, piece)), "body_late");
+    let (cause, retry_after) = (Unknown::TooMuchHeld, Duration::from_secs(1));
+    let go = Input::Unknown { cause, retry_after };
+    assert_eq!(reason(awaiting().handle(now(), go)), "too_much_held");
+    // The key may come too late as well.
+    assert_eq!(reason(held(json!({})).handle(until, key())), "body_late");
+    // In shadow mode nothing is late, and nobody is sent away.
+    let mut shadow = held(json!({"mode": "shadow"}));
+    assert_eq!(shadow.handle(until, key()), Effect::Nothing);
+}
+
+#[test]
 fn a_body_whose_hash_is_signed_is_refused_where_heads_are_not_held() {
     let services = json!({"sigv4": {"services": ["sqs"]}});
     let (reply, fault) = refused(run(&mut gate(&services), &sqs().signed(Some(hello()))));

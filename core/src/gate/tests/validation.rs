@@ -145,7 +145,6 @@ fn a_subject_that_is_none_is_not_found() {
         (sealed(&key(2), &payload()), Rejection::TokenNotAuthentic),
         (expired(0), Rejection::TokenExpired),
         (unknown, Rejection::Identity(IdentityFault::UserDisabled)),
-        (key(1).seal_text(NOW, &[9; 16], b"\x90"), Rejection::PayloadMalformed),
     ] {
         let (reply, rejection) = answered(ask(&mut world(), &nova(), &subject));
         assert_eq!((reply.status, rejection), (404, Some(expected)));
@@ -164,6 +163,17 @@ fn a_subject_that_is_none_is_not_found() {
     let mut world = world().revoke(&revoked(&json!({"user_id": hex(ANN)})));
     let (_, rejection) = answered(ask(&mut world, &nova(), &ann()));
     assert_eq!(rejection, Some(Rejection::TokenRevoked));
+}
+
+#[test]
+fn why_a_subject_is_none_is_for_those_who_may_ask_about_any() {
+    let config = json!({"reason_header": "x-why"});
+    for (roles, expected) in [(&["service"], Some("token_expired")), (&["member"], None)] {
+        let mut world = with_caller(&json!({}), roles).with_config(&config);
+        let (reply, rejection) = answered(ask(&mut world, &nova(), &expired(0)));
+        assert_eq!((reply.status, rejection), (404, Some(Rejection::TokenExpired)));
+        assert_eq!(header(&reply, "x-why"), expected);
+    }
 }
 
 #[test]
@@ -302,7 +312,8 @@ fn what_keystone_may_know_better_is_left_to_it() {
     };
     let restricted = token_of(&Payload { delegation: restriction, ..payload() });
     let later = key(1).seal_text(NOW, &[9; 16], &[0x91, 99]);
-    for subject in [&restricted, &later] {
+    let unreadable = key(1).seal_text(NOW, &[9; 16], b"\x90");
+    for subject in [&restricted, &later, &unreadable] {
         let (edits, verdict) = forwarded(ask(&mut world(), &nova(), subject));
         assert_eq!(verdict, Verdict::Allowed);
         assert!(set(&edits).contains(&("x-user-id", hex(NOVA))), "the caller is presented");

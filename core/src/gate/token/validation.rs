@@ -97,7 +97,7 @@ impl Gate {
     pub(super) fn bad_of_validation(&mut self, asked: &Validation, rejection: Rejection) -> Effect {
         let Some(caller) = &asked.caller else { return self.refuse_caller(rejection) };
         if rejection.can_be_answered() {
-            let reply = keystone::bad_subject(rejection, &self.config);
+            let reply = keystone::bad_subject(rejection, asked.may_know(None), &self.config);
             self.reply(caller, reply, Verdict::Answered(Some(rejection)))
         } else {
             self.ask_keystone(caller, Verdict::Allowed)
