@@ -4,7 +4,6 @@
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../src/host/pairs.rs"]
-#[expect(unreachable_pub, unused_attributes, reason = "it is part of another crate")]
 mod pairs;
 
 fuzz_target!(|bytes: &[u8]| {
