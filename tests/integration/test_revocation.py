@@ -3,9 +3,12 @@ is accepted again: for everything that an operator, a user or a client can do ab
 
 Keystone is the judge: whatever it says of a token after a change, and of its roles, the edge has to
 say within two periods, each of which is that of the edge's polling and that of the key server's.
+
+The databases take the cases in turn; with EVERY_DATABASE=1, each takes all, in some ten minutes.
 """
 
 import dataclasses
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from collections.abc import Callable
 import pytest
 
 from parts.access_keys import World
-from parts.databases import Sqlite
+from parts.databases import ENGINES
 from parts.deadline import holds_for, wait_until
 from parts.edge import Edge
 from parts.envoy_config import Listener, plugin
@@ -42,7 +45,7 @@ class Case:
 
 
 class Cloud(World):
-    """A Keystone on SQLite, its key server, and what this file's cases have in common."""
+    """A Keystone, its key server, and what this file's cases have in common."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -437,12 +440,18 @@ CASES = [
 # Keystone goes on to accept the token, with other roles, or as it did.
 OTHER_ROLES = {one_role_of_two_removed, implied_role_removed, role_deleted, role_added}
 NO_CHANGE = {ec2_credential_deleted}
+# One database after another: each is set up once.
+PLACES = [
+    pytest.param(engine, case, id=f"{engine}-{case.__name__}")
+    for turn, engine in enumerate(ENGINES)
+    for case in (CASES if os.environ.get("EVERY_DATABASE") else CASES[turn :: len(ENGINES)])
+]
 
 
 @pytest.fixture(scope="module")
-def cloud(keyserver_program, tmp_path_factory):
+def cloud(request, keyserver_program, tmp_path_factory):
     make = tmp_path_factory.mktemp
-    with Sqlite(make("sqlite")) as engine:
+    with ENGINES[request.param](make(request.param)) as engine:
         connection = engine.keystone_url("keystone")
         with Keystone(make("keystone"), connection) as keystone:
             cloud = Cloud(engine, keystone, keyserver_program, make("world"))
@@ -459,7 +468,7 @@ def front(start_envoy, cloud):
         yield envoy
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize(("cloud", "case"), PLACES, indirect=["cloud"], scope="module")
 def test_what_keystone_says_is_said_at_the_edge_within_two_periods(cloud, front, figures, case):
     made = case(cloud)
     port, keystone = front.ports["records"], cloud.keystone
@@ -497,6 +506,7 @@ def test_what_keystone_says_is_said_at_the_edge_within_two_periods(cloud, front,
     figures.setdefault(HEADING, []).append(line)
 
 
+@pytest.mark.parametrize("cloud", ENGINES, indirect=True)
 def test_a_token_for_a_domain_is_good_while_the_domain_is_enabled(cloud, front, figures):
     domain = cloud.make("domains")
     user, _, _ = cloud.holder(project=domain)
