@@ -26,40 +26,34 @@
 mod body;
 mod budget;
 mod complete_body;
+mod exchange;
 mod response;
 mod signature;
 mod token;
+mod verdict;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::access_keys::AccessKey;
-use crate::catalogs::ServiceCatalog;
-use crate::certificate::ClientCertificate;
 use crate::config::{Config, Missing, Mode};
 use crate::head::RequestHead;
-use crate::identities::Identity;
 use crate::identity::HeaderEdits;
-use crate::keys::Keys;
 use crate::listener_check;
-use crate::record::{
-    AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest, ValidationFault,
-};
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{BodyFault, Rejection, Reply, SignatureFault, Unknown, keystone};
-use crate::revocation::RevocationSet;
-use crate::sigv4::{Credential, Form};
+use crate::sigv4::Form;
 use crate::time::UnixTime;
-use crate::validations::{Validation, ValidationRequest};
 use body::Passing;
 pub use budget::Budget;
 use complete_body::{Arriving, AwaitRest, Came};
+pub use exchange::{Effect, Input};
 use signature::Signed;
 use token::{
     AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
 };
+pub use verdict::Verdict;
 
 /// One request on its way.
 #[derive(Debug)]
@@ -104,164 +98,6 @@ enum State {
         /// Whether trailers may follow.
         takes_trailers: bool,
     },
-}
-
-/// What the world tells a request.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The request's head has arrived, and what [`crate::identity::claims`] finds in it was removed.
-    Head {
-        /// The head.
-        head: RequestHead<'a>,
-        /// Whether it is the whole request.
-        is_end: bool,
-    },
-    /// The head cannot be had: the host failed.
-    NoHead,
-    /// Keys, as [`Effect::NeedKeys`] asked for them.
-    Keys(Rc<Keys>),
-    /// The client's certificate, as [`Effect::NeedCertificate`] asked for it.
-    Certificate(ClientCertificate),
-    /// What was asked for cannot be had, and why.
-    Unknown {
-        /// Why.
-        cause: Unknown,
-        /// When it may be worth another try.
-        retry_after: Duration,
-    },
-    /// Whom the token stands for, as [`Effect::NeedIdentity`] asked for it.
-    Identity(Rc<Identity>),
-    /// Keystone would not take such a token.
-    NoIdentity(IdentityFault),
-    /// What was revoked, as [`Effect::NeedRevocations`] asked for it.
-    Revocations(Rc<RevocationSet>),
-    /// What Keystone says of the token, as [`Effect::NeedValidation`] asked for it.
-    Validation(Rc<Validation>),
-    /// Keystone does not take the token.
-    NoValidation(ValidationFault),
-    /// A catalogue, as [`Effect::NeedCatalog`] asked for it.
-    Catalog(Rc<ServiceCatalog>),
-    /// A signing key, as [`Effect::NeedSigningKey`] asked for it.
-    SigningKey(Rc<AccessKey>),
-    /// The access key opens nothing.
-    NoAccessKey(AccessKeyFault),
-    /// The time is over that [`Effect::NeedRest`] named.
-    Late,
-    /// A piece of the body: what arrived since the last one.
-    Body {
-        /// The piece. Whoever asked [`Gate::reads_body`] and was told no need not read it.
-        piece: &'a [u8],
-        /// Whether it is the last one.
-        is_end: bool,
-    },
-    /// The request ends with trailers, and what [`crate::identity::claims`] finds in them was
-    /// removed.
-    Trailers,
-}
-
-/// What a request asks of the world.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Effect {
-    /// Nothing: the input came too late, all is decided.
-    Nothing,
-    /// Hold the request, and hand in keys when they are there: any that may be used, or (after
-    /// these did not open the token) newer ones than those of a generation.
-    NeedKeys {
-        /// The generation that is not new enough.
-        newer_than: Option<u64>,
-    },
-    /// Hand in what is known of the client's certificate.
-    NeedCertificate,
-    /// Hold the request, and hand in whom a token stands for.
-    NeedIdentity(IdentityRequest),
-    /// Hold the request, and hand in what was revoked.
-    NeedRevocations,
-    /// Hold the request, and hand in what Keystone says of a token.
-    NeedValidation(ValidationRequest),
-    /// Hold the request, and hand in a service catalogue.
-    NeedCatalog(CatalogRequest),
-    /// Hold the request, and hand in the signing key of this credential.
-    NeedSigningKey(Credential),
-    /// Hold the request and let its body come. If that is not complete at this time, hand in
-    /// [`Input::Late`].
-    NeedRest {
-        /// When the time is over.
-        until: UnixTime,
-    },
-    /// Edit the headers and let the request pass. Without a verdict the body is verified on its
-    /// way: each piece of it is handed in, and brings the verdict in the end.
-    Forward(HeaderEdits, Option<Verdict>),
-    /// Let the piece of the body pass.
-    Pass {
-        /// What is to pass in its place.
-        replacement: Option<Vec<u8>>,
-        /// The verdict, when this completes the body.
-        verdict: Option<Verdict>,
-    },
-    /// Answer in the service's place.
-    Refuse(Reply, Verdict),
-}
-
-/// How a request was decided, for whoever counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// With a valid token or signature.
-    Allowed,
-    /// It asked about a token, and was answered in Keystone's place: that the token is good, or that it
-    /// is none and why; in shadow mode it was forwarded all the same.
-    Answered(Option<Rejection>),
-    /// Without one, because the configuration leaves that to the service.
-    Anonymous(Rejection),
-    /// Without one, because none was needed.
-    Bypassed,
-    /// It was our own, to find out whether the listener leaves requests as they are.
-    ListenerCheck,
-    /// Not allowed; in shadow mode it was forwarded all the same.
-    Rejected(Rejection),
-    /// It could not be known; in shadow mode it was forwarded all the same.
-    Unavailable(Unknown),
-}
-
-impl Verdict {
-    /// All there are.
-    pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Allowed, Self::Bypassed, Self::ListenerCheck]
-            .into_iter()
-            .chain(Rejection::all().map(Self::Rejected))
-            .chain(Rejection::all().filter(Rejection::can_be_anonymous).map(Self::Anonymous))
-            .chain([Self::Answered(None)])
-            .chain(
-                Rejection::all().filter(Rejection::can_be_answered).map(Some).map(Self::Answered),
-            )
-            .chain(Unknown::ALL.map(Self::Unavailable))
-    }
-
-    /// What metrics call it.
-    #[must_use]
-    pub fn outcome(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Answered(_) => "answered",
-            Self::Anonymous(_) => "anonymous",
-            Self::Bypassed => "bypassed",
-            Self::ListenerCheck => "listener_check",
-            Self::Rejected(_) => "rejected",
-            Self::Unavailable(_) => "unavailable",
-        }
-    }
-
-    /// The machine-readable reason, `none` where none is needed.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Allowed | Self::Answered(None) | Self::Bypassed | Self::ListenerCheck => "none",
-            Self::Anonymous(rejection)
-            | Self::Answered(Some(rejection))
-            | Self::Rejected(rejection) => rejection.reason(),
-            Self::Unavailable(cause) => cause.reason(),
-        }
-    }
 }
 
 impl Gate {
