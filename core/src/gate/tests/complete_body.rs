@@ -310,6 +310,9 @@ fn a_signed_request_is_answered_in_its_own_manner() {
 }
 
 mod shadow {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn shadow() -> Gate {
