@@ -329,7 +329,7 @@ def test_without_a_key_server_nobody_is_told_that_a_token_is_none(
 
 
 @pytest.fixture(scope="module")
-def behind_the_edge(pair, front, tmp_path_factory):
+def behind_the_edge(pair, front, issued, tmp_path_factory):
     """The services of `pair`, but that their middleware takes the edge for Keystone.
 
     It asks where the catalogue says that Keystone is.
@@ -340,8 +340,20 @@ def behind_the_edge(pair, front, tmp_path_factory):
     place = {"service_id": identity["id"], "region_id": "Edge", "interface": "internal", "url": url}
     made = call("POST", "/endpoints", {"endpoint": place})["endpoint"]
     with Services(url, tmp_path_factory.mktemp("services"), region_name="Edge") as services:
-        yield Pair(pair.keystone, services, pair.envoy, pair.keyserver)
+        both = Pair(pair.keystone, services, pair.envoy, pair.keyserver)
+        wait_until(lambda: _agree(both, issued["project_scoped"]), "the new endpoint everywhere", 60)
+        yield both
     call("DELETE", f"/endpoints/{made['id']}")
+
+
+def _agree(both, token):
+    """Whether all workers of both proxies know the catalogue as it is now."""
+    try:
+        for _ in range(6):
+            assert_same(both, "catalog", [("x-auth-token", token)])
+    except AssertionError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in [*RULED, BOUND]])

@@ -96,7 +96,8 @@ impl fmt::Display for FetchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent => f.write_str(
-                "the proxy did not send the call; is its cluster the name of one with a healthy host?",
+                "the proxy did not send the call; are keyserver.cluster and keystone.cluster, where \
+                 given, names of clusters with a healthy host?",
             ),
             Self::NoAnswer => f.write_str("no answer in time, or one that the proxy found too long"),
             Self::Protocol => write!(
