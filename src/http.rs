@@ -38,10 +38,12 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        let is_stripped = Worker::strip(Part::Headers, |head| {
+        let is_stripped = Worker::strip(Part::Headers, |shown| {
+            let head = shown.fields;
             #[cfg(feature = "provoke-traps")]
             provoke_trap(head);
-            self.feed(Input::Head { head, is_end: end_of_stream });
+            let input = Input::Head { head, is_end: end_of_stream };
+            self.worker.feed(&self.stream, input, Phase::Head(shown));
         });
         if !is_stripped {
             self.feed(Input::NoHead);

@@ -54,6 +54,11 @@ impl<'a> RequestHead<'a> {
         if values.next().is_some() { Err(Repeated) } else { Ok(value) }
     }
 
+    /// All headers, in order.
+    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.headers.iter().copied()
+    }
+
     /// The names of all headers, in order.
     pub fn names(self) -> impl Iterator<Item = &'a [u8]> {
         self.headers.iter().map(|(name, _)| *name)

@@ -15,7 +15,7 @@ use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::config::Config;
 use voussoir_core::fernet::{Key, KeyRing};
-use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identities::Identity;
 use voussoir_core::identity::{Part, claims, is_identity_header};
@@ -222,6 +222,7 @@ fuzz_target!(|request: Request<'_>| {
     let mut gate = Gate::new(
         Rc::new(Config::parse(config.as_bytes()).expect("it is valid")),
         Rc::new(Budget::new(1 << 20)),
+        Rc::new(KnownTokens::new(16, 1)),
     );
     let key = |n| Key::new(&[n; 16], &[n; 16]);
     let seal = |payload| key(1).seal_text(0, &[0; 16], payload);

@@ -95,6 +95,11 @@ unsafe extern "C" {
         data: *const u8,
         data_size: usize,
     ) -> u32;
+    pub(super) fn proxy_set_header_map_pairs(
+        map_type: u32,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
     pub(super) safe fn proxy_set_effective_context(context_id: u32) -> u32;
     pub(super) fn proxy_set_shared_data(
         key: *const u8,

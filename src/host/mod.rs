@@ -135,6 +135,13 @@ pub(crate) fn remove_request_trailer(name: &[u8]) -> Result<()> {
     })
 }
 
+/// Sets all headers of the effective context's request anew, as [`pairs::encode`] serialises them.
+pub(crate) fn set_request_headers(headers: &[u8]) -> Result<()> {
+    check(unsafe {
+        abi::proxy_set_header_map_pairs(REQUEST_HEADERS, headers.as_ptr(), headers.len())
+    })
+}
+
 /// Sets a header of the effective context's request, in place of all of its name.
 pub(crate) fn set_request_header(name: &str, value: &str) -> Result<()> {
     check(unsafe {
@@ -179,7 +186,7 @@ pub(crate) fn continue_request() -> Result<()> {
 pub(crate) fn send_reply(reply: &Reply) -> Result<()> {
     const NO_GRPC_STATUS: i32 = -1;
     let headers = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let headers = pairs::encode(headers);
+    let headers = pairs::encode(&headers.collect::<Vec<_>>());
     check(unsafe {
         abi::proxy_send_local_response(
             reply.status.into(),

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod calls;
+mod edits;
 mod feed;
 mod keys;
 mod listener_check;
@@ -21,10 +22,10 @@ use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::complete_body::Waiting;
 use voussoir_core::config::{Config, RecordRules};
 use voussoir_core::feed::ChangeFeed;
-use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identities::Identity;
-use voussoir_core::identity::{HeaderEdits, Part, claims};
+use voussoir_core::identity::{Part, claims};
 use voussoir_core::keys::KeyStore;
 use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
@@ -34,6 +35,7 @@ use voussoir_core::validations::Validation;
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
 use calls::Calls;
+pub(crate) use edits::Shown;
 use listener_check::Check;
 use records::Records;
 pub(crate) use stream::Stream;
@@ -59,6 +61,8 @@ pub(crate) struct Worker {
     feed: Option<RefCell<ChangeFeed>>,
     /// What of bodies may be held back.
     budget: Rc<Budget>,
+    /// The tokens that were opened lately.
+    known: Rc<KnownTokens>,
     /// Who waits for the rest of a body.
     bodies: RefCell<Waiting>,
     /// The requests that wait, by the ids of their contexts.
@@ -99,6 +103,7 @@ impl Worker {
             validations: keystone.map(|it| Records::new(&config, &it.server, seed)),
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
+            known: Rc::new(KnownTokens::new(config.limits.entries, seed)),
             budget: Rc::new(Budget::new(config.limits.held_body)),
             bodies: RefCell::new(Waiting::new(config.limits.parked)),
             parked: RefCell::new(HashMap::new()),
@@ -116,11 +121,12 @@ impl Worker {
     }
 
     pub(crate) fn new_stream(&self, context_id: u32) -> Stream {
-        Stream::new(context_id, Gate::new(Rc::clone(&self.config), Rc::clone(&self.budget)))
+        let (config, budget, known) = (&self.config, &self.budget, &self.known);
+        Stream::new(context_id, Gate::new(Rc::clone(config), Rc::clone(budget), Rc::clone(known)))
     }
 
     /// Hands an input to a request and carries out what it asks for, on the effective context.
-    pub(crate) fn feed(&self, stream: &Rc<Stream>, input: Input<'_>, phase: Phase) {
+    pub(crate) fn feed(&self, stream: &Rc<Stream>, input: Input<'_>, phase: Phase<'_>) {
         let Some(now) = now() else { return self.abort(stream) };
         let mut effect = stream.gate.borrow_mut().handle(now, input);
         loop {
@@ -152,19 +158,20 @@ impl Worker {
     ///
     /// It happens as soon as they arrive. After a pause the host does not show trailers again, and a
     /// request that waits shall not make us keep what it claims.
-    pub(crate) fn strip(part: Part, hand_on: impl FnOnce(RequestHead<'_>)) -> bool {
+    pub(crate) fn strip(part: Part, hand_on: impl FnOnce(Shown<'_>)) -> bool {
         let bytes = match part {
             Part::Headers => host::request_headers(),
             Part::Trailers => host::request_trailers(),
         };
         let fields = bytes.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
         let Some(fields) = fields.as_deref().map(RequestHead::new) else { return false };
-        let is_stripped = claims(fields, part).into_iter().all(|name| match part {
+        let claims = claims(fields, part);
+        let is_stripped = claims.iter().all(|name| match part {
             Part::Headers => host::remove_request_header(name).is_ok(),
             Part::Trailers => host::remove_request_trailer(name).is_ok(),
         });
         if is_stripped {
-            hand_on(fields);
+            hand_on(Shown { fields, claims: &claims });
         }
         is_stripped
     }
@@ -233,7 +240,7 @@ impl Worker {
     }
 
     /// Carries out a decision on the effective context.
-    fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase) {
+    fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase<'_>) {
         match effect {
             Effect::Nothing => self.make_room(),
             Effect::NeedKeys { .. }
@@ -248,7 +255,8 @@ impl Worker {
                 self.stop_waiting(stream);
                 // What the client claims must be out and what we say must be in, all of it, or
                 // the request does not pass.
-                if apply(&edits).is_err() {
+                let shown = if let Phase::Head(shown) = phase { Some(shown) } else { None };
+                if edits::apply(&edits, shown).is_err() {
                     return self.abort(stream);
                 }
                 self.count(verdict);
@@ -263,7 +271,7 @@ impl Worker {
     }
 
     /// Lets a request go on. Where its callback has long returned, the host waits to be told.
-    fn go_on(&self, now: UnixTime, stream: &Stream, phase: Phase) {
+    fn go_on(&self, now: UnixTime, stream: &Stream, phase: Phase<'_>) {
         // What of the body came meanwhile the host holds, and lets go of as it is then.
         if stream.has_held_body() && stream.gate.borrow().reads_body() {
             let effect = stream.read_held_body().map(|(piece, is_end)| {
@@ -277,7 +285,7 @@ impl Worker {
                 _ => return self.abort(stream),
             }
         }
-        let is_waiting = phase == Phase::Resumed;
+        let is_waiting = matches!(phase, Phase::Resumed);
         if !stream.gate.borrow().is_open() || (is_waiting && host::continue_request().is_err()) {
             self.abort(stream);
         }
@@ -329,22 +337,14 @@ impl Worker {
 }
 
 /// Where an input comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// A callback of the request's own, whose return value lets it go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Phase<'a> {
+    /// The request's callback for its headers, whose return value lets it go on.
+    Head(Shown<'a>),
+    /// Another callback of the request's own, likewise.
     Callback,
     /// Another callback; the host waits to be told.
     Resumed,
-}
-
-fn apply(edits: &HeaderEdits) -> Result<(), host::HostError> {
-    for name in &edits.remove {
-        host::remove_request_header(name)?;
-    }
-    for (name, value) in &edits.set {
-        host::set_request_header(name, value)?;
-    }
-    Ok(())
 }
 
 /// What the effective context's connection and headers tell of the client's certificate.

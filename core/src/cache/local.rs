@@ -48,8 +48,14 @@ pub(super) struct Nothing<F> {
 }
 
 /// Hashes with a key of this worker's own: who chooses what is hashed cannot choose where it goes.
-#[derive(Clone)]
-pub(super) struct Seeded(u64);
+#[derive(Clone, Debug)]
+pub(crate) struct Seeded(u64);
+
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+}
 
 impl<R: Record> Local<R> {
     /// With room for so many records, and for so many subjects without one.
@@ -195,7 +201,7 @@ impl BuildHasher for Seeded {
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Takes no memory for entries that are not there.
-pub(super) fn bounded<K: Hash + Eq, V>(entries: usize, seed: u64) -> LruCache<K, V, Seeded> {
+pub(crate) fn bounded<K: Hash + Eq, V>(entries: usize, seed: u64) -> LruCache<K, V, Seeded> {
     let mut cache = LruCache::unbounded_with_hasher(Seeded(seed));
     cache.resize(NonZeroUsize::new(entries).unwrap_or(NonZeroUsize::MIN));
     cache

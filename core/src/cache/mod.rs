@@ -48,6 +48,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub(crate) use local::{Seeded, bounded};
 pub use record::{Outcome, Record};
 pub use stats::Stats;
 pub use store::Cache;

@@ -43,7 +43,7 @@ pub(super) struct Arriving {
 /// A request that may pass as soon as its body is complete.
 #[derive(Debug)]
 pub(super) struct AwaitRest {
-    edits: HeaderEdits,
+    edits: Rc<HeaderEdits>,
     verdict: Option<Verdict>,
     then: State,
 }
@@ -160,7 +160,8 @@ impl Gate {
         // Known now, and servers that give each request a process cannot read a body without it.
         let tells_length = arriving.length.is_none() && !arriving.has_trailers;
         if tells_length && self.manner.is_none() {
-            edits.set.push(("content-length", format!("{}", arriving.size)));
+            let length = ("content-length", format!("{}", arriving.size));
+            Rc::make_mut(&mut edits).set.push(length);
         }
         self.arriving = None;
         self.state = then;

@@ -89,7 +89,7 @@ pub enum Effect {
     /// Hand in what is known of the client's certificate.
     NeedCertificate,
     /// Hold the request, and hand in whom a token stands for.
-    NeedIdentity(IdentityRequest),
+    NeedIdentity(Rc<IdentityRequest>),
     /// Hold the request, and hand in what was revoked.
     NeedRevocations,
     /// Hold the request, and hand in what Keystone says of a token.
@@ -106,7 +106,7 @@ pub enum Effect {
     },
     /// Edit the headers and let the request pass. Without a verdict the body is verified on its
     /// way: each piece of it is handed in, and brings the verdict in the end.
-    Forward(HeaderEdits, Option<Verdict>),
+    Forward(Rc<HeaderEdits>, Option<Verdict>),
     /// Let the piece of the body pass.
     Pass {
         /// What is to pass in its place.

@@ -53,6 +53,7 @@ use signature::Signed;
 use token::{
     AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
 };
+pub use token::{KnownTokens, MAX_KNOWN_TOKENS};
 pub use verdict::Verdict;
 
 /// One request on its way.
@@ -64,6 +65,8 @@ pub struct Gate {
     manner: Option<Box<Manner>>,
     /// What of bodies may be held back, of all requests together.
     budget: Rc<Budget>,
+    /// The tokens that were opened lately, of all requests together.
+    known: Rc<KnownTokens>,
     /// The body, as far as it has come, where it must be complete.
     arriving: Option<Box<Arriving>>,
     /// Whether it is decided by its tokens, or by having none.
@@ -74,13 +77,13 @@ pub struct Gate {
 enum State {
     New,
     /// The token's layout is right, and now it needs keys.
-    AwaitKeys(Box<AwaitKeys>),
+    AwaitKeys(AwaitKeys),
     /// The token is genuine, and bound to a client certificate.
     AwaitCertificate(Box<AwaitCertificate>),
     /// The token is genuine, and it has to be known what Keystone makes of it.
-    AwaitIdentity(Box<AwaitIdentity>),
+    AwaitIdentity(AwaitIdentity),
     /// Keystone would take it, unless it was revoked.
-    AwaitRevocations(Box<AwaitRevocations>),
+    AwaitRevocations(AwaitRevocations),
     /// Keystone has to say what the token is.
     AwaitValidation(Box<AwaitValidation>),
     /// All tokens are good, and the service wants the catalogue of the user's.
@@ -101,14 +104,16 @@ enum State {
 }
 
 impl Gate {
-    /// A request that has told nothing yet, one of those that share this budget.
+    /// A request that has told nothing yet, one of those that share this configuration, this budget and
+    /// what is known of tokens.
     #[must_use]
-    pub fn new(config: Rc<Config>, budget: Rc<Budget>) -> Self {
+    pub fn new(config: Rc<Config>, budget: Rc<Budget>, known: Rc<KnownTokens>) -> Self {
         Self {
             config,
             state: State::New,
             manner: None,
             budget,
+            known,
             arriving: None,
             is_about_tokens: false,
         }
@@ -152,18 +157,18 @@ impl Gate {
     fn step(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         match (core::mem::replace(&mut self.state, SHUT), input) {
             (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
-            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, *waiting, &keys),
+            (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, &keys),
             (State::AwaitCertificate(waiting), Input::Certificate(certificate)) => {
                 self.on_certificate(*waiting, &certificate)
             }
             (State::AwaitIdentity(waiting), Input::Identity(identity)) => {
-                self.on_identity(*waiting, identity)
+                self.on_identity(waiting, identity)
             }
             (State::AwaitIdentity(waiting), Input::NoIdentity(fault)) => {
-                self.on_no_identity(*waiting, fault)
+                self.on_no_identity(waiting, fault)
             }
             (State::AwaitRevocations(waiting), Input::Revocations(revoked)) => {
-                self.on_revocations(now, *waiting, &revoked)
+                self.on_revocations(now, waiting, &revoked)
             }
             (State::AwaitValidation(waiting), Input::Validation(validation)) => {
                 self.on_validation(now, *waiting, validation)
@@ -340,13 +345,13 @@ impl Gate {
         let mut edits = HeaderEdits::default();
         edits.set_invalid();
         self.state = State::Decided { is_open: true, takes_trailers: true };
-        Effect::Forward(edits, verdict)
+        Effect::Forward(Rc::new(edits), verdict)
     }
 
     /// The one place where a request is let through whose body needs no look.
-    fn forward(&mut self, edits: HeaderEdits, verdict: Verdict) -> Effect {
+    fn forward(&mut self, edits: impl Into<Rc<HeaderEdits>>, verdict: Verdict) -> Effect {
         self.state = State::Decided { is_open: true, takes_trailers: true };
-        Effect::Forward(edits, Some(verdict))
+        Effect::Forward(edits.into(), Some(verdict))
     }
 }
 

@@ -158,7 +158,7 @@ impl Gate {
             verified.body_verifier(&key.signing_key, rules.max_chunk, output, content_length);
         let Some(mut body) = body.filter(|_| !is_body_verified) else {
             self.state = State::Decided { is_open: true, takes_trailers: false };
-            return Effect::Forward(edits, Some(Verdict::Allowed));
+            return Effect::Forward(Rc::new(edits), Some(Verdict::Allowed));
         };
         let shown = SignedText::new(&verified.authorization, verified.canonical_request);
         // Without a body the head is a whole request, and so it has to wait for the verdict.
@@ -170,7 +170,7 @@ impl Gate {
         }
         let verdict = body.is_verified().then_some(Verdict::Allowed);
         self.state = State::Passing(Box::new(Passing::new(body, shown, &self.budget)));
-        Effect::Forward(edits, verdict)
+        Effect::Forward(Rc::new(edits), verdict)
     }
 
     pub(super) fn on_no_access_key(&mut self, signed: &Signed, fault: AccessKeyFault) -> Effect {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::known_tokens;
 use super::token::{forwarded, gate, key, keys, now, payload, set};
 use crate::gate::{Budget, Effect, Gate, Input, Verdict};
 use crate::head::RequestHead;
@@ -266,7 +267,7 @@ fn where_too_much_is_held_nobody_is_let_through() {
     let config = Rc::new(crate::config::Config::parse(json.as_bytes()).unwrap());
     let budget = Rc::new(Budget::new(100));
     let mut gates: Vec<_> =
-        (0..3).map(|_| Gate::new(Rc::clone(&config), Rc::clone(&budget))).collect();
+        (0..3).map(|_| Gate::new(Rc::clone(&config), Rc::clone(&budget), known_tokens())).collect();
     for gate in &mut gates {
         assert!(needs_rest(&login(gate, &[])));
     }

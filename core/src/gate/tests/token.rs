@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::known_tokens;
 use crate::certificate::ClientCertificate;
 use crate::config::{Config, example};
 use crate::fernet::{Key, KeyRing};
-use crate::gate::{Budget, Effect, Gate, Input, Verdict};
+use crate::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::jws::{PublicKey, PublicKeys};
@@ -56,8 +57,13 @@ fn token(payload: &Payload) -> String {
 }
 
 pub(super) fn gate(changes: &Value) -> Gate {
+    gate_that_knows(changes, &known_tokens())
+}
+
+pub(super) fn gate_that_knows(changes: &Value, known: &Rc<KnownTokens>) -> Gate {
     let json = example::with(changes);
-    Gate::new(Rc::new(Config::parse(json.as_bytes()).unwrap()), Rc::new(Budget::new(1 << 20)))
+    let config = Config::parse(json.as_bytes()).unwrap();
+    Gate::new(Rc::new(config), Rc::new(Budget::new(1 << 20)), Rc::clone(known))
 }
 
 /// Hands in a head of these headers, and keys as often as they are asked for.
@@ -78,7 +84,7 @@ fn run(gate: &mut Gate, headers: &[(&str, &str)]) -> Effect {
 
 pub(super) fn forwarded(effect: Effect) -> (HeaderEdits, Verdict) {
     match effect {
-        Effect::Forward(edits, verdict) => (edits, verdict.expect("a verdict")),
+        Effect::Forward(edits, verdict) => ((*edits).clone(), verdict.expect("a verdict")),
         other => panic!("not forwarded: {other:?}"),
     }
 }

@@ -8,7 +8,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 
-use super::sealed::Opened;
+use super::opened::Opened;
 use super::verified::Verified;
 use super::{Bound, Purpose, rules};
 use crate::gate::{Effect, Gate, State};
@@ -47,7 +47,7 @@ impl Gate {
         let Some((of_tokens, rules)) = rules(&config) else { return self.fail() };
         let (payload, issued_at) = (validation.payload.clone(), validation.issued_at);
         let token = Verified {
-            token: Opened { payload, issued_at, is_signed: false, text: Some(text) },
+            token: Rc::new(Opened::new(payload, issued_at, false, Some(text))),
             identity: Rc::clone(&validation.identity),
             heard: Some(validation),
         };

@@ -17,6 +17,8 @@
 //! looked at.
 
 mod keystone;
+mod known;
+mod opened;
 mod request;
 mod sealed;
 mod text;
@@ -29,15 +31,18 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub(super) use self::keystone::AwaitValidation;
+pub use self::known::{KnownTokens, MAX_KNOWN_TOKENS};
+use self::opened::Opened;
 use self::request::Tokens;
-use self::sealed::{Opened, Sealed, Unopened};
+use self::sealed::{Sealed, Unopened};
 use self::validation::Validation;
 use self::verified::Verified;
 use super::{Effect, Gate, State};
 use crate::catalogs::ServiceCatalog;
 use crate::certificate::ClientCertificate;
 use crate::config::{Config, RecordRules, TokenRules};
-use crate::identities::{Identity, question};
+use crate::head::RequestHead;
+use crate::identities::Identity;
 use crate::keys::Keys;
 use crate::record::{CatalogRequest, IdentityFault};
 use crate::refusal::Rejection;
@@ -65,7 +70,7 @@ pub(super) struct AwaitCertificate {
 #[derive(Debug)]
 enum Bound {
     /// The token itself.
-    Opened(Opened),
+    Opened(Rc<Opened>),
     /// Keystone, when it was asked.
     Verified(Verified),
 }
@@ -73,7 +78,7 @@ enum Bound {
 /// A genuine token, of which Keystone has to be heard.
 #[derive(Debug)]
 pub(super) struct AwaitIdentity {
-    token: Opened,
+    token: Rc<Opened>,
     purpose: Purpose,
 }
 
@@ -107,6 +112,13 @@ struct Asked {
     path: Vec<u8>,
 }
 
+impl Asked {
+    fn of(head: RequestHead<'_>) -> Self {
+        let copied = |bytes: Option<&[u8]>| bytes.unwrap_or_default().to_vec();
+        Self { method: copied(head.method()), path: copied(head.path()) }
+    }
+}
+
 impl Gate {
     pub(super) fn on_keys(&mut self, now: UnixTime, waiting: AwaitKeys, keys: &Keys) -> Effect {
         let AwaitKeys { sealed, tried, purpose } = waiting;
@@ -116,7 +128,7 @@ impl Gate {
         }
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.token else { return self.fail() };
-        match sealed.open(&keys.keys) {
+        match sealed.open(keys, rules, &self.known) {
             Ok(token) => match token.check(now, rules, purpose.window(rules)) {
                 Ok(()) => self.genuine(token, purpose, rules),
                 Err(rejection) => self.bad(purpose, rejection),
@@ -129,7 +141,7 @@ impl Gate {
         }
     }
 
-    fn genuine(&mut self, token: Opened, purpose: Purpose, rules: &TokenRules) -> Effect {
+    fn genuine(&mut self, token: Rc<Opened>, purpose: Purpose, rules: &TokenRules) -> Effect {
         if token.is_bound() && purpose.is_used() {
             return self.need_certificate(Bound::Opened(token), purpose);
         }
@@ -161,24 +173,29 @@ impl Gate {
         }
     }
 
-    fn used_by_its_owner(&mut self, token: Opened, purpose: Purpose, rules: &TokenRules) -> Effect {
+    fn used_by_its_owner(
+        &mut self,
+        token: Rc<Opened>,
+        purpose: Purpose,
+        rules: &TokenRules,
+    ) -> Effect {
         if rules.records.is_none() {
             return self.pass_payload(&token, rules);
         }
-        if let Some(text) = token.text {
-            return self.need_validation(text, purpose);
+        if let Some(text) = &token.text {
+            return self.need_validation(Rc::clone(text), purpose);
         }
-        let Some(question) = question(&token.payload) else {
+        let Some(question) = token.question().map(Rc::clone) else {
             return self.bad(purpose, Rejection::TokenKindRefused);
         };
-        self.state = State::AwaitIdentity(Box::new(AwaitIdentity { token, purpose }));
+        self.state = State::AwaitIdentity(AwaitIdentity { token, purpose });
         Effect::NeedIdentity(question)
     }
 
     pub(super) fn on_identity(&mut self, waiting: AwaitIdentity, identity: Rc<Identity>) -> Effect {
         let AwaitIdentity { token, purpose } = waiting;
         let token = Verified { token, identity, heard: None };
-        self.state = State::AwaitRevocations(Box::new(AwaitRevocations { token, purpose }));
+        self.state = State::AwaitRevocations(AwaitRevocations { token, purpose });
         Effect::NeedRevocations
     }
 
@@ -246,14 +263,14 @@ impl Gate {
 
     /// The way of a token begins with the keys, where there are any.
     fn look_at(&mut self, sealed: Sealed, purpose: Purpose) -> Effect {
-        match sealed.text.clone().filter(|_| self.config.keyserver.is_none()) {
-            Some(text) => self.need_validation(text, purpose),
+        match sealed.text().filter(|_| self.config.keyserver.is_none()) {
+            Some(text) => self.need_validation(Rc::clone(text), purpose),
             None => self.need_keys(sealed, None, purpose),
         }
     }
 
     fn need_keys(&mut self, sealed: Sealed, tried: Option<u64>, purpose: Purpose) -> Effect {
-        self.state = State::AwaitKeys(Box::new(AwaitKeys { sealed, tried, purpose }));
+        self.state = State::AwaitKeys(AwaitKeys { sealed, tried, purpose });
         Effect::NeedKeys { newer_than: tried }
     }
 

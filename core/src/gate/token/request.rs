@@ -4,7 +4,8 @@
 use alloc::rc::Rc;
 use core::time::Duration;
 
-use super::sealed::{Opened, Sealed};
+use super::opened::Opened;
+use super::sealed::Sealed;
 use super::verified::Verified;
 use super::{Asked, Purpose, text};
 use crate::config::{Config, Missing, RecordRules, TokenRules};
@@ -34,7 +35,7 @@ impl Gate {
             return self.reject_token(Rejection::CredentialsMissing);
         };
         self.is_about_tokens = true;
-        let user = text::of_user(head, rules);
+        let user = text::of_user(head, rules, &self.known);
         let Some(records) = &rules.records else {
             return match user {
                 Ok(sealed) => self.look_at(sealed, Purpose::Request(Tokens::default())),
@@ -46,9 +47,10 @@ impl Gate {
         {
             return self.on_question(question, user);
         }
-        let service = text::of_service(head, rules);
-        let copied = |bytes: Option<&[u8]>| bytes.unwrap_or_default().to_vec();
-        let asked = Asked { method: copied(head.method()), path: copied(head.path()) };
+        let service = text::of_service(head, rules, &self.known);
+        let may_have_rules =
+            !matches!((&user, &service), (Ok(user), Ok(None)) if user.has_no_rules());
+        let asked = if may_have_rules { Asked::of(head) } else { Asked::default() };
         match (user, service) {
             (_, Err(Rejection::TokenAmbiguous)) => self.reject_token(Rejection::TokenAmbiguous),
             // There is nothing more to say to a request that is refused anyway.
@@ -133,6 +135,15 @@ impl Gate {
         if let Some(rejection) = rejection.filter(|rejection| !self.may_pass(*rejection)) {
             return self.reject_token(rejection);
         }
+        if let (Ok(user), None, None) = (user, &tokens.service, catalog) {
+            let told = user.token.told(Some(&user.identity), || {
+                let mut edits = HeaderEdits::default();
+                user.present(&mut edits, rules);
+                self.strip_tokens(&mut edits, rules);
+                edits
+            });
+            return self.forward(told, Verdict::Allowed);
+        }
         let mut edits = HeaderEdits::default();
         match user {
             Ok(user) => {
@@ -148,29 +159,33 @@ impl Gate {
             Some(Err(_)) => edits.set_service_invalid(),
             None => {}
         }
-        match rejection {
-            Some(rejection) => self.forward(edits, Verdict::Anonymous(rejection)),
-            None => self.pass_token(edits, rules),
+        if let Some(rejection) = rejection {
+            return self.forward(edits, Verdict::Anonymous(rejection));
         }
+        self.strip_tokens(&mut edits, rules);
+        self.forward(edits, Verdict::Allowed)
     }
 
     /// Without records, what the token says itself is all there is.
     pub(super) fn pass_payload(&mut self, token: &Opened, rules: &TokenRules) -> Effect {
-        let mut edits = HeaderEdits::default();
-        edits.set_identity(&token.payload, token.issued_at, rules);
-        self.pass_token(edits, rules)
+        let told = token.told(None, || {
+            let mut edits = HeaderEdits::default();
+            edits.set_identity(&token.payload, token.issued_at, rules);
+            self.strip_tokens(&mut edits, rules);
+            edits
+        });
+        self.forward(told, Verdict::Allowed)
     }
 
     /// Only tokens that were checked here are taken away: without a verdict, or in shadow mode, the
     /// service has to look at them itself.
-    fn pass_token(&mut self, mut edits: HeaderEdits, rules: &TokenRules) -> Effect {
+    fn strip_tokens(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
         if self.enforces() && !rules.forward {
             edits.strip_token();
             if rules.records.is_some() {
                 edits.strip_service_token();
             }
         }
-        self.forward(edits, Verdict::Allowed)
     }
 
     /// Whether a request is left to the service that is not allowed for this reason.

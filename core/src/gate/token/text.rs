@@ -1,5 +1,6 @@
 //! Where tokens stand in a request.
 
+use super::known::KnownTokens;
 use super::sealed::Sealed;
 use crate::config::TokenRules;
 use crate::head::RequestHead;
@@ -7,21 +8,26 @@ use crate::identity::{SERVICE_TOKEN, TOKENS};
 use crate::refusal::Rejection;
 
 /// The token of the user.
-pub(super) fn of_user(head: RequestHead<'_>, rules: &TokenRules) -> Result<Sealed, Rejection> {
-    token(head).and_then(|text| Sealed::from_text(text, rules))
+pub(super) fn of_user(
+    head: RequestHead<'_>,
+    rules: &TokenRules,
+    tokens: &KnownTokens,
+) -> Result<Sealed, Rejection> {
+    token(head).and_then(|text| Sealed::from_text(text, rules, tokens))
 }
 
 /// The token of a service that asks on the user's behalf, if there is one.
 pub(super) fn of_service(
     head: RequestHead<'_>,
     rules: &TokenRules,
+    tokens: &KnownTokens,
 ) -> Result<Option<Sealed>, Rejection> {
     let mut values = head.values(SERVICE_TOKEN);
     let first = values.next().filter(|value| !value.is_empty());
     if values.next().is_some() {
         return Err(Rejection::TokenAmbiguous);
     }
-    let sealed = first.map(|text| Sealed::from_text(text, rules)).transpose();
+    let sealed = first.map(|text| Sealed::from_text(text, rules, tokens)).transpose();
     sealed.map_err(|_| Rejection::ServiceTokenInvalid)
 }
 

@@ -71,7 +71,7 @@ impl Gate {
                 return self.refuse_caller(Rejection::ValidationForbidden);
             }
             Err(rejection) => Err(*rejection),
-            Ok(text) => Sealed::from_text(text.as_bytes(), of_tokens),
+            Ok(text) => Sealed::from_text(text.as_bytes(), of_tokens, &self.known),
         };
         match sealed {
             Ok(sealed) => self.need_keys(sealed, None, Purpose::Validation(asked)),

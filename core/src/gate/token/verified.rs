@@ -1,11 +1,10 @@
 //! A token that a key has opened: whether it is good, by its own words and by what Keystone knows of it.
 
 use alloc::rc::Rc;
-use alloc::string::ToString as _;
 use core::time::Duration;
 
 use super::Asked;
-use super::sealed::Opened;
+use super::opened::Opened;
 use crate::access_rules::{AccessRule, allow};
 use crate::cache::Record as _;
 use crate::config::{RecordRules, TokenRules};
@@ -15,43 +14,16 @@ use crate::record::{Catalog, CatalogRecord, CatalogRequest, IdentityRecord};
 use crate::refusal::Rejection;
 use crate::revocation::{RevocationSet, TokenFacts};
 use crate::time::UnixTime;
-use crate::token::{Delegation, Scope};
+use crate::token::Scope;
 use crate::validations::Validation;
 
 /// A token that is good, and whom it stands for.
 #[derive(Debug)]
 pub(super) struct Verified {
-    pub(super) token: Opened,
+    pub(super) token: Rc<Opened>,
     pub(super) identity: Rc<Identity>,
     /// Where Keystone itself was asked, what it said.
     pub(super) heard: Option<Rc<Validation>>,
-}
-
-impl Opened {
-    /// Whether it is for the owner of a client certificate only.
-    pub(super) fn is_bound(&self) -> bool {
-        matches!(self.payload.delegation, Delegation::Oauth2Credential { .. })
-    }
-
-    /// Whether it is of its time, give or take the `window` since it expired, and of a kind that is
-    /// taken.
-    pub(super) fn check(
-        &self,
-        now: UnixTime,
-        rules: &TokenRules,
-        window: Duration,
-    ) -> Result<(), Rejection> {
-        if self.payload.expires_at.is_past(now - window) {
-            return Err(Rejection::TokenExpired);
-        }
-        if self.is_signed && now < UnixTime::from_secs(self.issued_at) {
-            return Err(Rejection::TokenNotYetValid);
-        }
-        if !rules.kinds.contains(&self.payload.kind()) {
-            return Err(Rejection::TokenKindRefused);
-        }
-        Ok(())
-    }
 }
 
 impl Verified {
@@ -68,11 +40,10 @@ impl Verified {
 
     /// Whether it was revoked.
     pub(super) fn is_revoked(&self, revoked: &RevocationSet) -> bool {
-        let Opened { payload, issued_at, .. } = &self.token;
+        let Opened { payload, issued_at, .. } = &*self.token;
         let IdentityRecord { user, project, domain, trust, oauth1, roles, .. } =
             &self.identity.record;
-        let audit_ids = &payload.audit_ids;
-        let (own, chain) = (audit_ids.own.to_string(), audit_ids.chain.map(|id| id.to_string()));
+        let (audit_id, audit_chain_id) = self.token.audit_ids();
         let (trust, oauth1) = (trust.as_ref(), oauth1.as_ref());
         revoked.revokes(&TokenFacts {
             issued_at: UnixTime::from_secs(*issued_at),
@@ -83,8 +54,8 @@ impl Verified {
             user_domain_id: user.domain.as_ref().map(|domain| domain.id.as_str()),
             scope_domain_id: domain.as_ref().map(|domain| domain.id.as_str()),
             project_id: project.as_ref().map(|project| project.id.as_str()),
-            audit_id: &own,
-            audit_chain_id: chain.as_deref(),
+            audit_id,
+            audit_chain_id,
             trust_id: trust.map(|trust| trust.id.as_str()),
             consumer_id: oauth1.map(|oauth1| oauth1.consumer_id.as_str()),
             access_token_id: oauth1.map(|oauth1| oauth1.access_token_id.as_str()),
@@ -100,7 +71,7 @@ impl Verified {
 
     /// Tells a service of it.
     pub(super) fn present(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
-        let Opened { payload, issued_at, .. } = &self.token;
+        let Opened { payload, issued_at, .. } = &*self.token;
         edits.set_user(&self.identity.record);
         edits.set_token(payload, *issued_at, rules);
     }
