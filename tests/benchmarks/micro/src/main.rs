@@ -1,0 +1,28 @@
+//! `micro` names the steps; `micro STEP COUNT` does one of them so often, and prints how many nanoseconds
+//! that took.
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let mut cases = micro::cases();
+    let [name, count] = arguments.as_slice() else {
+        for case in cases {
+            println!("{}", case.name);
+        }
+        return ExitCode::SUCCESS;
+    };
+    let case = cases.iter_mut().find(|case| case.name == name);
+    let (Some(case), Ok(count)) = (case, count.parse::<u64>()) else {
+        eprintln!("usage: micro [STEP COUNT]");
+        return ExitCode::FAILURE;
+    };
+    let start = Instant::now();
+    for _ in 0..count {
+        (case.step)();
+    }
+    println!("{}", start.elapsed().as_nanos());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,128 @@
+//! Tokens: the steps, and a request from its head to its verdict where all that it asks for is known.
+
+use std::hint::black_box;
+use std::rc::Rc;
+
+use voussoir_core::config::Config;
+use voussoir_core::fernet::{Envelope, Key, KeyRing};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
+use voussoir_core::head::RequestHead;
+use voussoir_core::identities::Identity;
+use voussoir_core::keys::Keys;
+use voussoir_core::record::IdentityRecord;
+use voussoir_core::revocation::RevocationSet;
+use voussoir_core::time::UnixTime;
+use voussoir_core::token::{AuditId, AuditIds, Delegation, Expiry, Id, Methods, Payload, Scope};
+
+use crate::Case;
+
+const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+/// Enough for any token of Keystone's.
+const MAX_LENGTH: usize = 4096;
+
+const CONFIG: &[u8] = br#"{"keyserver": {"cluster": "keyserver"},
+    "token": {"www_authenticate_uri": "http://keystone/v3", "identity": "records"}}"#;
+
+const RECORD: &str = r#"{
+    "user": {"id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "name": "ann",
+             "domain": {"id": "default", "name": "Default"}},
+    "project": {"id": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "name": "storage",
+                "domain": {"id": "default", "name": "Default"}},
+    "roles": [{"id": "1", "name": "member"}, {"id": "2", "name": "reader"}]}"#;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let (ring, payload, token) = (ring(), payload().encode(), token());
+    let open = {
+        let token = token.clone();
+        move || {
+            let envelope = Envelope::from_text(black_box(token.as_bytes()), MAX_LENGTH);
+            envelope.expect("a token").open(&ring).expect("of this key")
+        }
+    };
+    let decode = move || Payload::decode(black_box(&payload)).expect("a payload");
+    vec![
+        Case::new("fernet-open", open),
+        Case::new("payload-decode", decode),
+        Case::new("gate-token", request(token)),
+    ]
+}
+
+fn key(n: u8) -> Key {
+    Key::new(&[n; 16], &[n; 16])
+}
+
+fn ring() -> KeyRing {
+    KeyRing::new([(2, key(2)), (1, key(1)), (0, key(3))]).expect("a ring")
+}
+
+/// Of a project, as most are; sealed with the newest key.
+fn token() -> String {
+    key(2).seal_text(1_799_999_940, &[9; 16], &payload().encode())
+}
+
+fn payload() -> Payload {
+    Payload {
+        user_id: Id::uuid([0xaa; 16]),
+        methods: Methods::Bits(2),
+        expires_at: Expiry::from_seconds(1_800_003_600.0).expect("a time"),
+        audit_ids: AuditIds { own: AuditId([1; 16]), chain: None },
+        scope: Scope::Project(Id::uuid([0xbb; 16])),
+        delegation: Delegation::None,
+    }
+}
+
+/// A request with a token, from its head to its verdict. The keys, the identity and what was revoked
+/// are at hand, as on any request but the first; the host's part is not in it.
+fn request(token: String) -> impl FnMut() -> Gate {
+    let config = Rc::new(Config::parse(CONFIG).expect("a configuration"));
+    let budget = Rc::new(Budget::new(1 << 20));
+    let keys = Rc::new(Keys { keys: ring().into(), generation: 1 });
+    let record: IdentityRecord = serde_json::from_str(RECORD).expect("a record");
+    let revoked = Rc::new(RevocationSet::new(1000, 1));
+    let mut identity: Option<Rc<Identity>> = None;
+    move || {
+        let headers: [(&[u8], &[u8]); 12] = [
+            (b":method", b"GET"),
+            (b":path", b"/v2.1/servers/detail?limit=100"),
+            (b":authority", b"compute.example:8774"),
+            (b":scheme", b"https"),
+            (b"user-agent", b"openstacksdk/4.0.0 keystoneauth1/5.8.0 python-requests/2.32.3"),
+            (b"accept-encoding", b"gzip, deflate"),
+            (b"accept", b"application/json"),
+            (b"x-openstack-request-id", b"req-5d1c2b8e-3b0c-4a7e-9f1c-0a2b3c4d5e6f"),
+            (b"openstack-api-version", b"compute 2.96"),
+            (b"x-auth-token", token.as_bytes()),
+            (b"x-forwarded-for", b"203.0.113.9"),
+            (b"x-request-id", b"0b6f2f5c-7a52-4c4c-8b8e-6f3b0a3f4a11"),
+        ];
+        let head = RequestHead::new(black_box(&headers));
+        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget));
+        let mut effect = gate.handle(NOW, Input::Head { head, is_end: true });
+        loop {
+            let input = match effect {
+                Effect::NeedKeys { .. } => Input::Keys(Rc::clone(&keys)),
+                Effect::NeedIdentity(request) => {
+                    let known = identity.get_or_insert_with(|| {
+                        Rc::new(Identity { request, record: record.clone() })
+                    });
+                    Input::Identity(Rc::clone(known))
+                }
+                Effect::NeedRevocations => Input::Revocations(Rc::clone(&revoked)),
+                Effect::Forward(edits, verdict) => {
+                    assert_eq!(verdict, Some(Verdict::Allowed));
+                    drop(black_box(edits));
+                    return gate;
+                }
+                other => panic_on(&other),
+            };
+            effect = gate.handle(NOW, input);
+        }
+    }
+}
+
+/// The request is not let through: nothing that was measured would mean anything.
+#[expect(clippy::panic, reason = "a benchmark whose inputs are wrong must not run")]
+pub(crate) fn panic_on(effect: &Effect) -> ! {
+    panic!("{effect:?}");
+}
