@@ -1,48 +1,44 @@
-// node v8.mjs MODULE...: what each step of micro.wasm costs in V8, in nanoseconds; of several modules, the
-// builds before and after a change, also as ratios to the first. Rounds of all modules follow each other, and
-// a ratio is the median of the rounds', so that a busy machine weighs on all alike.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// node v8.mjs 'STEP...' MODULE...: what each step of steps.wasm costs in V8, in nanoseconds; of several
+// modules, builds before and after a change, also as ratios to the first. Rounds of all modules follow each
+// other, and a ratio is the median of the rounds', so that a busy machine weighs on all alike.
+import { readFileSync } from "node:fs";
 import { WASI } from "node:wasi";
 
-const ROUNDS = 15;
-const ROUND_NS = 20e6;
+const ROUNDS = 21;
+const ROUND_MS = 15;
 
-const directory = mkdtempSync(join(tmpdir(), "micro-"));
-const file = join(directory, "stdout");
-
-function run(module, ...args) {
-  const stdout = openSync(file, "w");
-  const wasi = new WASI({ version: "preview1", args: ["micro", ...args], stdout });
-  const status = wasi.start(new WebAssembly.Instance(module, wasi.getImportObject()));
-  closeSync(stdout);
-  if (status) throw new Error(`micro ${args.join(" ")} ends with ${status}`);
-  return readFileSync(file, "utf8").trim();
+function load(path) {
+  const wasi = new WASI({ version: "preview1" });
+  const module = new WebAssembly.Module(readFileSync(path));
+  const instance = new WebAssembly.Instance(module, wasi.getImportObject());
+  wasi.initialize(instance);
+  return instance.exports;
 }
 
-const time = (module, name, count) => Number(run(module, name, String(count))) / count;
+/** Milliseconds. */
+function time(steps, number, count) {
+  const start = performance.now();
+  if (!steps.repeat(number, count)) throw new Error(`there is no step ${number}`);
+  return performance.now() - start;
+}
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
 }
 
-const modules = process.argv.slice(2).map((path) => new WebAssembly.Module(readFileSync(path)));
-try {
-  for (const name of run(modules[0]).split("\n")) {
-    // V8 compiles anew, and better, what has run for a while: that is over when the count is found.
-    let count = 100;
-    while (time(modules[0], name, count) * count < ROUND_NS) count *= 2;
-    for (const module of modules) for (let i = 0; i < 3; i++) time(module, name, count);
-    const rounds = Array.from({ length: ROUNDS }, () => modules.map((m) => time(m, name, count)));
-    const cells = modules.map((_, i) => {
-      const ns = Math.round(median(rounds.map((round) => round[i])));
-      const ratio = median(rounds.map((round) => round[i] / round[0]));
-      return `${String(ns).padStart(9)} ns${i ? ` ${ratio.toFixed(3)}` : ""}`;
-    });
-    console.log(name.padEnd(16), cells.join("  "));
-  }
-} finally {
-  rmSync(directory, { recursive: true });
+const [names, ...paths] = process.argv.slice(2);
+const modules = paths.map(load);
+for (const [number, name] of names.trim().split(/\s+/).entries()) {
+  // V8 compiles anew, and better, what has run for a while.
+  for (const steps of modules) for (let spent = 0; spent < 200; ) spent += time(steps, number, 100);
+  let count = 100;
+  while (time(modules[0], number, count) < ROUND_MS) count *= 2;
+  const rounds = Array.from({ length: ROUNDS }, () => modules.map((m) => time(m, number, count)));
+  const cells = modules.map((_, i) => {
+    const ns = Math.round((median(rounds.map((round) => round[i])) / count) * 1e6);
+    const ratio = median(rounds.map((round) => round[i] / round[0]));
+    return `${String(ns).padStart(9)}${i ? ` ${ratio.toFixed(3)}` : ""}`;
+  });
+  console.log(name.padEnd(16), cells.join("  "));
 }
