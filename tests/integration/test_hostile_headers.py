@@ -143,3 +143,57 @@ def test_an_odd_path_is_never_bypassed(envoy, upstream, tail):
     path = b"/public/odd-" + tail
     assert http1.get(envoy.ports["bypass"], path).status in (400, 401)
     assert not [arrival for arrival in upstream.arrivals if "/odd-" in arrival.path]
+
+
+# Beside what looks odd, what Envoy joins or keeps apart, and more than one call of the host would set.
+OTHERS = {
+    "few": [
+        ("x-twice", "1"),
+        ("cookie", "a=1"),
+        ("x-twice", "2"),
+        ("cookie", "b=2"),
+        ("x-empty", ""),
+        ("x-odd", b"a\xff\x80b"),
+        ("x-long", "l" * 8000),
+        ("accept", "text/html, */*;q=0.1"),
+        ("accept", "text/plain"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("user-agent", "test/1.0 (a; b)"),
+        ("content-type", "text/plain"),
+        ("x_under_score", "kept"),
+    ],
+    "many": [(f"x-other-{number}", str(number)) for number in range(90)],
+}
+
+
+@pytest.mark.parametrize("version", ["http1", "http2"])
+@pytest.mark.parametrize("others", OTHERS)
+@pytest.mark.parametrize("kind", ["project", "federated_project"])
+def test_what_is_not_about_identity_arrives_as_without_the_filter(
+    envoy, vectors, path, others, kind, version
+):
+    token = next(v["token"] for v in vectors["positive"] if v["kind"] == kind)
+    claims = [("x-user-id", "mallory"), ("x_roles", "admin"), ("X-Voussoir-Group-Ids", "wheel")]
+
+    def heard(listener, url, headers):
+        if version == "http1":
+            response = http1.get(envoy.ports[listener], url, headers)
+        else:
+            with Client(envoy.ports[listener]) as client:
+                response = client.get(url, [(name.lower(), value) for name, value in headers])
+        assert response.status == 200
+        return response.json()["headers"]
+
+    def rest(headers):
+        ours = identity_headers(headers)
+        varies = ["x-request-id", "x-auth-token"]
+        return [(n, v) for n, v in headers if n not in ours and n not in varies], ours
+
+    without, nobody = rest(heard("bypass", f"/public{path}", OTHERS[others]))
+    sent = [*claims, *OTHERS[others], ("x-auth-token", token)]
+    behind, somebody = rest(heard("enforce", path, sent))
+    assert behind == without
+    assert not nobody
+    assert somebody["x-identity-status"] == "Confirmed"
+    assert "mallory" not in somebody.values()
+    assert (len(somebody) >= 12) == (kind == "federated_project")
