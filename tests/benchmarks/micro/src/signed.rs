@@ -7,7 +7,7 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::config::Config;
-use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::sigv4::body::{BodyVerifier, Chunked, Framing, Output, Seed};
 use voussoir_core::sigv4::{
@@ -110,13 +110,14 @@ fn authorization() -> String {
 fn request(authorization: String) -> impl FnMut() -> Gate {
     let config = Rc::new(Config::parse(CONFIG).expect("a configuration"));
     let budget = Rc::new(Budget::new(1 << 20));
+    let tokens = Rc::new(KnownTokens::new(0, 1));
     let record = serde_json::from_str(RECORD).expect("a record");
     let known = AccessKey { credential: credential(), signing_key: key(), record };
     let known = Rc::new(known);
     move || {
         let headers = headers(&authorization);
         let head = RequestHead::new(black_box(&headers));
-        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget));
+        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget), Rc::clone(&tokens));
         let mut effect = gate.handle(NOW, Input::Head { head, is_end: true });
         loop {
             match effect {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use voussoir_core::config::Config;
 use voussoir_core::fernet::{Envelope, Key, KeyRing};
-use voussoir_core::gate::{Budget, Effect, Gate, Input, Verdict};
+use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, MAX_KNOWN_TOKENS, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identities::Identity;
 use voussoir_core::keys::Keys;
@@ -17,6 +17,9 @@ use voussoir_core::token::{AuditId, AuditIds, Delegation, Expiry, Id, Methods, P
 use crate::Case;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+/// So many distinct tokens that one has been forgotten when it comes again.
+const DISTINCT: u16 = 20_000;
 
 /// Enough for any token of Keystone's.
 const MAX_LENGTH: usize = 4096;
@@ -44,7 +47,8 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("fernet-open", open),
         Case::new("payload-decode", decode),
-        Case::new("gate-token", request(token)),
+        Case::new("gate-token", request(vec![token])),
+        Case::new("gate-new-token", request((0..DISTINCT).map(distinct_token).collect())),
     ]
 }
 
@@ -58,7 +62,18 @@ fn ring() -> KeyRing {
 
 /// Of a project, as most are; sealed with the newest key.
 fn token() -> String {
-    key(2).seal_text(1_799_999_940, &[9; 16], &payload().encode())
+    sealed(&payload())
+}
+
+/// One of the same user, with an audit id of its own.
+fn distinct_token(number: u16) -> String {
+    let [one, other] = number.to_be_bytes();
+    let own = AuditId(std::array::from_fn(|place| if place % 2 == 0 { one } else { other }));
+    sealed(&Payload { audit_ids: AuditIds { own, chain: None }, ..payload() })
+}
+
+fn sealed(payload: &Payload) -> String {
+    key(2).seal_text(1_799_999_940, &[9; 16], &payload.encode())
 }
 
 fn payload() -> Payload {
@@ -72,16 +87,19 @@ fn payload() -> Payload {
     }
 }
 
-/// A request with a token, from its head to its verdict. The keys, the identity and what was revoked
+/// A request with one token after another, from its head to its verdict. The keys, the identity and what was revoked
 /// are at hand, as on any request but the first; the host's part is not in it.
-fn request(token: String) -> impl FnMut() -> Gate {
+fn request(tokens: Vec<String>) -> impl FnMut() -> Gate {
     let config = Rc::new(Config::parse(CONFIG).expect("a configuration"));
     let budget = Rc::new(Budget::new(1 << 20));
     let keys = Rc::new(Keys { keys: ring().into(), generation: 1 });
     let record: IdentityRecord = serde_json::from_str(RECORD).expect("a record");
     let revoked = Rc::new(RevocationSet::new(1000, 1));
+    let known = Rc::new(KnownTokens::new(MAX_KNOWN_TOKENS, 1));
     let mut identity: Option<Rc<Identity>> = None;
+    let mut next = (0..tokens.len()).cycle();
     move || {
+        let token = next.next().and_then(|number| tokens.get(number)).expect("a token");
         let headers: [(&[u8], &[u8]); 12] = [
             (b":method", b"GET"),
             (b":path", b"/v2.1/servers/detail?limit=100"),
@@ -97,14 +115,14 @@ fn request(token: String) -> impl FnMut() -> Gate {
             (b"x-request-id", b"0b6f2f5c-7a52-4c4c-8b8e-6f3b0a3f4a11"),
         ];
         let head = RequestHead::new(black_box(&headers));
-        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget));
+        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget), Rc::clone(&known));
         let mut effect = gate.handle(NOW, Input::Head { head, is_end: true });
         loop {
             let input = match effect {
                 Effect::NeedKeys { .. } => Input::Keys(Rc::clone(&keys)),
                 Effect::NeedIdentity(request) => {
                     let known = identity.get_or_insert_with(|| {
-                        Rc::new(Identity { request, record: record.clone() })
+                        Rc::new(Identity { request: (*request).clone(), record: record.clone() })
                     });
                     Input::Identity(Rc::clone(known))
                 }
