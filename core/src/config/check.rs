@@ -11,6 +11,7 @@ use super::{
     KeyServer, Keystone, Limits, Missing, Mode, complete_body, quantity, raw, server, sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
+use crate::identity::SelectedHeaders;
 
 pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
     let keyserver = raw.keyserver.map(server::keyserver).transpose()?;
@@ -48,9 +49,23 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         hold_headers: raw.hold_headers,
         complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
+        identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,
         limits: limits(&raw.cache, &raw.limits)?,
+    })
+}
+
+fn identity_headers(names: Option<&[String]>) -> Result<SelectedHeaders, ConfigError> {
+    let Some(names) = names else { return Ok(SelectedHeaders::default()) };
+    if names.len() > MAX_IDENTITY_HEADERS {
+        return Err(ConfigError::limits("identity_headers", "at most 64 names"));
+    }
+    SelectedHeaders::new(names).map_err(|index| {
+        ConfigError::limits(
+            format!("identity_headers[{index}]"),
+            "a header that this filter sets, such as X-User-Id",
+        )
     })
 }
 
@@ -226,6 +241,9 @@ const MAX_HELD_BODY: usize = 512 * 1024 * 1024;
 /// Each of them takes up to four kilobytes.
 const MAX_SHARED_ENTRIES: usize = 65_536;
 
+/// More than there are.
+const MAX_IDENTITY_HEADERS: usize = 64;
+
 /// Every request is held against every rule.
 pub(super) const MAX_RULES: usize = 256;
 
@@ -331,6 +349,8 @@ mod tests {
     #[test]
     fn names_a_field_outside_its_limits() {
         for (changes, field) in [
+            (json!({"identity_headers": ["x-user-id", "host"]}), "identity_headers[1]"),
+            (json!({"identity_headers": (["x-user-id"; 65].as_slice())}), "identity_headers"),
             (json!({"keyserver": {"cluster": ""}}), "keyserver.cluster"),
             (json!({"keyserver": {"cluster": "a b"}}), "keyserver.cluster"),
             (json!({"keyserver": {"authority": "a\r\nb"}}), "keyserver.authority"),

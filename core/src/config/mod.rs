@@ -24,6 +24,7 @@ pub use self::error::ConfigError;
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
+use crate::identity::SelectedHeaders;
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub complete_body: CompleteBody,
     /// Which requests need no token.
     pub bypass: Bypass,
+    /// Which headers tell the service about the identity.
+    pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.
     pub reason_header: Option<String>,
     /// How long keys are used.

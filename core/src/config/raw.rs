@@ -25,6 +25,7 @@ pub(super) struct Config {
     pub(super) bypass: Vec<Bypass>,
     #[serde(default)]
     pub(super) bypass_cors_preflight: bool,
+    pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     #[serde(default)]
     pub(super) cache: Cache,

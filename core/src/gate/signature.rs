@@ -150,6 +150,7 @@ impl Gate {
         };
         let mut edits = signed.forwarding.clone();
         edits.set_credential_identity(&key.credential.access_key, &key.record);
+        config.identity_headers.select(&mut edits);
 
         // In shadow mode the body is looked at while it passes as it came.
         let output = if self.enforces() { rules.output } else { Output::AsSent };

@@ -10,17 +10,20 @@
 //! | `of_record.rs` | what a record of Keystone's knowledge says: all that keystonemiddleware says |
 //! | `of_token.rs` | what a token says by itself |
 //! | `of_access_key.rs` | what the record of an access key says |
+//! | `selected.rs` | which of it a service wants to know |
 
 mod names;
 mod of_access_key;
 mod of_record;
 mod of_token;
+mod selected;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub(crate) use names::{SERVICE_TOKEN, TOKENS};
 pub use names::{claims, is_identity_header};
+pub use selected::SelectedHeaders;
 
 use crate::head::RequestHead;
 

@@ -139,7 +139,7 @@ impl Gate {
             let told = user.token.told(Some(&user.identity), || {
                 let mut edits = HeaderEdits::default();
                 user.present(&mut edits, rules);
-                self.strip_tokens(&mut edits, rules);
+                self.trim(&mut edits, rules);
                 edits
             });
             return self.forward(told, Verdict::Allowed);
@@ -160,9 +160,10 @@ impl Gate {
             None => {}
         }
         if let Some(rejection) = rejection {
+            config.identity_headers.select(&mut edits);
             return self.forward(edits, Verdict::Anonymous(rejection));
         }
-        self.strip_tokens(&mut edits, rules);
+        self.trim(&mut edits, rules);
         self.forward(edits, Verdict::Allowed)
     }
 
@@ -171,15 +172,18 @@ impl Gate {
         let told = token.told(None, || {
             let mut edits = HeaderEdits::default();
             edits.set_identity(&token.payload, token.issued_at, rules);
-            self.strip_tokens(&mut edits, rules);
+            self.trim(&mut edits, rules);
             edits
         });
         self.forward(told, Verdict::Allowed)
     }
 
+    /// Leaves to the service what it wants to see.
+    ///
     /// Only tokens that were checked here are taken away: without a verdict, or in shadow mode, the
     /// service has to look at them itself.
-    fn strip_tokens(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
+    fn trim(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
+        self.config.identity_headers.select(edits);
         if self.enforces() && !rules.forward {
             edits.strip_token();
             if rules.records.is_some() {

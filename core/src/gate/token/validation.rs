@@ -150,6 +150,7 @@ impl Gate {
         let Some((of_tokens, _)) = rules(&config) else { return self.fail() };
         let mut edits = HeaderEdits::default();
         caller.present(&mut edits, of_tokens);
+        config.identity_headers.select(&mut edits);
         self.forward(edits, verdict)
     }
 
