@@ -134,7 +134,8 @@ impl Serialize for V2Endpoints<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut regions: Vec<V2Region<'_>> = Vec::new();
         for endpoint in self.0 {
-            let key = endpoint.interface.to_lowercase() + "URL";
+            // Keystone takes no interface but `admin`, `internal` and `public`.
+            let key = endpoint.interface.to_ascii_lowercase() + "URL";
             let region = endpoint.region.as_deref();
             let at = regions.iter().position(|known| known.region == region);
             let at = at.unwrap_or(regions.len());

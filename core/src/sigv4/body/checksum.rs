@@ -1,8 +1,11 @@
 //! The checksums that S3 takes in `x-amz-checksum-*`, computed while a body passes.
 
+use alloc::boxed::Box;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Digest, Table};
+use once_cell::race::OnceBox;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
@@ -77,9 +80,9 @@ enum State {
 impl Checksum {
     pub(super) fn new(algorithm: Algorithm) -> Self {
         let state = match algorithm {
-            Algorithm::Crc32 => State::Crc32(CRC32.digest()),
-            Algorithm::Crc32c => State::Crc32(CRC32C.digest()),
-            Algorithm::Crc64Nvme => State::Crc64(CRC64_NVME.digest()),
+            Algorithm::Crc32 => State::Crc32(crc32(&CRC32, &CRC_32_ISO_HDLC).digest()),
+            Algorithm::Crc32c => State::Crc32(crc32(&CRC32C, &CRC_32_ISCSI).digest()),
+            Algorithm::Crc64Nvme => State::Crc64(crc64_nvme().digest()),
             Algorithm::Sha1 => State::Sha1(Sha1::new()),
             Algorithm::Sha256 => State::Sha256(Sha256::new()),
         };
@@ -117,10 +120,22 @@ impl Checksum {
 
 // Tables of 64 KiB in all, which take sixteen bytes at a time: WebAssembly has no instruction for a
 // CRC, and for a body without chunk signatures it is the whole cost. In V8 they make 390 MB/s, and
-// the plain tables of 4 KiB 120 MB/s.
-static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-static CRC64_NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
+// the plain tables of 4 KiB 120 MB/s. Each is made when the first body needs it, in microseconds:
+// in the module they would be a tenth of it.
+static CRC32: OnceBox<Crc<u32, Table<16>>> = OnceBox::new();
+static CRC32C: OnceBox<Crc<u32, Table<16>>> = OnceBox::new();
+static CRC64_NVME: OnceBox<Crc<u64, Table<16>>> = OnceBox::new();
+
+fn crc32(
+    table: &'static OnceBox<Crc<u32, Table<16>>>,
+    of: &'static crc::Algorithm<u32>,
+) -> &'static Crc<u32, Table<16>> {
+    table.get_or_init(|| Box::new(Crc::<u32, Table<16>>::new(of)))
+}
+
+fn crc64_nvme() -> &'static Crc<u64, Table<16>> {
+    CRC64_NVME.get_or_init(|| Box::new(Crc::<u64, Table<16>>::new(&CRC_64_NVME)))
+}
 
 #[cfg(test)]
 mod tests {
