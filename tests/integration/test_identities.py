@@ -363,6 +363,54 @@ def test_a_federated_token_has_the_roles_of_its_groups_and_its_users(world, issu
     world.agreed(issued)
 
 
+def test_of_the_roles_of_some_tokens_everything_is_told(world, issuer):
+    """Descriptions and options, and what else an administrator gave them."""
+    roles = [
+        world.make("roles"),
+        world.make("roles", description="Ω \"x\" \\ '試'\r\n%s", options={"immutable": True}),
+        world.make("roles", description="", options={"immutable": False}, details="of the operator"),
+        world.make("roles", team={"of": ["Ω", '"', 1.5, None, {"": True}]}, count=12),
+    ]
+    trustor, trustee, project = world.user(), world.user(), world.project()
+    of_group = f"/projects/{issuer.project}/groups/{issuer.group}/roles"
+    for role in roles:
+        world.grant(role, trustor, project)
+        world.keystone.call("PUT", f"{of_group}/{role['id']}")
+    given = [{"id": role["id"]} for role in roles]
+    made, own = world.trust(trustor, trustee, project, roles[0], roles=given)
+    of_trust = world.token(trustee, {"OS-TRUST:trust": {"id": made["id"]}})
+    federated = issuer.federated_project_scoped().token
+    for token in (of_trust, federated):
+        told = {role["id"]: role["details"] for role in world.agreed(token)["roles"]}
+        for role in roles:
+            links = {"id", "name", "links"}
+            assert told[role["id"]] == {k: v for k, v in role.items() if k not in links}
+    # Nobody shows them for another token.
+    assert not any("details" in role for role in world.agreed(own)["roles"])
+
+    feed = Feed(world.server)
+    world.change("roles", roles[0], description="another one")
+    feed.tells("trust", made["id"])
+    world.agreed(of_trust)
+    # What is more than an edge takes is left out, and nobody is without roles for it.
+    theirs = world.keystone.validate(of_trust)
+    world.change("roles", roles[3], team="x" * 17_000)
+    status, answer = world.identity(question(theirs))
+    assert status == 200, answer
+    found = {role["id"]: role.get("details") for role in answer["identity"]["roles"]}
+    assert found.pop(roles[3]["id"]) is None
+    assert all(found.values())
+    for role in roles[:3]:
+        if role["options"].get("immutable"):
+            world.change("roles", role, options={"immutable": False})
+        world.change("roles", role, team="x" * 6_000)
+    status, answer = world.identity(question(theirs))
+    assert status == 200, answer
+    assert not any("details" in role for role in answer["identity"]["roles"]), "all together"
+    for role in roles:
+        world.keystone.call("DELETE", f"{of_group}/{role['id']}")
+
+
 def refused(world, token, ask, reason):
     """Both sides refuse."""
     theirs = world.keystone.validation(token)

@@ -6,7 +6,7 @@ import pytest
 
 from parts import http1
 from parts.deadline import wait_until
-from parts.everyone import WAYS
+from parts.everyone import MORE, WAYS
 from parts.front import PATH, Front, listeners, told
 from parts.impostor import Impostor
 from parts.keystone import password_of
@@ -79,6 +79,46 @@ def test_the_answer_is_keystones(front, callers, issued, way):
     else:
         # About itself: not those whom Keystone does not let.
         front.assert_same(issued[way], issued[way])
+
+
+def test_of_roles_all_is_shown_that_keystone_shows(front, callers, issued):
+    shown = []
+    for way in WAYS:
+        _, token = front.assert_same(callers["service"], issued[way])
+        is_whole = "trust" in way or way.startswith("federated_")
+        for role in token.get("roles", []):
+            assert ({"domain_id", "description", "options"} <= role.keys()) == is_whole, (way, role)
+            assert is_whole or role.keys() == {"id", "name"}, (way, role)
+            shown += [role] if is_whole else []
+    assert {role["options"].get("immutable") for role in shown} == {True, False, None}
+    assert {role["description"] for role in shown} > {None, "", MORE["direct"]["description"]}
+    assert [role["team"] for role in shown if "team" in role][0] == MORE["implied"]["team"]
+
+
+def test_a_role_is_shown_as_it_is_now(front, everyone, callers, issued):
+    call, subject = front.keystone.call, issued["of_a_trust_with_a_role_of_a_group"]
+    path = f"/roles/{everyone.roles['twice implied']}"
+
+    def shown(ask):
+        """The roles, and how often Keystone was asked for them."""
+        before = front.validations()
+        answer = ask(callers["service"], subject)
+        return told(answer.json())["roles"], front.validations() - before
+
+    for changes, expected in (
+        ({"description": "one"}, 0),
+        ({"options": {"immutable": False}}, 0),
+        ({"description": "x" * 255, "team": "x" * 10_000}, 0),
+        # More than an edge takes: Keystone is left to say it.
+        ({"team": "x" * 17_000}, 1),
+        ({"description": None, "options": {"immutable": None}, "team": None}, 0),
+    ):
+        call("PATCH", path, {"role": changes})
+        theirs, _ = shown(front.theirs)
+        wait_until(
+            lambda roles=theirs, asked=expected: shown(front.ours) == (roles, asked),
+            f"the edge to hear of {list(changes)}",
+        )
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::party::{Delegation, InvalidRecord, Project, Role, User, check_roles};
+use super::party::{Delegation, InvalidRecord, Project, User};
+use super::role::{Role, check_roles};
 use crate::sigv4::{Hex, hex_bytes};
 use crate::time::UnixTime;
 

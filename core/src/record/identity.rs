@@ -10,9 +10,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::party::{
-    Delegation, Domain, InvalidRecord, Project, Role, User, check_roles, check_texts,
-};
+use super::party::{Delegation, Domain, InvalidRecord, Project, User, check_texts};
+use super::role::{Role, check_roles};
 use crate::token::MAX_GROUPS;
 
 /// Where identities are asked for.
@@ -441,7 +440,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::record::{Denial, MAX_ROLES, MAX_TEXT};
+    use crate::record::{Denial, MAX_ROLE_DETAILS, MAX_ROLES, MAX_TEXT};
     use alloc::format;
     use alloc::string::ToString as _;
     use alloc::vec;
@@ -461,7 +460,11 @@ mod tests {
             "is_domain": true,
             "domain": {"id": "d3", "name": "Domain"},
             "is_system": true,
-            "roles": [{"id": "r1", "name": "member"}, {"id": "r2", "name": "reader"}],
+            "roles": [
+                {"id": "r1", "name": "member"},
+                {"id": "r2", "name": "reader",
+                 "details": {"domain_id": null, "description": "a\r\nb", "options": {}}},
+            ],
             "is_admin_project": false,
             "trust": {
                 "id": "t1", "impersonation": true, "trustor_user_id": "u1",
@@ -590,6 +593,8 @@ mod tests {
         }
         let roles = vec![json!({"name": "r"}); MAX_ROLES + 1];
         assert_eq!(record(&json!({"roles": roles})).check(), Err(InvalidRecord::RoleCount));
+        let roles = json!([{"name": "r", "details": {"a": "x".repeat(MAX_ROLE_DETAILS)}}]);
+        assert_eq!(record(&json!({"roles": roles})).check(), Err(InvalidRecord::RoleDetails));
         let mut many = rule("/");
         let one = many["access_rules"][0].clone();
         many["access_rules"] = vec![one; MAX_ACCESS_RULES + 1].into();

@@ -9,6 +9,7 @@ mod identity;
 mod key_set;
 mod party;
 mod revocation;
+mod role;
 mod signing_key;
 mod validation;
 
@@ -28,11 +29,12 @@ pub use identity::{
     MAX_IDENTITY_BYTES, MAX_IDENTITY_REQUEST_BYTES, Oauth1, Trust,
 };
 pub use key_set::{FernetKey, InvalidKeySet, JwsKey, KeySet, MAX_KEY_SET_BYTES, TOKEN_KEYS_PATH};
-pub use party::{Delegation, Domain, InvalidRecord, MAX_ROLES, MAX_TEXT, Project, Role, User};
+pub use party::{Delegation, Domain, InvalidRecord, MAX_TEXT, Project, User};
 pub use revocation::{
     InvalidRevocations, MAX_REVOCATION_ID, MAX_REVOCATIONS, MAX_REVOCATIONS_BYTES,
     REVOCATIONS_PATH, RevocationEvent, Revocations,
 };
+pub use role::{MAX_ROLE_DETAILS, MAX_ROLES, Role, RoleDetails, bound_details};
 pub use signing_key::{
     AccessKeyFault, InvalidSigningKey, MAX_SIGNING_KEY_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
     SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,

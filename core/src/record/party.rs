@@ -1,4 +1,4 @@
-//! Who appears in records: users, projects, domains, roles, and what stands between a user and its
+//! Who appears in records: users, projects, domains, and what stands between a user and its
 //! rights; and which texts of theirs can be told to a service.
 
 use alloc::string::String;
@@ -42,16 +42,6 @@ pub struct Domain {
     pub name: Option<String>,
 }
 
-/// A role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Role {
-    /// Its id, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
 /// Through what a user's rights came to an access key or a token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,8 +61,10 @@ pub enum Delegation {
 pub enum InvalidRecord {
     /// More than [`super::MAX_ACCESS_RULES`].
     AccessRuleCount,
-    /// More than [`MAX_ROLES`].
+    /// More than [`super::MAX_ROLES`].
     RoleCount,
+    /// More than [`super::MAX_ROLE_DETAILS`].
+    RoleDetails,
     /// A text that no header can carry, or one longer than [`MAX_TEXT`]; this is its field.
     Text(&'static str),
 }
@@ -115,7 +107,10 @@ impl fmt::Display for InvalidRecord {
             Self::AccessRuleCount => {
                 write!(f, "access_rules: more than {}", super::MAX_ACCESS_RULES)
             }
-            Self::RoleCount => write!(f, "roles: more than {MAX_ROLES}"),
+            Self::RoleCount => write!(f, "roles: more than {}", super::MAX_ROLES),
+            Self::RoleDetails => {
+                write!(f, "roles: more than {} bytes of details", super::MAX_ROLE_DETAILS)
+            }
             Self::Text(field) => write!(
                 f,
                 "{field}: empty, longer than {MAX_TEXT} bytes, or with a character that no header can carry"
@@ -125,19 +120,6 @@ impl fmt::Display for InvalidRecord {
 }
 
 impl core::error::Error for InvalidRecord {}
-
-/// A comma in a role's name would make two roles of one in a header; spaces around it would be
-/// trimmed by whoever reads the list, which makes another role of it.
-pub(super) fn check_roles(roles: &[Role]) -> Result<(), InvalidRecord> {
-    if roles.len() > MAX_ROLES {
-        return Err(InvalidRecord::RoleCount);
-    }
-    let is_role = |Role { id, name }: &Role| {
-        let is_name = is_text(name) && !name.contains(',') && name.trim() == name;
-        is_name && id.as_deref().is_none_or(is_text)
-    };
-    if roles.iter().all(is_role) { Ok(()) } else { Err(InvalidRecord::Text("roles")) }
-}
 
 pub(super) fn check_texts<'a>(
     field: &'static str,
@@ -159,12 +141,9 @@ fn check_party(
 }
 
 /// A control character ends a header.
-fn is_text(text: &str) -> bool {
+pub(super) fn is_text(text: &str) -> bool {
     (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 /// The longest id or name, in bytes: Keystone's columns hold 255 characters.
 pub const MAX_TEXT: usize = 1020;
-
-/// The most roles of one user in one project, domain or system.
-pub const MAX_ROLES: usize = 256;

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::catalog::{Catalog, Service};
 use super::identity::{ApplicationCredential, IdentityRecord, MAX_IDENTITY_BYTES, Oauth1, Trust};
-use super::party::{Domain, InvalidRecord, Project, Role, User};
+use super::party::{Domain, InvalidRecord, Project, User};
+use super::role::Role;
 use super::{InvalidCatalog, MAX_CATALOG_BYTES};
 use crate::time::UnixTime;
 use crate::token::{
@@ -154,7 +155,7 @@ struct Token {
     domain: Option<Domain>,
     system: Option<System>,
     #[serde(default)]
-    roles: Vec<Role>,
+    roles: Vec<TokenRole>,
     is_admin_project: Option<bool>,
     #[serde(rename = "OS-TRUST:trust")]
     trust: Option<TokenTrust>,
@@ -173,6 +174,13 @@ struct TokenUser {
     password_expires_at: Option<String>,
     #[serde(rename = "OS-FEDERATION")]
     federation: Option<TokenFederation>,
+}
+
+/// Its maker may have given it more members, of any name: none of them is looked at.
+#[derive(Deserialize)]
+struct TokenRole {
+    id: Option<String>,
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -272,7 +280,7 @@ impl Token {
             is_domain: self.is_domain,
             domain: self.domain,
             is_system: self.system.is_some(),
-            roles: self.roles,
+            roles: self.roles.into_iter().map(|role| Role::new(role.id, role.name)).collect(),
             is_admin_project: self.is_admin_project,
             trust,
             application_credential: self.application_credential,
@@ -325,7 +333,7 @@ mod tests {
             "project": {"domain": {"id": "default", "name": "Default"}, "id": "p", "name": "web"},
             "is_domain": false,
             "roles": [{"id": "r", "name": "member", "domain_id": null, "description": null,
-                "options": {"immutable": true}}],
+                "options": {"immutable": true}, "details": "of an operator"}],
         });
         token.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         token.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -345,7 +353,7 @@ mod tests {
         assert_eq!(payload.methods, Methods::Names(vec!["password".into()]));
         assert_eq!(issued_at, 1_795_393_268);
         assert_eq!(identity.user.name.as_deref(), Some("alice"));
-        assert_eq!(identity.roles.len(), 1);
+        assert_eq!(identity.roles, [Role::new(Some("r".into()), "member".into())]);
         assert_eq!((identity.is_admin_project, catalog), (None, None));
     }
 

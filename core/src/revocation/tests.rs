@@ -110,7 +110,7 @@ fn with_random_tokens(mut check: impl FnMut(&[RevocationEvent], &TokenFacts<'_>)
         let events: Vec<_> = (0..count).map(|_| random.event()).collect();
         let texts: Vec<_> = (0..11).map(|_| random.text()).collect();
         let roles: Vec<_> =
-            (0..random.below(4)).map(|_| Role { id: random.text(), name: "name".into() }).collect();
+            (0..random.below(4)).map(|_| Role::new(random.text(), "name".into())).collect();
         let text = |index: usize| texts[index].as_deref();
         let token = TokenFacts {
             issued_at: UnixTime::from_micros(random.below(20_000_000)),
@@ -235,7 +235,7 @@ fn a_new_shape_too_many_counts_as_a_wider_one() {
         });
     }
     assert_eq!(set.events.len(), MAX_SHAPES + 1);
-    let roles = [Role { id: Some("x".into()), name: "x".into() }];
+    let roles = [Role::new(Some("x".into()), "x".into())];
     assert!(set.revokes(&TokenFacts { roles: &roles, ..NOBODY }), "as it was told");
     assert!(set.revokes(&TokenFacts { trust_id: Some("x"), ..NOBODY }), "as it was told");
     assert!(!set.revokes(&TokenFacts { trust_id: Some("y"), ..NOBODY }));

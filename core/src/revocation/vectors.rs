@@ -39,7 +39,7 @@ struct Token {
 }
 
 fn is_revoked(set: &RevocationSet, token: &Token) -> bool {
-    let role = |id: &String| Role { id: Some(id.clone()), name: "name".into() };
+    let role = |id: &String| Role::new(Some(id.clone()), "name".into());
     set.revokes(&TokenFacts {
         issued_at: UnixTime::from_secs(token.issued_at),
         expires_at: UnixTime::from_secs(token.expires_at),

@@ -4,10 +4,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::record::{
     AccessRule, ApplicationCredential, Catalog, Domain, IdentityRecord, Oauth1, Project, Role,
-    Trust,
+    RoleDetails, Trust,
 };
 use crate::time::UnixTime;
 use crate::token::{Delegation, Federation, Payload, Scope};
@@ -30,12 +31,14 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The answer, with this catalogue. `None` if it would be longer than [`MAX_ANSWER`].
-    ///
-    /// A role has its id and its name. Keystone has them so for most tokens; for those of trusts, and
-    /// for federated ones, it shows more of the role that services have no use for.
+    /// The answer, with this catalogue. `None` if it would be longer than [`MAX_ANSWER`], or without
+    /// something that Keystone shows.
     #[must_use]
     pub fn to_json(self, catalog: Option<&Catalog>) -> Option<String> {
+        let lacks_details = self.record.roles.iter().any(|role| role.details.is_none());
+        if self.shows_whole_roles() && lacks_details {
+            return None;
+        }
         // Texts, truth values and lists: there is nothing in them that could not be written.
         let json = serde_json::to_string(&Answer { token: self.token(catalog) }).ok()?;
         (json.len() <= MAX_ANSWER).then_some(json)
@@ -55,7 +58,7 @@ impl Subject<'_> {
             domain: record.domain.as_ref(),
             project: record.project.as_ref(),
             is_domain: of_project.map(|_| record.is_domain),
-            roles: (payload.scope != Scope::Unscoped).then_some(&record.roles),
+            roles: (payload.scope != Scope::Unscoped).then(|| self.roles()),
             is_admin_project: of_project.and(record.is_admin_project),
             catalog: catalog.map(Catalog::v3),
             trust: record.trust.as_ref().map(ShownTrust::of),
@@ -66,6 +69,26 @@ impl Subject<'_> {
                 _ => None,
             },
         }
+    }
+
+    /// Whether Keystone shows all that it has of each role, and not its id and its name alone.
+    fn shows_whole_roles(&self) -> bool {
+        let Payload { scope, delegation, .. } = self.payload;
+        match delegation {
+            Delegation::Trust { .. } => true,
+            Delegation::Federation(_) => matches!(scope, Scope::Domain(_) | Scope::Project(_)),
+            _ => false,
+        }
+    }
+
+    fn roles(&self) -> Vec<ShownRole<'_>> {
+        let is_whole = self.shows_whole_roles();
+        let shown = self.record.roles.iter().map(|Role { id, name, details }| ShownRole {
+            id: id.as_deref(),
+            name,
+            details: details.as_ref().filter(|_| is_whole).map(RoleDetails::members),
+        });
+        shown.collect()
     }
 
     /// Of a federated user no password is known.
@@ -105,7 +128,7 @@ struct Token<'a, C> {
     #[serde(skip_serializing_if = "Option::is_none")]
     is_domain: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    roles: Option<&'a Vec<Role>>,
+    roles: Option<Vec<ShownRole<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     is_admin_project: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +159,15 @@ enum Origin<'a> {
     Federated(ShownFederation),
     #[serde(untagged)]
     Own { password_expires_at: Option<&'a str> },
+}
+
+#[derive(Serialize)]
+struct ShownRole<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    name: &'a str,
+    #[serde(flatten)]
+    details: Option<Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -218,7 +250,7 @@ mod tests {
     use crate::record::CatalogRecord;
     use crate::token::{AuditId, AuditIds, Expiry, Id, Methods};
     use alloc::vec;
-    use serde_json::{Value, from_str, from_value, json};
+    use serde_json::{from_str, from_value, json};
 
     fn payload(scope: Scope, delegation: Delegation) -> Payload {
         Payload {
@@ -356,6 +388,54 @@ mod tests {
             "roles": [],
         });
         assert_eq!(rest(&payload, &record, None), expected);
+    }
+
+    #[test]
+    fn a_role_is_whole_where_keystone_shows_it_whole() {
+        let details =
+            json!({"domain_id": null, "description": "reads", "options": {"immutable": true}});
+        let whole = json!([
+            {"id": "r", "name": "reader", "details": details},
+            {"id": "s", "name": "plain", "details": {"domain_id": null, "options": {}, "team": [7]}},
+        ]);
+        let shown_whole = json!([
+            {"id": "r", "name": "reader", "domain_id": null, "description": "reads",
+             "options": {"immutable": true}},
+            {"id": "s", "name": "plain", "domain_id": null, "options": {}, "team": [7]},
+        ]);
+        let named = json!([{"id": "r", "name": "reader"}, {"id": "s", "name": "plain"}]);
+        let federation = || {
+            Delegation::Federation(Federation {
+                group_ids: vec![id()],
+                identity_provider_id: id(),
+                protocol_id: id(),
+            })
+        };
+        let trust = || Delegation::Trust { trust_id: id() };
+        for (scope, delegation, expected) in [
+            (Scope::Project(id()), trust(), Some(&shown_whole)),
+            (Scope::Project(id()), federation(), Some(&shown_whole)),
+            (Scope::Domain(id()), federation(), Some(&shown_whole)),
+            (Scope::System, federation(), Some(&named)),
+            (Scope::Unscoped, federation(), None),
+            (Scope::Project(id()), Delegation::None, Some(&named)),
+            (Scope::Domain(id()), Delegation::None, Some(&named)),
+            (Scope::System, Delegation::None, Some(&named)),
+            (Scope::Project(id()), Delegation::Oauth1 { access_token_id: id() }, Some(&named)),
+        ] {
+            let is_whole = expected == Some(&shown_whole);
+            let payload = payload(scope, delegation);
+            let record = |roles: &Value| json!({"user": user(), "roles": roles});
+            let token = shown(&payload, &record(&whole), None);
+            assert_eq!(token.get("roles"), expected, "{payload:?}");
+            // Without what Keystone would show, the answer is Keystone's to give.
+            let mut some = whole.clone();
+            some[0].as_object_mut().unwrap().remove("details");
+            let record = from_value(record(&some)).unwrap();
+            let subject =
+                Subject { payload: &payload, issued_at: 0, methods: &[], record: &record };
+            assert_eq!(subject.to_json(None).is_none(), is_whole, "{payload:?}");
+        }
     }
 
     #[test]

@@ -94,7 +94,7 @@ async fn create(flags: Create, now: UnixTime) -> Result<Zeroizing<String>, Start
                 name: flags.project_name,
                 domain: domain(flags.project_domain_id, flags.project_domain_name),
             }),
-            roles: flags.roles.into_iter().map(|name| Role { id: None, name }).collect(),
+            roles: flags.roles.into_iter().map(|name| Role::new(None, name)).collect(),
             delegation: None,
             expires_at: flags.expires_in.map(|Lifetime(seconds)| now.as_secs() + seconds),
             session_token_sha256: session_token

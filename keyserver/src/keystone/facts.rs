@@ -7,8 +7,9 @@
 use std::hash::{BuildHasher, Hash};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use voussoir_core::record::{Domain, Project, Role, User};
+use voussoir_core::record::{Domain, Project, Role, RoleDetails, User, bound_details};
 
 /// A user, and whether it is enabled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +45,19 @@ pub(super) struct KnownRole {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) domain_id: Option<String>,
+    /// Where tokens have them.
+    #[serde(default)]
+    pub(super) details: Option<KnownDetails>,
+}
+
+/// What Keystone shows of a role in a token of a trust or a federated one, besides its id and its name.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct KnownDetails {
+    pub(super) description: Option<String>,
+    /// JSON.
+    pub(super) immutable: Option<String>,
+    /// What else its maker gave it: JSON.
+    pub(super) extra: Option<String>,
 }
 
 /// Roles in the order of their names and ids, whatever order the database found them in: the same
@@ -232,12 +246,52 @@ impl Roles {
         Self::new(self.0.into_iter().chain(others.0))
     }
 
+    /// Without what only some tokens have of them.
+    pub(super) fn without_details(mut self) -> Self {
+        for role in &mut self.0 {
+            role.details = None;
+        }
+        self
+    }
+
     /// As services are told of them: those of a domain are left out.
     pub(super) fn for_services(&self) -> Vec<Role> {
         let is_for_services =
             |role: &&KnownRole| role.domain_id.as_deref().is_none_or(|domain| domain == NO_DOMAIN);
         let roles = self.0.iter().filter(is_for_services);
-        roles.map(|role| Role { id: Some(role.id.clone()), name: role.name.clone() }).collect()
+        roles.map(|role| Role::new(Some(role.id.clone()), role.name.clone())).collect()
+    }
+
+    /// The same, with all that Keystone shows of them where it shows them whole.
+    pub(super) fn for_services_whole(&self) -> Vec<Role> {
+        let mut roles = self.for_services();
+        for shown in &mut roles {
+            let known = self.0.iter().find(|known| shown.id.as_deref() == Some(&*known.id));
+            let details = known.and_then(|known| known.details.as_ref());
+            shown.details = details.and_then(KnownDetails::to_details);
+        }
+        bound_details(&mut roles);
+        roles
+    }
+}
+
+impl KnownDetails {
+    /// As Keystone shows them of a role that belongs to no domain (`keystone/assignment/role_backends`).
+    /// `None` if something in the database is not what Keystone writes there.
+    fn to_details(&self) -> Option<RoleDetails> {
+        let Self { description, immutable, extra } = self;
+        let mut members: Map<String, Value> = match extra {
+            Some(json) => serde_json::from_str(json).ok()?,
+            None => Map::new(),
+        };
+        let mut options = Map::new();
+        if let Some(json) = immutable {
+            options.insert("immutable".into(), serde_json::from_str(json).ok()?);
+        }
+        members.insert("domain_id".into(), Value::Null);
+        members.insert("description".into(), description.clone().into());
+        members.insert("options".into(), options.into());
+        Some(members.into())
     }
 }
 

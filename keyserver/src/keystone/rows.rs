@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use voussoir_core::record::{Delegation, Federation, IdentityRequest, IdentityScope};
 
 use super::facts::{
-    AccessToken, ApplicationCredential, Given, KnownDomain, KnownProject, KnownRole, KnownUser,
-    Owner, Roles, TokenFacts, Trust,
+    AccessToken, ApplicationCredential, Given, KnownDetails, KnownDomain, KnownProject, KnownRole,
+    KnownUser, Owner, Roles, TokenFacts, Trust,
 };
 use super::lookup::{MAX_TRUSTS, yes};
 use super::statements::{
@@ -216,7 +216,12 @@ impl Rows {
         for row in database.rows(ROLES, &[]).await? {
             let id = row.text(0)?;
             let (name, domain_id) = (row.text(1)?, row.optional_text(2)?);
-            self.roles.insert(id.clone(), KnownRole { id, name, domain_id });
+            let details = Some(KnownDetails {
+                description: row.optional_text(3)?,
+                immutable: row.optional_text(4)?,
+                extra: row.optional_text(5)?,
+            });
+            self.roles.insert(id.clone(), KnownRole { id, name, domain_id, details });
         }
         for row in database.rows(IMPLIED_ROLES, &[]).await? {
             self.implied.entry(row.text(0)?).or_default().push(row.text(1)?);
@@ -295,7 +300,7 @@ impl Rows {
         Owner {
             user: self.user(user_id),
             project: project_id.and_then(|id| self.project(id)),
-            roles: self.roles(&self.actors(user_id), project_id, true),
+            roles: self.roles(&self.actors(user_id), project_id, true).without_details(),
         }
     }
 
@@ -319,6 +324,8 @@ impl Rows {
                 std::iter::once(&**user_id).chain(groups.iter().map(|id| &**id)).collect();
             let own = self.on_system(&own).into_iter().filter_map(|id| self.roles.get(id).cloned());
             roles = roles.and(Roles::new(own));
+        } else {
+            roles = roles.without_details();
         }
         let provider = federation.as_ref().map(|federation| &federation.identity_provider);
         let is_provider_known = provider.map(|id| self.identity_providers.contains(id));
@@ -335,9 +342,13 @@ impl Rows {
         match delegation {
             None => Given::Nothing,
             Some(Delegation::AccessToken(id)) => {
-                Given::AccessToken(self.access_tokens.get(id).map(|row| AccessToken {
-                    roles: self.with_implied(row.role_ids.iter().map(|id| &**id).collect()),
-                    ..row.token.clone()
+                Given::AccessToken(self.access_tokens.get(id).map(|row| {
+                    AccessToken {
+                        roles: self
+                            .with_implied(row.role_ids.iter().map(|id| &**id).collect())
+                            .without_details(),
+                        ..row.token.clone()
+                    }
                 }))
             }
             Some(Delegation::ApplicationCredential(id)) => {
@@ -361,11 +372,9 @@ impl Rows {
             trustor: self.user(&trust.trustor_id),
             is_trustee_enabled: trustee.is_some_and(|trustee| trustee.is_enabled()),
             roles: self.with_implied(role_ids.iter().map(|id| &**id).collect()),
-            trustor_roles: self.roles(
-                &self.actors(&trust.trustor_id),
-                trust.project_id.as_deref(),
-                true,
-            ),
+            trustor_roles: self
+                .roles(&self.actors(&trust.trustor_id), trust.project_id.as_deref(), true)
+                .without_details(),
             ..trust.clone()
         }
     }

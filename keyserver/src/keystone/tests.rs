@@ -9,7 +9,12 @@ use super::facts::{
 pub(super) fn roles(ids: &str) -> Roles {
     Roles::new(ids.split_whitespace().map(|id| {
         let domain_id = if id.starts_with("of-a-domain") { "d" } else { NO_DOMAIN };
-        KnownRole { id: id.into(), name: id.to_uppercase(), domain_id: Some(domain_id.into()) }
+        KnownRole {
+            id: id.into(),
+            name: id.to_uppercase(),
+            domain_id: Some(domain_id.into()),
+            details: None,
+        }
     }))
 }
 

@@ -103,11 +103,23 @@ pub(super) fn record(
         // Something else was delegated than what was read.
         _ => Roles::default(),
     };
-    identity.roles = roles.for_services();
+    identity.roles =
+        if shows_whole_roles(request) { roles.for_services_whole() } else { roles.for_services() };
     if identity.roles.is_empty() {
         return Err(IdentityFault::NoRole);
     }
     Ok(identity)
+}
+
+/// Whether Keystone shows all that it has of each role, and not its id and its name alone
+/// (`_get_trust_roles`, `_get_federated_roles`).
+fn shows_whole_roles(request: &IdentityRequest) -> bool {
+    let is_of_project = matches!(request.scope, IdentityScope::Project(_));
+    let is_of_domain = matches!(request.scope, IdentityScope::Domain(_));
+    match request.delegation {
+        Some(Delegation::Trust(_)) => true,
+        _ => request.federation.is_some() && (is_of_project || is_of_domain),
+    }
 }
 
 fn check_user(user: &KnownUser) -> Result<(), IdentityFault> {
@@ -222,9 +234,11 @@ fn is_admin_project(admin: &AdminProject, project: &KnownProject) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keystone::facts::{KnownDetails, KnownRole};
     use crate::keystone::tests::{
         access_token, application_credential, domain, owner, project, roles, rule, trust, user,
     };
+    use serde_json::json;
     use voussoir_core::record::Federation;
 
     const NOW: UnixTime = UnixTime::from_secs(1_000);
@@ -421,6 +435,53 @@ mod tests {
         assert_eq!((&*shown.trustor_user_id, &*shown.trustee_user_id), ("u", "other"));
         let record = of_trust(vec![Trust { is_impersonation: false, ..trust("a", "a") }]).unwrap();
         assert_eq!(record.user.id, "other");
+    }
+
+    #[test]
+    fn roles_are_whole_where_keystone_shows_them_whole() {
+        let known = || {
+            let details = KnownDetails {
+                description: Some("what it is for".into()),
+                immutable: Some("true".into()),
+                extra: Some(r#"{"team":["x"],"description":"not this","id":"not this"}"#.into()),
+            };
+            let whole = |id: &str, details| KnownRole {
+                id: id.into(),
+                name: id.to_uppercase(),
+                domain_id: None,
+                details: Some(details),
+            };
+            let odd = KnownDetails { extra: Some(String::new()), ..KnownDetails::default() };
+            Roles::new([whole("a", details), whole("b", KnownDetails::default()), whole("c", odd)])
+        };
+        let details = |answer: Answer| -> Vec<serde_json::Value> {
+            let roles = answer.unwrap().roles.into_iter();
+            roles.map(|role| serde_json::to_value(role.details).unwrap()).collect()
+        };
+        let shown = vec![
+            json!({"domain_id": null, "description": "what it is for",
+                   "options": {"immutable": true}, "team": ["x"]}),
+            json!({"domain_id": null, "description": null, "options": {}}),
+            json!(null),
+        ];
+        let trust = Trust { roles: known(), ..trust("", "a b c") };
+        assert_eq!(details(of_trust(vec![trust])), shown);
+        let federation =
+            Federation { groups: Vec::new(), identity_provider: "i".into(), protocol: "p".into() };
+        let mut facts = facts("", Given::Nothing);
+        facts.owner.roles = known();
+        let domain = KnownProject { is_domain: true, ..project("p") };
+        for (scope, federation, expected) in [
+            (in_project(), Some(federation.clone()), shown.clone()),
+            (IdentityScope::Domain("p".into()), Some(federation.clone()), shown),
+            (IdentityScope::System, Some(federation), vec![json!(null); 3]),
+            (in_project(), None, vec![json!(null); 3]),
+        ] {
+            let is_domain = matches!(scope, IdentityScope::Domain(_));
+            facts.owner.project = Some(if is_domain { domain.clone() } else { project("p") });
+            let request = IdentityRequest { federation, ..request(scope, None) };
+            assert_eq!(details(answer(&request, &facts)), expected, "{request:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,14 @@ from parts.keystone import password_of
 RULED_PATH = "/v1/AUTH_x/photos/2026/november"
 
 
+# What some roles have besides a name. Keystone's own have the option `immutable`.
+MORE = {
+    "direct": {"description": 'Says "ja",\r\n\t試', "options": {"immutable": False}},
+    "implied": {"description": "", "team": {"of": ["Ω", 1, None]}, "details": "an operator's"},
+    "by group": {"description": "whoever is in it", "options": {"immutable": True}},
+}
+
+
 class Everyone(Issuer):
     """A cloud with all ways to come by a role. The database has to be SQLite's."""
 
@@ -23,7 +31,7 @@ class Everyone(Issuer):
         self.child = create("projects", "project", name="child of données", **place)
         self.team = create("groups", "group", name="team", domain_id=self.corp)
         names = ("direct", "rôle", "implied", "twice implied", "by group", "below", "of the domain")
-        self.roles = {name: create("roles", "role", name=name) for name in names}
+        self.roles = {name: create("roles", "role", name=name, **MORE.get(name, {})) for name in names}
         self.roles["private"] = create("roles", "role", name="private", domain_id=self.corp)
         self.roles["through it"] = create("roles", "role", name="through it")
         for prior, implied in (
@@ -44,6 +52,9 @@ class Everyone(Issuer):
         self._grant("of the domain", f"/domains/{self.corp}/{team}", is_inherited=True)
         self._grant("by group", f"/domains/{self.corp}/{team}")
         self._grant("rôle", f"/domains/{self.corp}/{zoe}")
+
+        for target in (f"/projects/{self.project}", f"/domains/{self.domain}"):
+            self._grant("direct", f"{target}/groups/{self.group}")
 
         self.max = self._person("max")
         self.crew = create("groups", "group", name="crew", domain_id=self.corp)

@@ -27,7 +27,7 @@ def presented(answer):
     """The record that says the same as Keystone's answer."""
     user = answer["user"]
     record = {"user": {"id": user["id"], "name": user["name"], "domain": user["domain"]}}
-    record["roles"] = _sorted(answer.get("roles", []))
+    record["roles"] = _roles(answer.get("roles", []))
     for name in ("project", "domain", "is_admin_project"):
         if name in answer:
             record[name] = answer[name]
@@ -72,10 +72,15 @@ def _scope(answer):
     return "system" if "system" in answer else "unscoped"
 
 
+def _roles(roles):
+    """By id. Of some tokens' roles Keystone shows all that it has."""
+    told = []
+    for role in _sorted(roles):
+        own = {"id": role["id"], "name": role["name"]}
+        details = {key: value for key, value in role.items() if key not in own}
+        told.append(own | ({"details": details} if details else {}))
+    return told
+
+
 def _sorted(parts):
-    """By id. Of a trust's roles Keystone shows all that it has."""
-    kept = [
-        {key: part[key] for key in ("id", "name", "service", "path", "method") if key in part}
-        for part in parts
-    ]
-    return sorted(kept, key=lambda part: part["id"])
+    return sorted(parts, key=lambda part: part["id"])

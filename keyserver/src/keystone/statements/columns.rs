@@ -43,7 +43,7 @@ pub(in crate::keystone) mod token {
     pub(in crate::keystone) const USER: usize = 0;
     /// The project or domain that the token is for.
     pub(in crate::keystone) const PLACE: usize = USER + super::user::COUNT;
-    /// A JSON array of `id`, `name`, `domain_id`; or `NULL`.
+    /// A JSON array of `id`, `name`, `domain_id`, and of a federated token `details`; or `NULL`.
     pub(in crate::keystone) const ROLES: usize = PLACE + super::project::COUNT;
     /// When the password ends: microseconds of UNIX time, or `NULL`.
     pub(in crate::keystone) const PASSWORD_EXPIRES_AT: usize = ROLES + 1;
@@ -88,9 +88,9 @@ pub(in crate::keystone) mod trust {
     pub(in crate::keystone) const TRUSTOR: usize = 10;
     /// `y` if the trustee and its domain are there and enabled.
     pub(in crate::keystone) const IS_TRUSTEE_ENABLED: usize = TRUSTOR + super::user::COUNT;
-    /// What it gives: a JSON array of `id`, `name`, `domain_id`; or `NULL`.
+    /// What it gives: a JSON array of `id`, `name`, `domain_id`, `details`; or `NULL`.
     pub(in crate::keystone) const ROLES: usize = IS_TRUSTEE_ENABLED + 1;
-    /// What the trustor has: the same.
+    /// What the trustor has: the same without `details`.
     pub(in crate::keystone) const TRUSTOR_ROLES: usize = ROLES + 1;
     /// When the password of the trustor ends: microseconds of UNIX time, or `NULL`.
     pub(in crate::keystone) const PASSWORD_EXPIRES_AT: usize = TRUSTOR_ROLES + 1;

@@ -157,12 +157,28 @@ macro_rules! given_with_implied {
     };
 }
 
+/// A role with its details as JSON.
+macro_rules! whole_role {
+    ($object:literal) => {
+        concat!(
+            $object,
+            "('id', r.id, 'name', r.name, 'domain_id', r.domain_id, 'details', ",
+            $object,
+            "('description', r.description, 'immutable', ",
+            role_option!("IMMU"),
+            ", 'extra', ",
+            role_extra!(),
+            "))"
+        )
+    };
+}
+
 /// All statements: quoting of `user`, whether a membership still holds, a JSON array of roles, one of
-/// access rules, the SHA-256 of a blob, how an id stands in a JSON text.
+/// roles with their details, one of access rules, the SHA-256 of a blob, how an id stands in a JSON text.
 macro_rules! statements {
     (
-        $user:literal, $still_verified:literal, $roles:literal, $rules:literal, $blob_hash:literal,
-        $in_quotes:literal
+        $user:literal, $still_verified:literal, $roles:literal, $whole_roles:expr, $rules:literal,
+        $blob_hash:literal, $in_quotes:literal
     ) => {
         Statements {
             credential: concat!(
@@ -227,7 +243,7 @@ macro_rules! statements {
                 ", ",
                 project_columns!(),
                 ", (SELECT ",
-                $roles,
+                $whole_roles,
                 " FROM role r WHERE r.id IN (SELECT role_id FROM eff UNION SELECT role_id FROM own)), ",
                 password_expires_at!(),
                 ", ",
@@ -249,7 +265,7 @@ macro_rules! statements {
                 ", ",
                 yes!("v.enabled AND vd.enabled"),
                 ", (SELECT ",
-                $roles,
+                $whole_roles,
                 " FROM role r WHERE r.id IN (SELECT role_id FROM given)), (SELECT ",
                 $roles,
                 " FROM role r WHERE r.id IN (SELECT role_id FROM eff)), ",
@@ -326,6 +342,7 @@ pub(super) static MYSQL: Statements = statements!(
     "`user`",
     "DATE_ADD(e.last_verified, INTERVAL i.authorization_ttl MINUTE) > UTC_TIMESTAMP()",
     "JSON_ARRAYAGG(JSON_OBJECT('id', r.id, 'name', r.name, 'domain_id', r.domain_id))",
+    concat!("JSON_ARRAYAGG(", whole_role!("JSON_OBJECT"), ")"),
     "JSON_ARRAYAGG(JSON_OBJECT('id', x.external_id, 'service', x.service, 'path', x.path, \
      'method', x.method))",
     "SHA2(encrypted_blob, 256)",
@@ -335,6 +352,7 @@ pub(super) static POSTGRES: Statements = statements!(
     "\"user\"",
     "e.last_verified + i.authorization_ttl * INTERVAL '1 minute' > (now() AT TIME ZONE 'UTC')",
     "CAST(json_agg(json_build_object('id', r.id, 'name', r.name, 'domain_id', r.domain_id)) AS TEXT)",
+    concat!("CAST(json_agg(", whole_role!("json_build_object"), ") AS TEXT)"),
     "CAST(json_agg(json_build_object('id', x.external_id, 'service', x.service, 'path', x.path, \
      'method', x.method)) AS TEXT)",
     "encode(sha256(convert_to(encrypted_blob, 'UTF8')), 'hex')",
@@ -344,6 +362,7 @@ pub(super) static SQLITE: Statements = statements!(
     "\"user\"",
     "datetime(e.last_verified, '+' || i.authorization_ttl || ' minutes') > datetime('now')",
     "json_group_array(json_object('id', r.id, 'name', r.name, 'domain_id', r.domain_id))",
+    concat!("json_group_array(", whole_role!("json_object"), ")"),
     "json_group_array(json_object('id', x.external_id, 'service', x.service, 'path', x.path, \
      'method', x.method))",
     // It has no SHA-256. But then the blob has no way to go.

@@ -12,6 +12,26 @@
 //! * What is granted on the system as a whole has a table of its own, and knows no inheritance.
 
 mod columns;
+
+/// An option of the role `r`, as JSON, by the id that Keystone has for it.
+macro_rules! role_option {
+    ($id:literal) => {
+        concat!(
+            "(SELECT o.option_value FROM role_option o WHERE o.role_id = r.id AND o.option_id = '",
+            $id,
+            "')"
+        )
+    };
+}
+
+/// What else the maker of the role `r` gave it, as JSON. More than an edge takes is not even read: in
+/// its place stands what is no JSON.
+macro_rules! role_extra {
+    () => {
+        "CASE WHEN length(r.extra) > 16384 THEN '' ELSE r.extra END"
+    };
+}
+
 mod dialects;
 
 pub(super) use columns::{
@@ -65,8 +85,14 @@ pub(super) const SYSTEM_ASSIGNMENTS: &str = "\
 pub(super) const PROJECTS: &str = "\
     SELECT id, name, domain_id, parent_id, CASE WHEN enabled THEN 'y' ELSE 'n' END, \
     CASE WHEN is_domain THEN 'y' ELSE 'n' END FROM project WHERE id IN ({ids})";
-/// All roles: id, name, domain.
-pub(super) const ROLES: &str = "SELECT id, name, domain_id FROM role";
+/// All roles: id, name, domain, description, whether immutable (JSON), what else there is (JSON).
+pub(super) const ROLES: &str = concat!(
+    "SELECT r.id, r.name, r.domain_id, r.description, ",
+    role_option!("IMMU"),
+    ", ",
+    role_extra!(),
+    " FROM role r"
+);
 /// All rules: a role, and the one that it implies.
 pub(super) const IMPLIED_ROLES: &str = "SELECT prior_role_id, implied_role_id FROM implied_role";
 /// Of trusts: the trust and one of its roles.
