@@ -91,7 +91,7 @@ impl Gate {
             let catalog = validation.catalog.as_ref().filter(|_| rules.catalog);
             return self.finish(&tokens, &Ok(token), catalog);
         }
-        match token.catalog_request().filter(|_| rules.catalog) {
+        match rules.catalog.then(|| token.catalog_request()).flatten() {
             Some(request) => self.need_catalog(request, token, Purpose::Request(tokens)),
             None => self.finish(&tokens, &Ok(token), None),
         }

@@ -87,7 +87,7 @@ impl Gate {
         if !asked.may_know(Some(&subject)) {
             return self.refuse_caller(Rejection::ValidationForbidden);
         }
-        match subject.catalog_request().filter(|_| wants_catalog) {
+        match wants_catalog.then(|| subject.catalog_request()).flatten() {
             Some(request) => self.need_catalog(request, subject, Purpose::Validation(asked)),
             None => self.answer(asked, &subject, None),
         }

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 /// At most so often: what it is today. Less is better, and the aim for tokens is nothing at all.
-const MOST: [(&str, u32); 2] = [("gate-token", 54), ("gate-sigv4", 68)];
+const MOST: [(&str, u32); 2] = [("gate-token", 0), ("gate-sigv4", 68)];
 
 struct Counting;
 
@@ -41,8 +41,10 @@ fn a_warm_request_allocates_no_more_than_it_did() {
     for (name, most) in MOST {
         let mut cases = micro::cases();
         let case = cases.iter_mut().find(|case| case.name == name).unwrap();
-        // The first request learns who it is.
-        (case.step)();
+        // The first learns who it is, and a token is remembered when it comes again.
+        for _ in 0..3 {
+            (case.step)();
+        }
         let before = COUNT.get();
         (case.step)();
         let count = COUNT.get() - before;
