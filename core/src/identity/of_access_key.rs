@@ -14,15 +14,11 @@ impl HeaderEdits {
         let mut set = |name, value: Option<&str>| {
             self.set.extend(value.map(|value| (name, value.to_string())));
         };
-        let domain = |domain: &Option<Domain>| {
-            let names = domain.as_ref().map(|it| (it.id.clone(), it.name.clone()));
-            names.map_or((None, None), |(id, name)| (Some(id), name))
-        };
         set("x-user-id", Some(&user.id));
         set("x-user-name", user.name.as_deref());
-        let (id, name) = domain(&user.domain);
-        set("x-user-domain-id", id.as_deref());
-        set("x-user-domain-name", name.as_deref());
+        let (id, name) = domain(user.domain.as_ref());
+        set("x-user-domain-id", id);
+        set("x-user-domain-name", name);
         if let Some(project) = project {
             for id in ["x-project-id", "x-tenant-id"] {
                 set(id, Some(&project.id));
@@ -30,9 +26,9 @@ impl HeaderEdits {
             for name in ["x-project-name", "x-tenant-name"] {
                 set(name, project.name.as_deref());
             }
-            let (id, name) = domain(&project.domain);
-            set("x-project-domain-id", id.as_deref());
-            set("x-project-domain-name", name.as_deref());
+            let (id, name) = domain(project.domain.as_ref());
+            set("x-project-domain-id", id);
+            set("x-project-domain-name", name);
         }
         let roles: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
         set("x-roles", Some(&roles.join(",")));
@@ -48,4 +44,9 @@ impl HeaderEdits {
             None => {}
         }
     }
+}
+
+/// The id and the name of a domain, as far as they are known.
+fn domain(domain: Option<&Domain>) -> (Option<&str>, Option<&str>) {
+    domain.map_or((None, None), |domain| (Some(&domain.id), domain.name.as_deref()))
 }
