@@ -262,7 +262,7 @@ fuzz_target!(|request: Request<'_>| {
             )
         );
         let question = match needs {
-            Some(Effect::NeedIdentity(question)) => question.clone(),
+            Some(Effect::NeedIdentity(question)) => (**question).clone(),
             _ => serde_json::from_str(r#"{"user":"u","scope":"unscoped"}"#).expect("it is valid"),
         };
         let asked = match needs {

@@ -8,7 +8,7 @@ mod pairs;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(decoded) = pairs::decode(bytes) {
-        let encoded = pairs::encode(decoded.iter().copied());
+        let encoded = pairs::encode(&decoded);
         assert_eq!(pairs::decode(&encoded), Some(decoded));
     }
 });

@@ -1,84 +1,146 @@
-"""What is compared: proxies that answer by themselves, each with another filter before that."""
+"""What is compared: who checks requests, and which requests each gets."""
 
-import base64
+import dataclasses
 import json
+import time
+import uuid
+from collections.abc import Callable
 
-from parts.envoy_config import Listener, wasm_filter
+import jwt
+import msgpack
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric import ec
 
-_EXTENSIONS = "type.googleapis.com/envoy.extensions."
+import envoys
+from parts import minting
+from parts.ec2 import Cloud
+from parts.keyserver import BEARER_TOKEN
+from parts.signing import STREAMING, UNSIGNED, sign
 
-# What every request is answered with once it has passed.
-ANSWER = {"status": 200, "body": {"inline_string": "ok"}}
+# What every contender without a body is compared with.
+BASE = "jwt_authn HS256"
+# A contender gets so many distinct tokens where every one is to be new: more than any cache keeps.
+DISTINCT = 50_000
+# What AWS's SDKs make of a body at a time.
+CHUNK = 64 * 1024
+
+KIB, MIB = 1024, 1024 * 1024
 
 
-def bootstrap(filters, keyserver_port):
-    """A proxy with these filters. What passes them is answered by the router, with no service behind."""
-    manager = {
-        "@type": _EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "bench",
-        "normalize_path": False,
-        "http_filters": [*filters, _typed("router", "filters.http.router.v3.Router", {})],
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "service",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "direct_response": ANSWER}],
-                }
-            ]
-        },
+@dataclasses.dataclass
+class Contender:
+    """A proxy, or with no filters at all the service that is asked directly."""
+
+    # None: Keystone itself.
+    filters: list | None
+    # The heads of requests, made anew for each round: signatures are good for a quarter of an hour.
+    requests: Callable[[], list]
+    base: str = BASE
+    body: bytes = b""
+    # Whether a service behind the proxy takes the bodies.
+    has_service: bool = False
+    # The process whose time counts as well.
+    helper: str | None = None
+
+
+def field(keystone, module, empty_filter):
+    """The contenders by name."""
+    cloud = Cloud(keystone, "bench")
+    holder = cloud.holder("bench")
+    token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
+    fresh = fresh_tokens(keystone, token)
+    asked = {"x-auth-token": keystone.admin_token, "x-subject-token": token}
+    asked |= {":path": "/v3/auth/tokens"}
+
+    claims = {"iss": "bench", "sub": holder.user, "project": cloud.project}
+    claims["exp"] = int(time.time()) + 86_400
+    secret = uuid.uuid4().bytes + uuid.uuid4().bytes
+    symmetric = envoys.symmetric_jwk(secret)
+    hs256 = {"x-auth-token": jwt.encode(claims, secret, "HS256")}
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(private.public_key()))
+    es256 = {"x-auth-token": jwt.encode(claims, private, "ES256")}
+
+    def voussoir(**sections):
+        keyserver = {"cluster": "keyserver", "bearer_token": BEARER_TOKEN}
+        return [envoys.wasm(module, {"keyserver": keyserver} | sections)]
+
+    def always(*requests):
+        return lambda: list(requests)
+
+    tokens = {"www_authenticate_uri": "http://keystone.example/v3"}
+    two = ["X-User-Id", "X-Project-Id"]
+    takes_signatures = voussoir(sigv4={"services": ["s3"], "regions": ["us-east-1"]})
+    warm = always({"x-auth-token": token})
+    contenders = {
+        "no filter": Contender([], warm),
+        "empty wasm filter": Contender([envoys.wasm(empty_filter, {})], warm),
+        BASE: Contender([envoys.jwt_authn("HS256", symmetric)], always(hs256)),
+        f"{BASE}, cached": Contender(
+            [envoys.jwt_authn("HS256", symmetric, cache_size=1000)], always(hs256)
+        ),
+        "jwt_authn ES256": Contender([envoys.jwt_authn("ES256", public)], always(es256)),
+        "ext_authz": Contender([envoys.ext_authz("ext_authz")], warm, helper="ext_authz"),
+        "Voussoir, warm token, two headers": Contender(
+            voussoir(token=tokens, identity_headers=two), warm
+        ),
+        "Voussoir, warm token, all headers": Contender(voussoir(token=tokens), warm),
+        "Voussoir, new tokens, two headers": Contender(
+            voussoir(token=tokens, identity_headers=two), lambda: fresh
+        ),
+        "Voussoir, new tokens, all headers": Contender(voussoir(token=tokens), lambda: fresh),
+        "Voussoir, payload alone": Contender(
+            voussoir(token=tokens | {"identity": "payload"}), warm
+        ),
+        "Voussoir, SigV4, unsigned payload": Contender(
+            takes_signatures, lambda: [signed(holder.account)]
+        ),
+        "Voussoir answers validations": Contender(
+            voussoir(token=tokens | {"serve_validation": True}), always(asked)
+        ),
+        "Keystone answers validations": Contender(None, always(asked)),
     }
-    listener = {
-        "name": "bench",
-        "address": _address(0),
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-    }
-    return {
-        "admin": {"address": _address(0)},
-        "static_resources": {"listeners": [listener], "clusters": [_cluster(keyserver_port)]},
-    }
+    for name, body, ways in bodies(holder.account):
+        base = f"no filter, {name}"
+        contenders[base] = Contender([], ways["none"], base, body, has_service=True)
+        for way, requests in ways.items():
+            if way != "none":
+                contenders[f"Voussoir, {way}, {name}"] = Contender(
+                    takes_signatures, requests, base, body, has_service=True
+                )
+    return contenders
 
 
-def wasm(module, plugin):
-    """A WebAssembly filter."""
-    return wasm_filter(module, "bench", Listener(plugin))
+def bodies(account):
+    """Requests with bodies: what they are called, the body, and the heads by what is signed of it."""
+    for name, size in [("1 KiB", KIB), ("1 MiB", MIB)]:
+        body = bytes(size)
+        yield name, body, {
+            "none": lambda: [{":method": "PUT", ":path": "/bucket/key", "Host": "bench"}],
+            "SigV4, hash": lambda body=body: [signed(account, "PUT", body=body)],
+        }
+    # The signatures of chunks follow from that of the head: it stays the same.
+    length = ("x-amz-decoded-content-length", str(16 * MIB))
+    headers = [("content-encoding", "aws-chunked"), length]
+    head = sign(account, "PUT", "/bucket/key", headers, host="bench", content=STREAMING)
+    body = head.chunks([bytes(CHUNK)] * (16 * MIB // CHUNK))
+    heads = [{":method": "PUT", ":path": head.path, "Host": "bench"} | dict(head.headers)]
+    yield "16 MiB in chunks", body, {"none": lambda: heads, "SigV4, signed": lambda: heads}
 
 
-def jwt_authn(algorithm, jwk, cache_size=0):
-    """Envoy's own check of JSON Web Tokens, which tells two claims in headers."""
-    provider = {
-        "issuer": "bench",
-        "from_headers": [{"name": "x-auth-token"}],
-        "local_jwks": {"inline_string": json.dumps({"keys": [jwk | {"alg": algorithm}]})},
-        "claim_to_headers": [
-            {"header_name": "x-user-id", "claim_name": "sub"},
-            {"header_name": "x-project-id", "claim_name": "project"},
-        ],
-    }
-    if cache_size:
-        provider["jwt_cache_config"] = {"jwt_cache_size": cache_size}
-    rule = {"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}
-    config = {"providers": {"bench": provider}, "rules": [rule]}
-    return _typed("jwt_authn", "filters.http.jwt_authn.v3.JwtAuthentication", config)
+def fresh_tokens(keystone, token):
+    """Many tokens of the same user and project, each with an audit id of its own."""
+    primary = max(keystone.key_repository.iterdir(), key=lambda file: int(file.name)).read_text()
+    padded = token + "=" * (-len(token) % 4)
+    *fields, _ = msgpack.unpackb(Fernet(primary).decrypt(padded.encode()))
+    return [
+        {"x-auth-token": minting.seal(primary, msgpack.packb([*fields, [uuid.uuid4().bytes]]))}
+        for _ in range(DISTINCT)
+    ]
 
 
-def symmetric_jwk(secret):
-    return {"kty": "oct", "k": base64.urlsafe_b64encode(secret).decode().rstrip("=")}
-
-
-def _typed(name, kind, config):
-    return {"name": name, "typed_config": {"@type": _EXTENSIONS + kind} | config}
-
-
-def _cluster(port):
-    endpoint = {"endpoint": {"address": _address(port)}}
-    return {
-        "name": "keyserver",
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": "keyserver", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
-
-
-def _address(port):
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+def signed(account, method="GET", body=None):
+    """A request that is good for the next quarter of an hour."""
+    content = {"content": UNSIGNED} if body is None else {"body": body}
+    request = sign(account, method, "/bucket/key", host="bench", **content)
+    return {":method": method, ":path": request.path, "Host": "bench"} | dict(request.headers)

@@ -1,24 +1,28 @@
-"""Load on a proxy by wrk, as much as it can bear, and what that takes of the proxy's worker."""
+"""Load by wrk, as much as its target can bear, and what that takes of it."""
 
 import dataclasses
 import re
 import subprocess
+from collections.abc import Callable
 
 import machine
 
 # Connections, with one request at a time on each.
 CONNECTIONS = 16
 
-# Requests are written once and sent in turn.
+# Requests are written once and sent in turn, each with the same body, if any.
 _SCRIPT = """\
 local requests = {{}}
 init = function()
+  local body = nil
+  local file = io.open("{body}", "rb")
+  if file then body = file:read("*a") end
   for line in io.lines("{path}") do
     local headers = {{}}
     for name, value in line:gmatch("([^\\t]+)\\t([^\\t]*)\\t?") do headers[name] = value end
     local method, target = headers[":method"], headers[":path"]
     headers[":method"], headers[":path"] = nil, nil
-    requests[#requests + 1] = wrk.format(method, target, headers)
+    requests[#requests + 1] = wrk.format(method, target, headers, body)
   end
 end
 local n = 0
@@ -30,13 +34,25 @@ end
 
 
 @dataclasses.dataclass
+class Target:
+    """Who gets the load."""
+
+    port: int
+    # Seconds for which those that are measured were on a processor so far.
+    cpu: Callable[[], float]
+    # Bytes of memory that they have.
+    memory: Callable[[], int]
+    connections: int = CONNECTIONS
+
+
+@dataclasses.dataclass
 class Sample:
     """What one round came to."""
 
     requests: int
     # Requests a second.
     rate: float
-    # Microseconds that the worker was on a processor for each request.
+    # Microseconds on a processor for each request.
     cpu: float
     # Milliseconds.
     p50: float
@@ -47,7 +63,17 @@ class RefusedError(Exception):
     """Not all was answered 200."""
 
 
-def write(requests, directory):
+def worker(envoy):
+    """The one worker of a proxy."""
+    pid = envoy.child.pid
+    return Target(
+        envoy.ports["bench"],
+        lambda: machine.thread_seconds(pid, "wrk:worker_0"),
+        lambda: machine.resident(pid),
+    )
+
+
+def write(requests, body, directory):
     """The script that has wrk send these requests in turn: each a dictionary of headers, among which
     `:method` and `:path` may be."""
     lines = directory / "requests.tsv"
@@ -55,19 +81,21 @@ def write(requests, directory):
         for request in requests:
             words = {":method": "GET", ":path": "/"} | request
             file.write("\t".join(word for header in words.items() for word in header) + "\n")
+    content = directory / "body"
+    if body:
+        content.write_bytes(body)
     script = directory / "requests.lua"
-    script.write_text(_SCRIPT.format(path=lines))
+    script.write_text(_SCRIPT.format(path=lines, body=content))
     return script
 
 
-def run(envoy, script, seconds):
+def run(target, script, seconds):
     """One round."""
-    port = envoy.ports["bench"]
-    command = ["wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s"]
-    command += ["--latency", f"--script={script}", f"http://127.0.0.1:{port}/"]
-    before = machine.thread_seconds(envoy.child.pid, "wrk:worker_0")
+    command = ["wrk", "--threads=1", f"--connections={target.connections}", f"--duration={seconds}s"]
+    command += ["--timeout=30s", "--latency", f"--script={script}", f"http://127.0.0.1:{target.port}/"]
+    before = target.cpu()
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    busy = machine.thread_seconds(envoy.child.pid, "wrk:worker_0") - before
+    busy = target.cpu() - before
     if "Non-2xx" in text or "Socket errors" in text:
         raise RefusedError(text)
     count = int(re.search(r"(\d+) requests in", text)[1])

@@ -22,6 +22,12 @@ def thread_seconds(pid, name):
     return total / 1e9
 
 
+def task_seconds(pid):
+    """The time that all threads of a process were on a processor, to the nanosecond."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def family(pid):
     """A process and all that it started."""
     parents = {}

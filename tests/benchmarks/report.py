@@ -1,0 +1,113 @@
+"""What was measured, as a page with tables and pictures: `python report.py bench/results/X.json`.
+
+A figure by itself says more about the machine than about the filter. So CPU time and throughput are told
+as ratios to what each contender is compared with, within a round; the median of the rounds, and the least
+and the greatest of them.
+"""
+
+import json
+import pathlib
+import statistics
+import sys
+
+PAGE = pathlib.Path("docs/performance.md")
+PICTURES = pathlib.Path("docs/performance")
+
+# Where in the page the figures stand; the words around them are written by hand.
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def main():
+    path = pathlib.Path(sys.argv[1])
+    publish(json.loads(path.read_text()), path)
+
+
+def text(result):
+    """The tables."""
+    parts = [
+        f"{result['machine']}; {result['versions']['envoy']}; Voussoir {result['versions']['voussoir']}, "
+        f"a module of {result['module_bytes']:,} bytes; {result['rounds']} rounds of "
+        f"{result['seconds']} s for each contender in turn.\n"
+    ]
+    for base in dict.fromkeys(result["bases"].values()):
+        members = [name for name, other in result["bases"].items() if other == base]
+        parts.append(f"| Contender | CPU of {base} | CPU | Requests/s | p50 | p99 | Memory |")
+        parts.append("|---|---|---|---|---|---|---|")
+        parts += [row(result, name, base) for name in members]
+        parts.append("")
+    parts.append(
+        "CPU: of the proxy's worker (and of the service that it asks, where there is one; of all of "
+        "Keystone's processes), for each request; first as the ratio within a round, from the least to "
+        "the most. Latency is that at saturation, with as many requests under way as there are connections."
+    )
+    return "\n".join(parts) + "\n"
+
+
+def row(result, name, base):
+    def middle(figure):
+        return statistics.median(sample[figure] for sample in result["samples"][name])
+
+    low, median, high = spread(result, name, base, "cpu")
+    return (
+        f"| {name} | {median:.2f} ({low:.2f} to {high:.2f}) | {middle('cpu'):,.1f} µs "
+        f"| {middle('rate'):,.0f} | {middle('p50'):.2f} ms | {middle('p99'):.2f} ms "
+        f"| {result['resident_bytes'][name] >> 20} MiB |"
+    )
+
+
+def spread(result, name, base, figure):
+    """The least, the median and the greatest ratio of a figure within a round."""
+    rounds = zip(result["samples"][name], result["samples"][base], strict=True)
+    ratios = sorted(mine[figure] / other[figure] for mine, other in rounds)
+    return ratios[0], statistics.median(ratios), ratios[-1]
+
+
+def publish(result, path):
+    """Puts the tables and the pictures into the page."""
+    PICTURES.mkdir(exist_ok=True)
+    base = next(iter(result["bases"].values()))
+    # Keystone's would leave nothing to see of the others.
+    names = [n for n, b in result["bases"].items() if b == base and not n.startswith("Keystone")]
+    links = []
+    for figure, title in [("cpu", "CPU time for each request"), ("rate", "Requests a second")]:
+        file = PICTURES / f"{figure}.svg"
+        bars = [(name, *spread(result, name, base, figure)) for name in names]
+        file.write_text(picture(f"{title}, as a ratio to {base}", bars))
+        links.append(f"![{title}](performance/{file.name})\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    source = f"Of `{path}`, by `tests/benchmarks/report.py`.\n"
+    figures = "\n".join([BEGIN, source, text(result), *links])
+    PAGE.write_text(f"{before}{figures}{END}{after}")
+
+
+def picture(title, bars):
+    """Bars with their spread, as SVG."""
+    left, width, step = 270, 420, 26
+    most = max(high for *_, high in bars)
+    height = 56 + step * len(bars)
+
+    def x(value):
+        return left + width * value / most
+
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="100%" height="100%" fill="#fff"/><text x="8" y="22" font-size="14">{title}</text>',
+    ]
+    for place, (name, low, median, high) in enumerate(bars):
+        y = 40 + step * place
+        colour = "#2b6cb0" if name.startswith("Voussoir") else "#a0aec0"
+        lines += [
+            f'<text x="{left - 8}" y="{y + 13}" text-anchor="end">{name}</text>',
+            f'<rect x="{left}" y="{y}" width="{x(median) - left:.1f}" height="17" fill="{colour}"/>',
+            f'<path d="M{x(low):.1f} {y + 8.5}H{x(high):.1f}" stroke="#1a202c"/>',
+            f'<text x="{x(high) + 6:.1f}" y="{y + 13}">{median:.2f}</text>',
+        ]
+    one = x(1)
+    lines.append(f'<path d="M{one:.1f} 34V{height - 12}" stroke="#c53030" stroke-dasharray="3"/></svg>')
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
