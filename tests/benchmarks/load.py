@@ -99,6 +99,8 @@ def run(target, script, seconds):
     if "Non-2xx" in text or "Socket errors" in text:
         raise RefusedError(text)
     count = int(re.search(r"(\d+) requests in", text)[1])
+    if count == 0:
+        raise RefusedError(f"no answer within {seconds} s")
     rate = float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
     return Sample(count, rate, 1e6 * busy / count, _latency(text, 50), _latency(text, 99))
 

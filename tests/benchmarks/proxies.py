@@ -30,6 +30,8 @@ RESULTS = pathlib.Path("bench/results")
 
 # Keystone takes a connection for each request, and has two processes.
 TO_KEYSTONE = 4
+# Large bodies on many connections would measure the machine's memory.
+FEW = 4
 
 
 def main():
@@ -114,6 +116,8 @@ def start(arguments, directory, stack):
             target = load.worker(envoy)
             if contender.helper:
                 target = with_helper(target, checker)
+            if len(contender.body) >= contenders.MIB:
+                target = dataclasses.replace(target, connections=FEW)
         subjects[name] = Subject(contender, target, place)
     return subjects
 
