@@ -19,6 +19,8 @@ from parts.signing import STREAMING, UNSIGNED, sign
 
 # What every contender without a body is compared with.
 BASE = "jwt_authn HS256"
+# Those that answer validations are compared with Keystone itself.
+VALIDATION = "Keystone answers validations"
 # A contender gets so many distinct tokens where every one is to be new: more than any cache keeps.
 DISTINCT = 50_000
 # What AWS's SDKs make of a body at a time.
@@ -33,10 +35,11 @@ class Contender:
 
     # None: Keystone itself.
     filters: list | None
-    # The heads of requests, made anew for each round: signatures are good for a quarter of an hour.
-    requests: Callable[[], list]
+    # The heads of requests and their body, made anew for each round: signatures are good for a quarter of
+    # an hour.
+    requests: Callable[[], tuple[list, bytes]]
     base: str = BASE
-    body: bytes = b""
+    has_large_bodies: bool = False
     # Whether a service behind the proxy takes the bodies.
     has_service: bool = False
     # The process whose time counts as well.
@@ -66,7 +69,7 @@ def field(keystone, module, empty_filter):
         return [envoys.wasm(module, {"keyserver": keyserver} | sections)]
 
     def always(*requests):
-        return lambda: list(requests)
+        return lambda: (list(requests), b"")
 
     tokens = {"www_authenticate_uri": "http://keystone.example/v3"}
     two = ["X-User-Id", "X-Project-Id"]
@@ -86,46 +89,49 @@ def field(keystone, module, empty_filter):
         ),
         "Voussoir, warm token, all headers": Contender(voussoir(token=tokens), warm),
         "Voussoir, new tokens, two headers": Contender(
-            voussoir(token=tokens, identity_headers=two), lambda: fresh
+            voussoir(token=tokens, identity_headers=two), always(*fresh)
         ),
-        "Voussoir, new tokens, all headers": Contender(voussoir(token=tokens), lambda: fresh),
+        "Voussoir, new tokens, all headers": Contender(voussoir(token=tokens), always(*fresh)),
         "Voussoir, payload alone": Contender(
             voussoir(token=tokens | {"identity": "payload"}), warm
         ),
         "Voussoir, SigV4, unsigned payload": Contender(
-            takes_signatures, lambda: [signed(holder.account)]
+            takes_signatures, lambda: ([signed(holder.account)], b"")
         ),
+        VALIDATION: Contender(None, always(asked), VALIDATION),
         "Voussoir answers validations": Contender(
-            voussoir(token=tokens | {"serve_validation": True}), always(asked)
+            voussoir(token=tokens | {"serve_validation": True}), always(asked), VALIDATION
         ),
-        "Keystone answers validations": Contender(None, always(asked)),
     }
-    for name, body, ways in bodies(holder.account):
+    for name, requests in bodies(holder.account).items():
         base = f"no filter, {name}"
-        contenders[base] = Contender([], ways["none"], base, body, has_service=True)
-        for way, requests in ways.items():
-            if way != "none":
-                contenders[f"Voussoir, {way}, {name}"] = Contender(
-                    takes_signatures, requests, base, body, has_service=True
-                )
+        large = "MiB" in name
+        for contender, filters in [(base, []), (f"Voussoir, SigV4, {name}", takes_signatures)]:
+            contenders[contender] = Contender(filters, requests, base, large, has_service=True)
     return contenders
 
 
 def bodies(account):
-    """Requests with bodies: what they are called, the body, and the heads by what is signed of it."""
-    for name, size in [("1 KiB", KIB), ("1 MiB", MIB)]:
+    """Signed requests with bodies, by what they are called."""
+
+    def hashed(size):
         body = bytes(size)
-        yield name, body, {
-            "none": lambda: [{":method": "PUT", ":path": "/bucket/key", "Host": "bench"}],
-            "SigV4, hash": lambda body=body: [signed(account, "PUT", body=body)],
-        }
-    # The signatures of chunks follow from that of the head: it stays the same.
-    length = ("x-amz-decoded-content-length", str(16 * MIB))
-    headers = [("content-encoding", "aws-chunked"), length]
-    head = sign(account, "PUT", "/bucket/key", headers, host="bench", content=STREAMING)
-    body = head.chunks([bytes(CHUNK)] * (16 * MIB // CHUNK))
-    heads = [{":method": "PUT", ":path": head.path, "Host": "bench"} | dict(head.headers)]
-    yield "16 MiB in chunks", body, {"none": lambda: heads, "SigV4, signed": lambda: heads}
+        return lambda: ([signed(account, "PUT", body=body)], body)
+
+    def chunks():
+        headers = [
+            ("content-encoding", "aws-chunked"),
+            ("x-amz-decoded-content-length", str(16 * MIB)),
+        ]
+        head = sign(account, "PUT", "/bucket/key", headers, host="bench", content=STREAMING)
+        sent = {":method": "PUT", ":path": head.path, "Host": "bench"} | dict(head.headers)
+        return [sent], head.chunks([bytes(CHUNK)] * (16 * MIB // CHUNK))
+
+    return {
+        "hash of 1 KiB": hashed(KIB),
+        "hash of 1 MiB": hashed(MIB),
+        "16 MiB in signed chunks": chunks,
+    }
 
 
 def fresh_tokens(keystone, token):

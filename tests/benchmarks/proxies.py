@@ -86,7 +86,7 @@ class Subject:
 
     def script(self):
         """Requests for a round, made now."""
-        return load.write(self.contender.requests(), self.contender.body, self.directory)
+        return load.write(*self.contender.requests(), self.directory)
 
 
 def start(arguments, directory, stack):
@@ -116,7 +116,7 @@ def start(arguments, directory, stack):
             target = load.worker(envoy)
             if contender.helper:
                 target = with_helper(target, checker)
-            if len(contender.body) >= contenders.MIB:
+            if contender.has_large_bodies:
                 target = dataclasses.replace(target, connections=FEW)
         subjects[name] = Subject(contender, target, place)
     return subjects

@@ -49,10 +49,14 @@ def row(result, name, base):
 
     low, median, high = spread(result, name, base, "cpu")
     return (
-        f"| {name} | {median:.2f} ({low:.2f} to {high:.2f}) | {middle('cpu'):,.1f} µs "
+        f"| {name} | {ratio(median)} ({ratio(low)} to {ratio(high)}) | {middle('cpu'):,.1f} µs "
         f"| {middle('rate'):,.0f} | {middle('p50'):.2f} ms | {middle('p99'):.2f} ms "
         f"| {result['resident_bytes'][name] >> 20} MiB |"
     )
+
+
+def ratio(number):
+    return f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
 
 
 def spread(result, name, base, figure):
@@ -66,8 +70,7 @@ def publish(result, path):
     """Puts the tables and the pictures into the page."""
     PICTURES.mkdir(exist_ok=True)
     base = next(iter(result["bases"].values()))
-    # Keystone's would leave nothing to see of the others.
-    names = [n for n, b in result["bases"].items() if b == base and not n.startswith("Keystone")]
+    names = [name for name, other in result["bases"].items() if other == base]
     links = []
     for figure, title in [("cpu", "CPU time for each request"), ("rate", "Requests a second")]:
         file = PICTURES / f"{figure}.svg"
