@@ -92,6 +92,11 @@ class Subject:
 def start(arguments, directory, stack):
     """Every contender that runs, by name."""
     keystone = stack.enter_context(Keystone(directory / "keystone"))
+    return start_with(keystone, arguments, directory, stack)
+
+
+def start_with(keystone, arguments, directory, stack):
+    """The same, before a Keystone that is there."""
     place = directory / "keyserver"
     place.mkdir()
     program = pathlib.Path(os.environ["VOUSSOIR_KEYSERVER"])

@@ -3,13 +3,18 @@
 //! it: 200 with the headers to set, or the refusal. KEY is a Fernet key as it stands in a key repository.
 //!
 //! Each has one thread, as a proxy's worker has, and says on which port it listens.
+//!
+//! `neighbours storm ADDRESS FILE RATE SECONDS` sends the request in the file so many times a second, whether or
+//! not it is answered in time.
 #![allow(clippy::expect_used, reason = "a benchmark that cannot start must say so and end")]
 
 mod ext_authz;
+mod storm;
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -34,8 +39,15 @@ fn main() {
     let service = match arguments.as_slice() {
         ["sink"] => Service::Sink,
         ["ext-authz", key] => Service::ExtAuthz(ExtAuthz::new(key)),
+        ["storm", address, file, rate, seconds] => {
+            let request = std::fs::read(file).expect("a request");
+            let rate = rate.parse().expect("a rate");
+            let time = Duration::from_secs(seconds.parse().expect("seconds"));
+            storm::run(address, &request, rate, time).expect("answers");
+            return;
+        }
         _ => {
-            eprintln!("usage: neighbours sink | neighbours ext-authz KEY");
+            eprintln!("usage: neighbours sink | ext-authz KEY | storm ADDRESS FILE RATE SECONDS");
             std::process::exit(2);
         }
     };

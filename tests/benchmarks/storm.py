@@ -1,0 +1,95 @@
+"""What clients wait for where load does not wait for them: requests at a steady rate, each counted from
+when it was due.
+
+`scripts/bench --storm` runs this. First the storm that once took a Keystone down: 2,777 validations a
+second, here answered by one worker of a proxy. Then what the filter adds to the latency of a request with
+a token, at half of what the proxy with the filter could bear.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import tempfile
+
+import load
+import machine
+import proxies
+from parts.keystone import Keystone
+
+STORM = "Voussoir answers validations"
+WITHOUT, WITH = "no filter", "Voussoir, warm token, two headers"
+# Validations a second.
+RATE = 2777
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench --storm", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=int, default=10, help="how long each load lasts (10)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often latencies are compared (5)")
+    own = parser.parse_args()
+    arguments = argparse.Namespace(only=[STORM, WITHOUT, WITH], module=os.environ["VOUSSOIR_MODULE"])
+    with contextlib.ExitStack() as stack:
+        directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        proxies.say("starting Keystone, the key server and the proxies ...")
+        keystone = stack.enter_context(Keystone(directory / "keystone"))
+        subjects = proxies.start_with(keystone, arguments, directory, stack)
+        for subject in [subjects[STORM], subjects[WITHOUT], subjects[WITH]]:
+            proxies.warm(subject)
+        print(machine.describe())
+        storm(subjects[STORM], keystone, own.seconds)
+        compare(subjects[WITHOUT], subjects[WITH], own)
+
+
+def storm(subject, keystone, seconds):
+    before, busy = len(keystone.requests()), subject.target.cpu()
+    result = run(subject, RATE, seconds)
+    busy = (subject.target.cpu() - busy) / seconds
+    asked = len(keystone.requests()) - before
+    print(f"{RATE} validations a second for {seconds} s, one worker: {told(result)}")
+    print(f"the worker was busy for {busy:.0%} of the time; Keystone was asked {asked} times")
+
+
+def compare(without, with_, own):
+    """Rounds in turn, at half of what the one with the filter can bear."""
+    rate = round(load.run(with_.target, with_.script(), 3).rate / 2)
+    rounds = [
+        (run(without, rate, own.seconds), run(with_, rate, own.seconds)) for _ in range(own.rounds)
+    ]
+    for name, place in [(WITHOUT, 0), (WITH, 1)]:
+        for result in rounds:
+            print(f"{rate} requests a second, {name}: {told(result[place])}")
+    for percentile in ["p50", "p99"]:
+        added = [mine[percentile] - other[percentile] for other, mine in rounds]
+        low, middle, high = min(added), statistics.median(added), max(added)
+        print(f"added {percentile}: {middle:.0f} µs ({low:.0f} to {high:.0f})")
+
+
+def run(subject, rate, seconds):
+    """One load, as JSON says what came of it."""
+    (request, *_), _ = subject.contender.requests()
+    words = {":method": "GET", ":path": "/"} | request
+    method, path = words.pop(":method"), words.pop(":path")
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
+    lines += [f"{name}: {value}" for name, value in words.items()]
+    file = subject.directory / "request"
+    file.write_text("\r\n".join([*lines, "", ""]), newline="")
+    address = f"127.0.0.1:{subject.target.port}"
+    command = [os.environ["NEIGHBOURS"], "storm", address, file, str(rate), str(seconds)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    result = json.loads(text)
+    assert not result["refused"], result
+    return result
+
+
+def told(result):
+    names = {"p50": "p50", "p99": "p99", "p999": "p99.9", "most": "at most"}
+    figures = ", ".join(f"{name} {result[key] / 1000:.2f} ms" for key, name in names.items())
+    return f"{result['requests']} answers, {figures}"
+
+
+if __name__ == "__main__":
+    main()
