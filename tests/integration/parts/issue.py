@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import hashlib
 import urllib.parse
+import uuid
 
 import httpx
 import oauthlib.oauth1
@@ -178,7 +179,8 @@ class Issuer:
         return Issued(self.keystone.user_token("bob", scope=scope), "trust", claims)
 
     def _application_credential(self, **fields):
-        body = {"name": f"of {len(fields)}", **fields}
+        # Each time another: several files get tokens of the same users.
+        body = {**fields, "name": f"{fields.get('name', 'of')} {uuid.uuid4().hex}"}
         path = f"/users/{self.alice}/application_credentials"
         body = {"application_credential": body}
         made = self.keystone.call("POST", path, body, token=self._alice())
