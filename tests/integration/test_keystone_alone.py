@@ -15,9 +15,8 @@ import pytest
 from parts import http1
 from parts.deadline import holds_for, wait_until
 from parts.envoy_config import Listener, plugin
-from parts.everyone import RULED_PATH, Everyone
+from parts.everyone import RULED_PATH, WAYS
 from parts.impostor import Impostor, answer
-from parts.issue import Issuer
 from parts.keyserver import KeyServer
 from parts.minting import aged, new_key, project_payload, seal
 from parts.recorder import Recorder
@@ -25,7 +24,6 @@ from parts.services import REASON, Pair, assert_same, listeners, refusal, told
 
 pytestmark = pytest.mark.timeout(300)
 
-WAYS = [way for kind in (Issuer, Everyone) for way in vars(kind) if not way.startswith("_")]
 # Bound to a certificate, or for requests of another kind.
 REFUSED = ["of_a_client_certificate", "of_a_restricted_application_credential"]
 # Keystone does not answer these about themselves.
@@ -64,12 +62,6 @@ def alone(request, pair, asked, keys, start_envoy):
     config = listeners("keystone", **sections)
     with start_envoy(config, ports, services=pair.services.port) as envoy:
         yield Pair(pair.keystone, pair.services, envoy, keys)
-
-
-@pytest.fixture(scope="module")
-def issued(everyone):
-    """A token of every kind."""
-    return {way: getattr(everyone, way)().token for way in WAYS}
 
 
 @pytest.fixture(scope="module")
