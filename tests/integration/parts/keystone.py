@@ -47,7 +47,6 @@ class Keystone(Uwsgi):
         super().__init__("keystone", directory)
         self.key_repository = directory / "fernet-keys"
         self.credential_keys = directory / "credential-keys"
-        self.requests_path = directory / "requests.log"
         for name in ("fernet-keys", "receipt-keys", "credential-keys"):
             (directory / name).mkdir(mode=0o700)
         self.connection = connection or f"sqlite:///{directory}/keystone.db"
@@ -61,7 +60,7 @@ class Keystone(Uwsgi):
         self._manage("bootstrap", "--bootstrap-password", ADMIN_PASSWORD)
         self.serve(
             pathlib.Path(__file__).with_name("authenticated_wsgi.py"),
-            self.requests_path,
+            directory / "requests.log",
             OS_KEYSTONE_CONFIG_DIR=str(directory),
             OS_KEYSTONE_CONFIG_FILES="keystone.conf",
         )
@@ -124,17 +123,6 @@ class Keystone(Uwsgi):
         answer = self.client.request(method, path, json=json, headers=headers)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
-
-    def requests(self):
-        """Every request that Keystone ever got, from its own access log.
-
-        uWSGI writes a line after the answer, so a request of ours that must appear is waited for.
-        """
-        marker = f"marker={os.urandom(8).hex()}"
-        assert self.client.get(f"/?{marker}").is_success
-        wait_until(lambda: marker in self.requests_path.read_text(), "Keystone's access log")
-        lines = self.requests_path.read_text().splitlines()
-        return [line for line in lines if "marker=" not in line]
 
     def _manage(self, *arguments):
         command = [_program("keystone-manage"), "--config-file", self.directory / "keystone.conf"]

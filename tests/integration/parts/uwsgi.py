@@ -1,8 +1,11 @@
 """A WSGI application in uWSGI, on a port of its own."""
 
+import os
 import re
 import sys
 
+from parts import http1
+from parts.deadline import wait_until
 from parts.process import Process
 from parts.programs import program
 
@@ -12,6 +15,7 @@ class Uwsgi(Process):
 
     def serve(self, wsgi_file, requests_path, **environment):
         """Starts two workers, whose access log goes to that path."""
+        self.requests_path = requests_path
         options = {
             "--http-socket": "127.0.0.1:0",
             # It closes connections without saying so, unless it is made to say so.
@@ -32,6 +36,26 @@ class Uwsgi(Process):
     def bound_port(self):
         """Waits until it is there."""
         return int(self.wait_until_ready(self._bound, "to bind a port")[1])
+
+    def requests(self):
+        """Every request that it ever got, from its own access log.
+
+        A worker writes a line after the answer, and before it takes another request. So one is kept
+        busy by half a request, while the other answers a whole one; then both have written all.
+        """
+        marker = f"marker={os.urandom(8).hex()}"
+        request = http1.encode(f"/?{marker}")
+        with http1.Connection(self.port) as half, http1.Connection(self.port) as whole:
+            half.send(request[:-2])
+            whole.send(request)
+            assert whole.response()
+            half.send(request[-2:])
+            assert half.response()
+        wait_until(lambda: self._log().count(marker) == 2, f"the access log of {self.name}")
+        return [line for line in self._log().splitlines() if "marker=" not in line]
+
+    def _log(self):
+        return self.requests_path.read_text()
 
     def _bound(self):
         return re.search(r"bound to TCP address 127\.0\.0\.1:(\d+)", self.log())
