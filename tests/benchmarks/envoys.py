@@ -4,9 +4,7 @@ import base64
 import json
 
 from parts.envoy import Envoy
-from parts.envoy_config import Listener, wasm_filter
-
-_EXTENSIONS = "type.googleapis.com/envoy.extensions."
+from parts.envoy_config import EXTENSIONS, Listener, address, cluster, wasm_filter
 
 # What a request is answered with once it has passed, where no service stands behind.
 ANSWER = {"status": 200, "body": {"inline_string": "ok"}}
@@ -26,7 +24,7 @@ def bootstrap(filters, clusters, service=None):
     passes, and takes no body."""
     action = {"route": {"cluster": service}} if service else {"direct_response": ANSWER}
     manager = {
-        "@type": _EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
         "normalize_path": False,
         "http_filters": [*filters, _typed("router", "filters.http.router.v3.Router", {})],
@@ -42,14 +40,14 @@ def bootstrap(filters, clusters, service=None):
     }
     listener = {
         "name": "bench",
-        "address": _address(0),
+        "address": address(0),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
     return {
-        "admin": {"address": _address(0)},
+        "admin": {"address": address(0)},
         "static_resources": {
             "listeners": [listener],
-            "clusters": [_cluster(name, port) for name, port in clusters.items()],
+            "clusters": [cluster(name, port, {}) for name, port in clusters.items()],
         },
     }
 
@@ -96,18 +94,5 @@ def symmetric_jwk(secret):
 
 
 def _typed(name, kind, config):
-    return {"name": name, "typed_config": {"@type": _EXTENSIONS + kind} | config}
+    return {"name": name, "typed_config": {"@type": EXTENSIONS + kind} | config}
 
-
-def _cluster(name, port):
-    endpoint = {"endpoint": {"address": _address(port)}}
-    return {
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
-
-
-def _address(port):
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

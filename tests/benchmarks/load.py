@@ -68,7 +68,7 @@ def worker(envoy):
     pid = envoy.child.pid
     return Target(
         envoy.ports["bench"],
-        lambda: machine.thread_seconds(pid, "wrk:worker_0"),
+        lambda: machine.scheduled_seconds(pid, "wrk:worker_0"),
         lambda: machine.resident(pid),
     )
 

@@ -13,19 +13,14 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def thread_seconds(pid, name):
-    """The time that the threads of a process with this name were on a processor, to the nanosecond."""
-    total = 0
+def scheduled_seconds(pid, thread=None):
+    """The time that the threads of a process, or those of this name, were on a processor, to the
+    nanosecond."""
+    nanoseconds = 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
-            total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
-
-
-def task_seconds(pid):
-    """The time that all threads of a process were on a processor, to the nanosecond."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        if thread in (None, (task / "comm").read_text().strip()):
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def family(pid):

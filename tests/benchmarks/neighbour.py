@@ -20,7 +20,7 @@ class Neighbour(Process):
         self.port = int(found[1])
 
     def cpu(self):
-        return machine.task_seconds(self.child.pid)
+        return machine.scheduled_seconds(self.child.pid)
 
     def _address(self):
         return re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log())

@@ -139,7 +139,7 @@ def of_keystone(keystone):
     pids = machine.family(keystone.child.pid)
     return load.Target(
         keystone.port,
-        lambda: sum(machine.task_seconds(pid) for pid in pids),
+        lambda: sum(machine.scheduled_seconds(pid) for pid in pids),
         lambda: sum(machine.resident(pid) for pid in pids),
         TO_KEYSTONE,
     )

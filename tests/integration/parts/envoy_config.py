@@ -82,7 +82,7 @@ def wasm_filter(module, name, listener):
         config["allow_on_headers_stop_iteration"] = True
     return {
         "name": "voussoir",
-        "typed_config": {"@type": _EXTENSIONS + "filters.http.wasm.v3.Wasm", "config": config},
+        "typed_config": {"@type": EXTENSIONS + "filters.http.wasm.v3.Wasm", "config": config},
     }
 
 
@@ -95,14 +95,14 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
     keyservers = keyserver if isinstance(keyserver, dict) else {"keyserver": keyserver}
     upstreams = upstream if isinstance(upstream, dict) else {"upstream": upstream}
     config = {
-        "admin": {"address": _address(0)},
+        "admin": {"address": address(0)},
         "static_resources": {
             "listeners": [
                 _listener(name, listener, wasm_filter(module, name, listener), access_log)
                 for name, listener in listeners.items()
             ],
             "clusters": [
-                *(_cluster(name, port, _TRAILERS) for name, port in upstreams.items()),
+                *(cluster(name, port, _TRAILERS) for name, port in upstreams.items()),
                 *(_keyserver(name, port) for name, port in keyservers.items()),
             ],
         },
@@ -115,7 +115,7 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
 def _listener(name, listener, wasm, access_log):
     route = {"cluster": listener.upstream, "timeout": "60s"}
     manager = {
-        "@type": _EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "codec_type": "AUTO",
         "http_protocol_options": _TRAILERS,
@@ -127,7 +127,7 @@ def _listener(name, listener, wasm, access_log):
             {
                 "name": "file",
                 "typed_config": {
-                    "@type": _EXTENSIONS + "access_loggers.file.v3.FileAccessLog",
+                    "@type": EXTENSIONS + "access_loggers.file.v3.FileAccessLog",
                     "path": str(access_log),
                     "log_format": {"json_format": _ACCESS_LOG_FORMAT},
                 },
@@ -137,7 +137,7 @@ def _listener(name, listener, wasm, access_log):
             wasm,
             {
                 "name": "router",
-                "typed_config": {"@type": _EXTENSIONS + "filters.http.router.v3.Router"},
+                "typed_config": {"@type": EXTENSIONS + "filters.http.router.v3.Router"},
             },
         ],
         "route_config": {
@@ -153,7 +153,7 @@ def _listener(name, listener, wasm, access_log):
     chain = {"filters": [{"name": "http", "typed_config": manager | listener.manager}]}
     if listener.certificate:
         chain["transport_socket"] = _downstream_tls(*listener.certificate, listener.client_ca)
-    config = {"name": name, "address": _address(0), "filter_chains": [chain]}
+    config = {"name": name, "address": address(0), "filter_chains": [chain]}
     if listener.per_connection_buffer_limit is not None:
         config["per_connection_buffer_limit_bytes"] = listener.per_connection_buffer_limit
     return config
@@ -170,7 +170,7 @@ def _downstream_tls(certificate, private_key, client_ca):
     return {
         "name": "tls",
         "typed_config": {
-            "@type": _EXTENSIONS + "transport_sockets.tls.v3.DownstreamTlsContext",
+            "@type": EXTENSIONS + "transport_sockets.tls.v3.DownstreamTlsContext",
             "common_tls_context": context,
             # Whoever needs one of a client finds out without Envoy.
             "require_client_certificate": False,
@@ -196,7 +196,7 @@ def tls(*, ca, name, certificate=None, private_key=None):
     return {
         "name": "tls",
         "typed_config": {
-            "@type": _EXTENSIONS + "transport_sockets.tls.v3.UpstreamTlsContext",
+            "@type": EXTENSIONS + "transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": name,
             "common_tls_context": context,
         },
@@ -205,16 +205,17 @@ def tls(*, ca, name, certificate=None, private_key=None):
 
 def _keyserver(name, port):
     port, transport_socket = port if isinstance(port, tuple) else (port, None)
-    cluster = _cluster(name, port, {})
-    return cluster | ({"transport_socket": transport_socket} if transport_socket else {})
+    socket = {"transport_socket": transport_socket} if transport_socket else {}
+    return cluster(name, port, {}) | socket
 
 
-def _cluster(name, port, http1):
+def cluster(name, port, http1):
+    """One host on this machine, asked by HTTP/1.1 with these options."""
     options = {
-        "@type": _EXTENSIONS + "upstreams.http.v3.HttpProtocolOptions",
+        "@type": EXTENSIONS + "upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http_protocol_options": http1},
     }
-    endpoint = {"endpoint": {"address": _address(port)}}
+    endpoint = {"endpoint": {"address": address(port)}}
     return {
         "name": name,
         "type": "STATIC",
@@ -226,13 +227,14 @@ def _cluster(name, port, http1):
     }
 
 
-def _address(port):
+def address(port):
+    """A port on this machine; 0 has the system choose one."""
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
 _TRAILERS = {"enable_trailers": True}
 _GOOGLE = "type.googleapis.com/google.protobuf."
-_EXTENSIONS = "type.googleapis.com/envoy.extensions."
+EXTENSIONS = "type.googleapis.com/envoy.extensions."
 _ACCESS_LOG_FORMAT = {
     "path": "%REQ(:PATH)%",
     "status": "%RESPONSE_CODE%",

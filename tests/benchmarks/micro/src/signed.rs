@@ -6,8 +6,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 use voussoir_core::access_keys::AccessKey;
-use voussoir_core::config::Config;
-use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
+use voussoir_core::gate::{Effect, Gate, Input};
 use voussoir_core::head::RequestHead;
 use voussoir_core::sigv4::body::{BodyVerifier, Chunked, Framing, Output, Seed};
 use voussoir_core::sigv4::{
@@ -15,8 +14,7 @@ use voussoir_core::sigv4::{
 };
 use voussoir_core::time::UnixTime;
 
-use crate::Case;
-use crate::token::panic_on;
+use crate::{Case, Shared};
 
 /// 2013-05-24, midnight.
 const NOW: UnixTime = UnixTime::from_secs(1_369_353_600);
@@ -106,32 +104,17 @@ fn authorization() -> String {
     }
 }
 
-/// A signed request, from its head to its verdict, with the key at hand; without the host's part.
+/// A signed request.
 fn request(authorization: String) -> impl FnMut() -> Gate {
-    let config = Rc::new(Config::parse(CONFIG).expect("a configuration"));
-    let budget = Rc::new(Budget::new(1 << 20));
-    let tokens = Rc::new(KnownTokens::new(0, 1));
+    let shared = Shared::new(CONFIG, 0);
     let record = serde_json::from_str(RECORD).expect("a record");
     let known = AccessKey { credential: credential(), signing_key: key(), record };
     let known = Rc::new(known);
     move || {
-        let headers = headers(&authorization);
-        let head = RequestHead::new(black_box(&headers));
-        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget), Rc::clone(&tokens));
-        let mut effect = gate.handle(NOW, Input::Head { head, is_end: true });
-        loop {
-            match effect {
-                Effect::NeedSigningKey(_) => {
-                    effect = gate.handle(NOW, Input::SigningKey(Rc::clone(&known)));
-                }
-                Effect::Forward(edits, verdict) => {
-                    assert_eq!(verdict, Some(Verdict::Allowed));
-                    drop(black_box(edits));
-                    return gate;
-                }
-                other => panic_on(&other),
-            }
-        }
+        shared.pass(NOW, &headers(&authorization), |effect| match effect {
+            Effect::NeedSigningKey(_) => Some(Input::SigningKey(Rc::clone(&known))),
+            _ => None,
+        })
     }
 }
 

@@ -3,10 +3,8 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
-use voussoir_core::config::Config;
 use voussoir_core::fernet::{Envelope, Key, KeyRing};
-use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, MAX_KNOWN_TOKENS, Verdict};
-use voussoir_core::head::RequestHead;
+use voussoir_core::gate::{Effect, Gate, Input, MAX_KNOWN_TOKENS};
 use voussoir_core::identities::Identity;
 use voussoir_core::keys::Keys;
 use voussoir_core::record::IdentityRecord;
@@ -14,7 +12,7 @@ use voussoir_core::revocation::RevocationSet;
 use voussoir_core::time::UnixTime;
 use voussoir_core::token::{AuditId, AuditIds, Delegation, Expiry, Id, Methods, Payload, Scope};
 
-use crate::Case;
+use crate::{Case, Shared};
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -87,15 +85,12 @@ fn payload() -> Payload {
     }
 }
 
-/// A request with one token after another, from its head to its verdict. The keys, the identity and what was revoked
-/// are at hand, as on any request but the first; the host's part is not in it.
+/// A request with one token after another.
 fn request(tokens: Vec<String>) -> impl FnMut() -> Gate {
-    let config = Rc::new(Config::parse(CONFIG).expect("a configuration"));
-    let budget = Rc::new(Budget::new(1 << 20));
+    let shared = Shared::new(CONFIG, MAX_KNOWN_TOKENS);
     let keys = Rc::new(Keys { keys: ring().into(), generation: 1 });
     let record: IdentityRecord = serde_json::from_str(RECORD).expect("a record");
     let revoked = Rc::new(RevocationSet::new(1000, 1));
-    let known = Rc::new(KnownTokens::new(MAX_KNOWN_TOKENS, 1));
     let mut identity: Option<Rc<Identity>> = None;
     let mut next = (0..tokens.len()).cycle();
     move || {
@@ -114,33 +109,16 @@ fn request(tokens: Vec<String>) -> impl FnMut() -> Gate {
             (b"x-forwarded-for", b"203.0.113.9"),
             (b"x-request-id", b"0b6f2f5c-7a52-4c4c-8b8e-6f3b0a3f4a11"),
         ];
-        let head = RequestHead::new(black_box(&headers));
-        let mut gate = Gate::new(Rc::clone(&config), Rc::clone(&budget), Rc::clone(&known));
-        let mut effect = gate.handle(NOW, Input::Head { head, is_end: true });
-        loop {
-            let input = match effect {
-                Effect::NeedKeys { .. } => Input::Keys(Rc::clone(&keys)),
-                Effect::NeedIdentity(request) => {
-                    let known = identity.get_or_insert_with(|| {
-                        Rc::new(Identity { request: (*request).clone(), record: record.clone() })
-                    });
-                    Input::Identity(Rc::clone(known))
-                }
-                Effect::NeedRevocations => Input::Revocations(Rc::clone(&revoked)),
-                Effect::Forward(edits, verdict) => {
-                    assert_eq!(verdict, Some(Verdict::Allowed));
-                    drop(black_box(edits));
-                    return gate;
-                }
-                other => panic_on(&other),
-            };
-            effect = gate.handle(NOW, input);
-        }
+        shared.pass(NOW, &headers, |effect| match effect {
+            Effect::NeedKeys { .. } => Some(Input::Keys(Rc::clone(&keys))),
+            Effect::NeedIdentity(request) => {
+                let known = identity.get_or_insert_with(|| {
+                    Rc::new(Identity { request: (**request).clone(), record: record.clone() })
+                });
+                Some(Input::Identity(Rc::clone(known)))
+            }
+            Effect::NeedRevocations => Some(Input::Revocations(Rc::clone(&revoked))),
+            _ => None,
+        })
     }
-}
-
-/// The request is not let through: nothing that was measured would mean anything.
-#[expect(clippy::panic, reason = "a benchmark whose inputs are wrong must not run")]
-pub(crate) fn panic_on(effect: &Effect) -> ! {
-    panic!("{effect:?}");
 }

@@ -53,7 +53,7 @@ impl ExtAuthz {
         }
         match effect {
             Effect::Forward(edits, _) => {
-                let mut response = Response::new(String::new());
+                let mut response = with_status(StatusCode::OK);
                 for (name, value) in &edits.set {
                     if let Ok(value) = HeaderValue::from_str(value) {
                         response.headers_mut().insert(*name, value);
@@ -62,18 +62,17 @@ impl ExtAuthz {
                 response
             }
             Effect::Refuse(reply, _) => {
-                let mut response = Response::new(String::new());
-                *response.status_mut() =
-                    StatusCode::from_u16(reply.status).unwrap_or(StatusCode::FORBIDDEN);
-                response
+                with_status(StatusCode::from_u16(reply.status).unwrap_or(StatusCode::FORBIDDEN))
             }
-            _ => {
-                let mut response = Response::new(String::new());
-                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-                response
-            }
+            _ => with_status(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
+}
+
+fn with_status(status: StatusCode) -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = status;
+    response
 }
 
 #[expect(clippy::disallowed_methods, reason = "no proxy is here to tell the time")]
