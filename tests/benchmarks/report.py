@@ -5,21 +5,46 @@ as ratios to what each contender is compared with, within a round; the median of
 and the greatest of them.
 """
 
+import datetime
 import json
 import pathlib
 import statistics
 import sys
 
 PAGE = pathlib.Path("docs/performance.md")
+RESULTS = pathlib.Path("bench/results")
 PICTURES = pathlib.Path("docs/performance")
 
-# Where in the page the figures stand; the words around them are written by hand.
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+# What there is a picture of, and what it shows.
+FIGURES = {
+    "cpu": "CPU time for each request",
+    "rate": "Requests a second",
+    "p50": "Latency of half of the requests at saturation",
+    "p99": "Latency of 99 of 100 requests at saturation",
+    "memory": "Memory of the proxy",
+}
 
 
 def main():
     path = pathlib.Path(sys.argv[1])
     publish(json.loads(path.read_text()), path)
+
+
+def keep(result, name):
+    """Writes all that was measured into a file of this day, and says which."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}{datetime.datetime.now(datetime.UTC):%Y-%m-%d-%H%M%S}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    return path
+
+
+def fill(place, text):
+    """Puts figures into the page, in the place of this name: the words around it are written by hand."""
+    begin, end = f"<!-- {place}: begin -->", f"<!-- {place}: end -->"
+    before, found, rest = PAGE.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    assert found and closed, f"{PAGE} has no place for {place}"
+    PAGE.write_text(f"{before}{begin}\n{text}{end}{after}")
 
 
 def text(result):
@@ -61,8 +86,11 @@ def ratio(number):
 
 def spread(result, name, base, figure):
     """The least, the median and the greatest ratio of a figure within a round."""
-    rounds = zip(result["samples"][name], result["samples"][base], strict=True)
-    ratios = sorted(mine[figure] / other[figure] for mine, other in rounds)
+    if figure == "memory":
+        ratios = [result["resident_bytes"][name] / result["resident_bytes"][base]]
+    else:
+        rounds = zip(result["samples"][name], result["samples"][base], strict=True)
+        ratios = sorted(mine[figure] / other[figure] for mine, other in rounds)
     return ratios[0], statistics.median(ratios), ratios[-1]
 
 
@@ -72,16 +100,13 @@ def publish(result, path):
     base = next(iter(result["bases"].values()))
     names = [name for name, other in result["bases"].items() if other == base]
     links = []
-    for figure, title in [("cpu", "CPU time for each request"), ("rate", "Requests a second")]:
+    for figure, title in FIGURES.items():
         file = PICTURES / f"{figure}.svg"
         bars = [(name, *spread(result, name, base, figure)) for name in names]
         file.write_text(picture(f"{title}, as a ratio to {base}", bars))
         links.append(f"![{title}](performance/{file.name})\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
     source = f"Of `{path}`, by `tests/benchmarks/report.py`.\n"
-    figures = "\n".join([BEGIN, source, text(result), *links])
-    PAGE.write_text(f"{before}{figures}{END}{after}")
+    fill("figures", "\n".join([source, text(result), *links]))
 
 
 def picture(title, bars):

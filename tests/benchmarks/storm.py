@@ -18,18 +18,23 @@ import tempfile
 import load
 import machine
 import proxies
+import report
 from parts.keystone import Keystone
 
 STORM = "Voussoir answers validations"
 WITHOUT, WITH = "no filter", "Voussoir, warm token, two headers"
 # Validations a second.
 RATE = 2777
+PERCENTILES = {"p50": "p50", "p99": "p99", "p999": "p99.9"}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench --storm", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=10, help="how long each load lasts (10)")
     parser.add_argument("--rounds", type=int, default=5, help="how often latencies are compared (5)")
+    parser.add_argument(
+        "--publish", action="store_true", help="writes docs/performance.md of the results, too"
+    )
     own = parser.parse_args()
     arguments = argparse.Namespace(only=[STORM, WITHOUT, WITH], module=os.environ["VOUSSOIR_MODULE"])
     with contextlib.ExitStack() as stack:
@@ -39,33 +44,55 @@ def main():
         subjects = proxies.start_with(keystone, arguments, directory, stack)
         for subject in [subjects[STORM], subjects[WITHOUT], subjects[WITH]]:
             proxies.warm(subject)
-        print(machine.describe())
-        storm(subjects[STORM], keystone, own.seconds)
-        compare(subjects[WITHOUT], subjects[WITH], own)
+        result = {
+            "machine": machine.describe(),
+            "seconds": own.seconds,
+            "storm": storm(subjects[STORM], keystone, own.seconds),
+            "added": compare(subjects[WITHOUT], subjects[WITH], own),
+        }
+    path = report.keep(result, "storm-")
+    proxies.say(f"{text(result)}\nAll that was measured is in {path}.")
+    if own.publish:
+        report.fill("storm", f"Of `{path}`, by `tests/benchmarks/storm.py`.\n\n{text(result)}")
 
 
 def storm(subject, keystone, seconds):
     before, busy = len(keystone.requests()), subject.target.cpu()
     result = run(subject, RATE, seconds)
     busy = (subject.target.cpu() - busy) / seconds
-    asked = len(keystone.requests()) - before
-    print(f"{RATE} validations a second for {seconds} s, one worker: {told(result)}")
-    print(f"the worker was busy for {busy:.0%} of the time; Keystone was asked {asked} times")
+    return result | {"busy": busy, "asked": len(keystone.requests()) - before}
 
 
 def compare(without, with_, own):
     """Rounds in turn, at half of what the one with the filter can bear."""
     rate = round(load.run(with_.target, with_.script(), 3).rate / 2)
     rounds = [
-        (run(without, rate, own.seconds), run(with_, rate, own.seconds)) for _ in range(own.rounds)
+        {WITHOUT: run(without, rate, own.seconds), WITH: run(with_, rate, own.seconds)}
+        for _ in range(own.rounds)
     ]
-    for name, place in [(WITHOUT, 0), (WITH, 1)]:
-        for result in rounds:
-            print(f"{rate} requests a second, {name}: {told(result[place])}")
-    for percentile in ["p50", "p99"]:
-        added = [mine[percentile] - other[percentile] for other, mine in rounds]
-        low, middle, high = min(added), statistics.median(added), max(added)
-        print(f"added {percentile}: {middle:.0f} µs ({low:.0f} to {high:.0f})")
+    return {"rate": rate, "rounds": rounds}
+
+
+def text(result):
+    """What it came to."""
+    storm, rounds = result["storm"], result["added"]["rounds"]
+    lines = [
+        f"{result['machine']}.\n",
+        f"{RATE:,} validations a second for {result['seconds']} s, one worker: {told(storm)}. The worker was",
+        f"busy for {storm['busy']:.0%} of the time; Keystone was asked {storm['asked']} times.\n",
+        f"At {result['added']['rate']:,} requests a second, half of what a proxy with the filter could bear,",
+        f"{len(rounds)} rounds in turn:\n",
+        f"| | {WITHOUT} | {WITH} | added |",
+        "|---|---|---|---|",
+    ]
+    for key, name in PERCENTILES.items():
+        without, with_ = ([one[which][key] for one in rounds] for which in (WITHOUT, WITH))
+        added = [mine - other for other, mine in zip(without, with_, strict=True)]
+        lines.append(
+            f"| {name} | {statistics.median(without):.0f} µs | {statistics.median(with_):.0f} µs "
+            f"| {statistics.median(added):.0f} µs ({min(added):.0f} to {max(added):.0f}) |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def run(subject, rate, seconds):
@@ -86,9 +113,8 @@ def run(subject, rate, seconds):
 
 
 def told(result):
-    names = {"p50": "p50", "p99": "p99", "p999": "p99.9", "most": "at most"}
-    figures = ", ".join(f"{name} {result[key] / 1000:.2f} ms" for key, name in names.items())
-    return f"{result['requests']} answers, {figures}"
+    figures = ", ".join(f"{name} {result[key] / 1000:.2f} ms" for key, name in PERCENTILES.items())
+    return f"{result['requests']:,} answers, {figures}, at most {result['most'] / 1000:.2f} ms"
 
 
 if __name__ == "__main__":
