@@ -46,11 +46,18 @@ def test_both_are_told_of(pair, user_token, service_token, way):
     assert {name: found[name] for name in found if name not in service} == alone
 
 
-def test_a_service_of_many_roles_and_names_is_told_of(pair, everyone, user_token):
+@pytest.fixture
+def zoe_as_a_service(pair, everyone):
+    """A token of hers while she has the role of one, which the other files' Zoë does not."""
     (role,) = pair.keystone.call("GET", "/roles?name=service")["roles"]
     path = f"/projects/{everyone.parent}/users/{everyone.zoe}/roles/{role['id']}"
     pair.keystone.call("PUT", path)
-    sent = headers(user_token, everyone.with_roles_of_every_origin().token)
+    yield everyone.with_roles_of_every_origin().token
+    pair.keystone.call("DELETE", path)
+
+
+def test_a_service_of_many_roles_and_names_is_told_of(pair, user_token, zoe_as_a_service):
+    sent = headers(user_token, zoe_as_a_service)
     wait_until(
         lambda: pair.ours("enforce", RULED_PATH, sent).status == 200, "the edge to know", LIMIT
     )
