@@ -27,6 +27,7 @@ extern crate alloc;
 
 pub mod access_keys;
 pub mod access_rules;
+pub mod acl;
 pub mod bypass;
 pub mod cache;
 pub mod catalogs;

@@ -1,5 +1,6 @@
 //! Paths that every server reads alike.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// The longest path, in bytes, as it was sent and in its one spelling, that an access rule allows.
@@ -17,13 +18,15 @@ pub const MAX_PATH: usize = 8 * 1024;
 /// * if one of these, a dot, or a percent sign is in it when it is decoded a second time;
 /// * if a percent sign in it is not followed by two hexadecimal digits;
 /// * if it does not begin with a slash, is not UTF-8 once it is decoded, or is longer than [`MAX_PATH`].
+///
+/// A path that came in that spelling is not copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlainPath(Vec<u8>);
+pub struct PlainPath<'a>(Cow<'a, [u8]>);
 
-impl PlainPath {
+impl<'a> PlainPath<'a> {
     /// The path, if it is plain; without a query.
     #[must_use]
-    pub fn new(path: &[u8]) -> Option<Self> {
+    pub fn new(path: &'a [u8]) -> Option<Self> {
         if path.len() > MAX_PATH {
             return None;
         }
@@ -37,7 +40,7 @@ impl PlainPath {
             && (last.is_empty() || is_name(last))
             && !text.chars().any(|char| char == '\\' || char.is_control())
             && !decoded.windows(3).any(is_escaped_mark);
-        is_plain.then(|| encode(&decoded)).filter(|path| path.len() <= MAX_PATH).map(Self)
+        is_plain.then(|| encode(decoded)).filter(|path| path.len() <= MAX_PATH).map(Self)
     }
 
     /// Its one spelling.
@@ -48,7 +51,10 @@ impl PlainPath {
 }
 
 /// `None` if an escape is incomplete, or stands for a slash, which would make two segments of one.
-fn decode(path: &[u8]) -> Option<Vec<u8>> {
+fn decode(path: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !path.contains(&b'%') {
+        return Some(path.into());
+    }
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some((byte, after)) = rest.split_first() {
@@ -61,7 +67,7 @@ fn decode(path: &[u8]) -> Option<Vec<u8>> {
             decoded.push(*byte);
         }
     }
-    Some(decoded)
+    Some(decoded.into())
 }
 
 /// What two hexadecimal digits stand for.
@@ -70,11 +76,14 @@ fn value([high, low]: [u8; 2]) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-fn encode(path: &[u8]) -> Vec<u8> {
+fn encode(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if path.iter().copied().all(stands_for_itself) {
+        return path;
+    }
     let mut encoded = Vec::with_capacity(path.len());
-    for byte in path {
-        if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(byte) {
-            encoded.push(*byte);
+    for byte in path.iter().copied() {
+        if stands_for_itself(byte) {
+            encoded.push(byte);
         } else {
             let digit = |nibble: u8| b"0123456789ABCDEF".get(usize::from(nibble)).copied();
             encoded.push(b'%');
@@ -82,7 +91,11 @@ fn encode(path: &[u8]) -> Vec<u8> {
             encoded.extend(digit(byte & 15));
         }
     }
-    encoded
+    encoded.into()
+}
+
+fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(&byte)
 }
 
 /// Whether a segment stays what it is when a server drops parameters, or, as those on Windows do, dots

@@ -62,7 +62,7 @@ impl PathPattern {
 
     /// Whether it stands for the whole of a path.
     #[must_use]
-    pub fn matches(&self, path: &PlainPath) -> bool {
+    pub fn matches(&self, path: &PlainPath<'_>) -> bool {
         let mut states = self.with_next_of_any(1);
         for byte in path.as_bytes().iter().skip(1) {
             let mut next = (states & self.literal(*byte)) << 1 | states & self.any;

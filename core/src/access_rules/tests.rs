@@ -268,8 +268,8 @@ fn all_short_patterns_and_paths_match_as_the_rule_says() {
         }
         texts
     };
-    let paths: Vec<_> =
-        texts(b"ab/", 5).into_iter().filter_map(|text| PlainPath::new(&text)).collect();
+    let of_paths = texts(b"ab/", 5);
+    let paths: Vec<_> = of_paths.iter().filter_map(|text| PlainPath::new(text)).collect();
     let (mut yes, mut no) = (0, 0);
     for pattern in texts(b"a/*", 6) {
         let compiled = PathPattern::new(core::str::from_utf8(&pattern).unwrap()).unwrap();

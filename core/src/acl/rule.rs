@@ -1,0 +1,126 @@
+//! One rule: what it says of which requests.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use super::{Condition, IpBlock, PathTemplate};
+use crate::access_rules::PlainPath;
+use crate::head::RequestHead;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It may pass.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+/// What is said of requests to some operations, from some addresses, of some senders.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What it is called in metrics and logs.
+    pub name: String,
+    /// What it says.
+    pub action: Action,
+    /// The operations; one of them is enough. A rule for all has one that names nothing.
+    pub to: Vec<Operation>,
+    /// The addresses; one of them is enough, and none stands for any.
+    pub from: Vec<IpBlock>,
+    /// What must hold of the sender; all of it.
+    pub when: Vec<Condition>,
+}
+
+/// Requests by what they ask for; what is not named is not looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Operation {
+    /// The hosts; none stands for all.
+    pub hosts: Vec<HostPattern>,
+    /// The methods, exactly; none stands for all.
+    pub methods: Vec<String>,
+    /// The path.
+    pub path: Option<PathTemplate>,
+}
+
+/// One host, or all under a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern {
+    /// In lower case, without a port; with a dot before it where it is the end of a name.
+    name: String,
+}
+
+impl Rule {
+    /// Whether the address is one of those that are named. `None` if it is not known.
+    pub(super) fn is_from(&self, source: Option<IpAddr>) -> Option<bool> {
+        if self.from.is_empty() {
+            return Some(true);
+        }
+        source.map(|source| self.from.iter().any(|block| block.contains(source)))
+    }
+
+    /// Whether a condition compares something with a variable of the path.
+    pub(super) fn compares_path(&self) -> bool {
+        self.when.iter().any(Condition::compares_path)
+    }
+}
+
+impl Operation {
+    pub(super) fn has_method(&self, method: Option<&[u8]>) -> Option<bool> {
+        if self.methods.is_empty() {
+            return Some(true);
+        }
+        method.map(|method| self.methods.iter().any(|name| name.as_bytes() == method))
+    }
+
+    pub(super) fn has_host(&self, host: Option<&[u8]>) -> Option<bool> {
+        if self.hosts.is_empty() {
+            return Some(true);
+        }
+        host.map(|host| self.hosts.iter().any(|pattern| pattern.matches(host)))
+    }
+
+    /// A slash at the end makes another path of it for a rule that allows, and none for one that denies:
+    /// many servers take both for the same.
+    pub(super) fn has_path(&self, path: Option<&PlainPath<'_>>, action: Action) -> Option<bool> {
+        let Some(template) = &self.path else { return Some(true) };
+        let path = path?.as_bytes();
+        let without_slash = path.strip_suffix(b"/").filter(|_| action == Action::Deny);
+        Some(template.matches(path) || without_slash.is_some_and(|path| template.matches(path)))
+    }
+}
+
+impl HostPattern {
+    /// A name such as `compute.example`, or `*.example` for all names under one; without a port. `None`
+    /// for anything else.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let name = text.strip_prefix('*').unwrap_or(text);
+        let labels = if text.starts_with('*') { name.strip_prefix('.')? } else { name };
+        let is_label = |label: &str| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            !label.is_empty() && label.bytes().all(is_plain)
+        };
+        labels.split('.').all(is_label).then(|| Self { name: name.to_ascii_lowercase() })
+    }
+
+    fn matches(&self, host: &[u8]) -> bool {
+        let name = self.name.as_bytes();
+        let is_end = name.starts_with(b".");
+        let end = host.len().checked_sub(name.len()).and_then(|start| host.get(start..));
+        (is_end && host.len() > name.len() || host.len() == name.len())
+            && end.is_some_and(|end| end.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The name of the host that is asked, without a port and without the dot that ends an absolute name.
+pub(super) fn host(head: RequestHead<'_>) -> Option<&[u8]> {
+    let authority = head.values(b":authority").next()?;
+    let is_digits = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    let host =
+        match authority.iter().rposition(|byte| *byte == b':').map(|at| authority.split_at(at)) {
+            Some((host, [_, port @ ..])) if is_digits(port) => host,
+            _ => authority,
+        };
+    Some(host.strip_suffix(b".").unwrap_or(host))
+}
