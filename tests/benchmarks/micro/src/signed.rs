@@ -57,6 +57,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("claim-verify", verify),
         Case::new("gate-sigv4", request(authorization)),
         Case::new("chunk-64k", chunk(key)),
+        Case::new("sha256-64k", sha256_of_chunk()),
     ]
 }
 
@@ -147,6 +148,12 @@ fn chunk(key: SigningKey) -> impl FnMut() -> BodyVerifier {
         assert!(verifier.push(b"", true).is_ok() && verifier.is_verified());
         verifier
     }
+}
+
+/// What of a chunk nobody can save.
+fn sha256_of_chunk() -> impl FnMut() -> [u8; 32] {
+    let data = vec![0x5a; CHUNK];
+    move || Sha256::digest(black_box(&data)).into()
 }
 
 fn chunk_to_sign(previous: &str, data: &[u8]) -> String {
