@@ -1,9 +1,12 @@
 //! Signing keys, and whom they sign for: what [`crate::cache`] keeps for signed requests.
 
+use alloc::rc::Rc;
 use alloc::string::String;
+use core::cell::OnceCell;
 
 use crate::cache::{Cache, Record};
 use crate::fetch::FetchFailure;
+use crate::identity::{HeaderEdits, SelectedHeaders};
 use crate::record::{
     AccessKeyFault, CredentialRecord, Delegation, Denial, Domain, SigningKeyAnswer,
     SigningKeyRequest, Thing,
@@ -24,6 +27,26 @@ pub struct AccessKey {
     pub signing_key: SigningKey,
     /// Whom it signs for.
     pub record: CredentialRecord,
+    identity: OnceCell<Rc<HeaderEdits>>,
+}
+
+impl AccessKey {
+    /// A key that signs for this owner.
+    #[must_use]
+    pub fn new(credential: Credential, signing_key: SigningKey, record: CredentialRecord) -> Self {
+        Self { credential, signing_key, record, identity: OnceCell::new() }
+    }
+
+    /// What a service is told of the owner. It is written down for the first request, and is the same
+    /// for all others: a key is kept for one configuration, and so for one selection.
+    pub(crate) fn identity(&self, selected: &SelectedHeaders) -> &Rc<HeaderEdits> {
+        self.identity.get_or_init(|| {
+            let mut edits = HeaderEdits::default();
+            edits.set_credential_identity(&self.credential.access_key, &self.record);
+            selected.select(&mut edits);
+            edits.into()
+        })
+    }
 }
 
 /// A denial is about an access key, for whatever day, region and service.
@@ -57,7 +80,7 @@ impl Record for AccessKey {
         let answer =
             SigningKeyAnswer::from_json(json, &request).map_err(FetchFailure::SigningKey)?;
         let SigningKeyAnswer { signing_key, credential: record, .. } = answer;
-        Ok(Self { credential: credential.clone(), signing_key, record })
+        Ok(Self::new(credential.clone(), signing_key, record))
     }
 
     fn denial(json: &[u8]) -> Option<AccessKeyFault> {

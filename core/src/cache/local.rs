@@ -227,7 +227,7 @@ mod tests {
     fn held(access_key: &str, region: u32) -> Held<AccessKey> {
         let record = serde_json::from_str(r#"{"user":{"id":"u"}}"#).unwrap();
         let credential = credential(access_key, region);
-        let key = AccessKey { credential, signing_key: SigningKey::new([0; 32]), record };
+        let key = AccessKey::new(credential, SigningKey::new([0; 32]), record);
         let time = UnixTime::from_secs(0);
         Held {
             record: Rc::new(key),

@@ -97,7 +97,7 @@ pub enum Effect {
     /// Hold the request, and hand in a service catalogue.
     NeedCatalog(CatalogRequest),
     /// Hold the request, and hand in the signing key of this credential.
-    NeedSigningKey(Credential),
+    NeedSigningKey(Rc<Credential>),
     /// Hold the request and let its body come. If that is not complete at this time, hand in
     /// [`Input::Late`].
     NeedRest {

@@ -57,7 +57,7 @@ impl Gate {
         self.manner = Some(Box::new(Manner::of(head, rules, dialect)));
         match claim.and_then(|claim| self.read(now, head, is_end, claim, rules)) {
             Ok(signed) => {
-                let credential = signed.claim.credential().clone();
+                let credential = Rc::clone(signed.claim.credential());
                 self.state = State::AwaitSigningKey(Box::new(signed));
                 Effect::NeedSigningKey(credential)
             }
@@ -148,9 +148,7 @@ impl Gate {
             Ok(verified) => verified,
             Err(refusal) => return self.refuse_signature(&refusal),
         };
-        let mut edits = signed.forwarding.clone();
-        edits.set_credential_identity(&key.credential.access_key, &key.record);
-        config.identity_headers.select(&mut edits);
+        let edits = signed.forwarding.and(key.identity(&config.identity_headers));
 
         // In shadow mode the body is looked at while it passes as it came.
         let output = if self.enforces() { rules.output } else { Output::AsSent };
@@ -159,7 +157,7 @@ impl Gate {
             verified.body_verifier(&key.signing_key, rules.max_chunk, output, content_length);
         let Some(mut body) = body.filter(|_| !is_body_verified) else {
             self.state = State::Decided { is_open: true, takes_trailers: false };
-            return Effect::Forward(Rc::new(edits), Some(Verdict::Allowed));
+            return Effect::Forward(edits, Some(Verdict::Allowed));
         };
         let shown = SignedText::new(&verified.authorization, verified.canonical_request);
         // Without a body the head is a whole request, and so it has to wait for the verdict.
@@ -171,7 +169,7 @@ impl Gate {
         }
         let verdict = body.is_verified().then_some(Verdict::Allowed);
         self.state = State::Passing(Box::new(Passing::new(body, shown, &self.budget)));
-        Effect::Forward(Rc::new(edits), verdict)
+        Effect::Forward(edits, verdict)
     }
 
     pub(super) fn on_no_access_key(&mut self, signed: &Signed, fault: AccessKeyFault) -> Effect {
@@ -226,7 +224,7 @@ fn verify(
     let verified = claim.verify(&key.signing_key, now).map_err(|unverified| match unverified {
         Unverified::Stale(error) => of_head(&error, now, max_skew),
         Unverified::Mismatch(mismatch) => {
-            (Fault::of_mismatch(authorization, &mismatch), SignatureFault::Mismatch)
+            (Fault::of_mismatch(authorization, mismatch), SignatureFault::Mismatch)
         }
         Unverified::BodyNeeded => (Fault::of_body_not_held(), SignatureFault::BodyNotHeld),
     })?;

@@ -18,6 +18,7 @@ mod of_record;
 mod of_token;
 mod selected;
 
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -54,6 +55,18 @@ impl HeaderEdits {
     /// Removes the token of a service, likewise.
     pub fn strip_service_token(&mut self) {
         self.remove.push(SERVICE_TOKEN);
+    }
+
+    /// These, and then others that stay as they are.
+    #[must_use]
+    pub fn and(&self, others: &Rc<Self>) -> Rc<Self> {
+        if self.remove.is_empty() && self.set.is_empty() {
+            return Rc::clone(others);
+        }
+        let mut all = self.clone();
+        all.remove.extend_from_slice(&others.remove);
+        all.set.extend_from_slice(&others.set);
+        all.into()
     }
 
     /// Says that there is no identity: keystonemiddleware's `delay_auth_decision`.

@@ -5,6 +5,8 @@
 //!                  SignedHeaders=host;x-amz-date, Signature=f0e8…
 //! ```
 
+use alloc::rc::Rc;
+
 use super::date::AmzDate;
 use super::error::{Error, HeaderFault};
 use super::header::SignedHeaders;
@@ -19,7 +21,7 @@ pub struct Authorization {
     /// The algorithm.
     pub algorithm: Algorithm,
     /// The access key, and what the key derived from its secret is good for.
-    pub credential: Credential,
+    pub credential: Rc<Credential>,
     /// When it was signed. The day is the credential's.
     pub date: AmzDate,
     /// For how many seconds after that it is good: a presigned URL; `None` in header form.
@@ -75,7 +77,7 @@ impl Authorization {
 
         let authorization = Self {
             algorithm,
-            credential: Credential::from_text(components.credential).map_err(credential)?,
+            credential: Credential::from_text(components.credential).map_err(credential)?.into(),
             signed_headers: SignedHeaders::from_text(components.signed_headers)
                 .map_err(|_| malformed(components.signed_headers))?,
             signature: Signature::from_hex(components.signature)

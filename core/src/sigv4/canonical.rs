@@ -49,17 +49,20 @@ impl CanonicalRequest {
         // A signature cannot sign itself. In header form the parameter is one like any other.
         let except = authorization.is_presigned().then_some(SIGNATURE);
 
-        let (mut headers_before, mut headers_after) = (Vec::new(), Vec::new());
+        let mut headers_before = Vec::new();
+        let mut headers_after = Vec::with_capacity(TYPICAL_HEADERS);
         for name in authorization.signed_headers.names().filter(|name| *name != HOST) {
-            let value = header::canonical_value(head, name)
-                .ok_or_else(|| Error::SignedHeaderAbsent(name.into()))?;
-            if !is_line(&value) {
+            let lines = if name < HOST { &mut headers_before } else { &mut headers_after };
+            lines.extend_from_slice(name);
+            lines.push(b':');
+            let start = lines.len();
+            if !header::append_canonical_value(lines, head, name) {
+                return Err(Error::SignedHeaderAbsent(name.into()));
+            }
+            if !lines.get(start..).is_some_and(is_line) {
                 return Err(Error::Malformed);
             }
-            let lines = if name < HOST { &mut headers_before } else { &mut headers_after };
-            for part in [name, b":", &value, b"\n"] {
-                lines.extend_from_slice(part);
-            }
+            lines.push(b'\n');
         }
         Ok(Self {
             method: method.into(),
@@ -98,6 +101,9 @@ impl CanonicalRequest {
         })
     }
 }
+
+/// Bytes of the lines after the host's; with metadata or a session token it is more.
+const TYPICAL_HEADERS: usize = 192;
 
 /// Whether it ends no line of the canonical request before its time. Proxies let no such value
 /// pass; one signed text must not stand for two requests even so.

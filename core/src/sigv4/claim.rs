@@ -1,5 +1,6 @@
 //! From a request's head to a verdict on its signature, in two steps with a key in between.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -23,7 +24,7 @@ use crate::time::UnixTime;
 /// It can be well-formed, of now and complete, and false all the same.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    authorization: Authorization,
+    authorization: Rc<Authorization>,
     request: CanonicalRequest,
     body: Body,
     /// The last line of the canonical request, as soon as it is known.
@@ -37,7 +38,7 @@ pub struct Claim {
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// Who signed and when. The signature in it is the seed of the chunks' chain.
-    pub authorization: Authorization,
+    pub authorization: Rc<Authorization>,
     /// What is to be done with the body.
     pub body: Body,
     /// The canonical request that was signed.
@@ -112,14 +113,14 @@ impl Claim {
             body: Body::of(payload, dialect, head)?,
             request: CanonicalRequest::new(head, &authorization)?,
             payload_line: payload.line(sent.as_deref()),
-            authorization,
+            authorization: authorization.into(),
             max_skew,
         })
     }
 
     /// Which key is needed: that of this access key and scope.
     #[must_use]
-    pub fn credential(&self) -> &Credential {
+    pub fn credential(&self) -> &Rc<Credential> {
         &self.authorization.credential
     }
 
@@ -158,7 +159,7 @@ impl Claim {
             let string_to_sign = string_to_sign(authorization.date, scope, &canonical_request);
             if key.verifies(&string_to_sign, &authorization.signature) {
                 return Ok(Verified {
-                    authorization: authorization.clone(),
+                    authorization: Rc::clone(authorization),
                     body: self.body,
                     canonical_request,
                     string_to_sign,

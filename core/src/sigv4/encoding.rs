@@ -1,6 +1,7 @@
 //! Percent-encoding as Signature Version 4 has it (`UriEncode` in AWS's "Create a signed AWS API
 //! request"), and hexadecimal digits.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -20,7 +21,11 @@ pub(crate) enum Plus {
 }
 
 /// Decodes once.
-pub(crate) fn decode(bytes: &[u8], plus: Plus) -> Result<Vec<u8>, MalformedEncoding> {
+pub(crate) fn decode(bytes: &[u8], plus: Plus) -> Result<Cow<'_, [u8]>, MalformedEncoding> {
+    let is_code = |byte: &u8| *byte == b'%' || (*byte == b'+' && plus == Plus::Space);
+    if !bytes.iter().any(is_code) {
+        return Ok(bytes.into());
+    }
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((byte, tail)) = rest.split_first() {
@@ -36,7 +41,7 @@ pub(crate) fn decode(bytes: &[u8], plus: Plus) -> Result<Vec<u8>, MalformedEncod
             byte => *byte,
         });
     }
-    Ok(decoded)
+    Ok(decoded.into())
 }
 
 /// Appends `bytes`, encoding all but the unreserved characters (RFC 3986, section 2.3).
@@ -59,12 +64,21 @@ fn encode_unless(to: &mut Vec<u8>, bytes: &[u8], stays: impl Fn(u8) -> bool) {
     }
 }
 
+/// Whether it is the one canonical spelling of itself, in any place.
+pub(super) fn stands_for_itself(text: &[u8]) -> bool {
+    text.iter().copied().all(is_unreserved)
+}
+
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 fn upper_hex(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }
+}
+
+fn lower_hex(nibble: u8) -> u8 {
+    upper_hex(nibble).to_ascii_lowercase()
 }
 
 /// The value of a hexadecimal digit in lower case.
@@ -91,8 +105,17 @@ pub(crate) fn hex_bytes<const LENGTH: usize>(text: &[u8]) -> Option<[u8; LENGTH]
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
+    /// Not digit by digit, nor by the machinery for numbers: that takes as long as the hash itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        for bytes in self.0.chunks(32) {
+            let mut digits = [0; 64];
+            for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+                *pair = [byte >> 4, byte & 0x0f].map(lower_hex);
+            }
+            let digits = digits.get(..2 * bytes.len()).unwrap_or_default();
+            f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -102,7 +125,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
 
     #[test]
     fn encodes_all_but_unreserved_characters_in_upper_case() {
@@ -122,8 +145,8 @@ mod tests {
 
     #[test]
     fn decodes_once() {
-        assert_eq!(decode(b"%252F%2f+", Plus::Literal).unwrap(), b"%2F/+");
-        assert_eq!(decode(b"a+b%2B", Plus::Space).unwrap(), b"a b+");
+        assert_eq!(decode(b"%252F%2f+", Plus::Literal).unwrap().as_ref(), b"%2F/+");
+        assert_eq!(decode(b"a+b%2B", Plus::Space).unwrap().as_ref(), b"a b+");
     }
 
     #[test]
@@ -138,6 +161,11 @@ mod tests {
         let text = "00ff".repeat(16);
         let bytes: [u8; 32] = hex_bytes(text.as_bytes()).unwrap();
         assert_eq!(Hex(&bytes).to_string(), text);
+        let all: Vec<u8> = (0..=255).collect();
+        let pairs: Vec<String> = all.iter().map(|byte| alloc::format!("{byte:02x}")).collect();
+        for length in [0, 1, 31, 32, 33, 256] {
+            assert_eq!(Hex(&all[..length]).to_string(), pairs[..length].concat());
+        }
         assert!(hex_bytes::<32>(text.to_uppercase().as_bytes()).is_none());
         assert!(hex_bytes::<32>(&text.as_bytes()[1..]).is_none());
         assert!(hex_bytes::<32>(&text.as_bytes()[2..]).is_none());

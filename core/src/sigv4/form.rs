@@ -60,7 +60,7 @@ impl<'a> Form<'a> {
         for parameter in query.parameters() {
             // What cannot be decoded is no parameter of ours, and the canonical query refuses it.
             let Ok(name) = encoding::decode(parameter.name, Plus::Space) else { continue };
-            is_v2 |= SIG_V2.contains(&name.as_slice());
+            is_v2 |= SIG_V2.contains(&&*name);
             for (seen, ours) in seen.iter_mut().zip(PRESIGNED) {
                 if name.eq_ignore_ascii_case(ours) {
                     if *seen || parameter.name != ours {

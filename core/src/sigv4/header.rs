@@ -78,24 +78,23 @@ pub(super) fn repeated(head: RequestHead<'_>) -> Option<&[u8]> {
     names.find(|(next, name)| of_amazon().skip(*next).any(|other| other == *name)).map(|it| it.1)
 }
 
-/// The value of a header as it was signed: its lines joined by commas in the order of arrival, or
-/// `None` when there is no such header.
+/// Appends the value of a header as it was signed: its lines joined by commas in the order of arrival.
+/// Without such a header nothing is appended, and it says so.
 ///
 /// Envoy answers `Expect: 100-continue` itself and takes the header away before any filter sees it.
 /// That is the only value it has (RFC 9110, section 10.1.1), so the signature can still be checked.
 /// Whatever else a proxy took away cannot be known.
-pub(super) fn canonical_value(head: RequestHead<'_>, name: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub(super) fn append_canonical_value(to: &mut Vec<u8>, head: RequestHead<'_>, name: &[u8]) -> bool {
     let mut lines = head.values(name);
-    let Some(first) = lines.next() else {
-        return (name == b"expect").then(|| b"100-continue".to_vec());
-    };
-    let mut value = Vec::with_capacity(first.len());
-    fold(&mut value, first);
+    let taken_away = (name == b"expect").then_some(&b"100-continue"[..]);
+    let Some(first) = lines.next().or(taken_away) else { return false };
+    fold(to, first);
     for line in lines {
-        value.push(b',');
-        fold(&mut value, line);
+        to.push(b',');
+        fold(to, line);
     }
-    Some(value)
+    true
 }
 
 /// Appends a value without white space at its ends, and with one space for every run inside. Quotes
@@ -157,7 +156,8 @@ mod tests {
     use super::*;
 
     fn value(headers: &[(&[u8], &[u8])], name: &[u8]) -> Option<Vec<u8>> {
-        canonical_value(RequestHead::new(headers), name)
+        let mut value = Vec::new();
+        append_canonical_value(&mut value, RequestHead::new(headers), name).then_some(value)
     }
 
     #[test]

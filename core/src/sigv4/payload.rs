@@ -1,5 +1,6 @@
 //! How a signature binds the body: `x-amz-content-sha256`, and what holds where it is missing.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::authorization::Algorithm;
@@ -92,18 +93,18 @@ impl Payload {
 ///
 /// A presigned URL may have it among its parameters or as a signed header (an unsigned one is
 /// refused like any other). Where it is in both places, both have to say the same.
-pub(super) fn content_sha256(
-    head: RequestHead<'_>,
-    presigned: Option<Query<'_>>,
-) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn content_sha256<'a>(
+    head: RequestHead<'a>,
+    presigned: Option<Query<'a>>,
+) -> Result<Option<Cow<'a, [u8]>>, Error> {
     let header = head.single(CONTENT_SHA256).map_err(|_| Error::Repeated(CONTENT_SHA256.into()))?;
     let parameter = presigned.and_then(|query| query.value(QUERY_CONTENT_SHA256));
     let parameter = parameter.transpose().map_err(|_| Error::Uri)?;
     match (header, parameter) {
-        (Some(header), Some(parameter)) if header != parameter => {
+        (Some(header), Some(parameter)) if *header != *parameter => {
             Err(Error::ContentSha256Mismatch(header.into()))
         }
-        (header, parameter) => Ok(parameter.or(header.map(Vec::from))),
+        (header, parameter) => Ok(parameter.or(header.map(Cow::from))),
     }
 }
 
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(content_sha256(once, same).unwrap().unwrap(), UNSIGNED);
         let other = query(b"X-Amz-Content-Sha256=0");
         assert_eq!(content_sha256(once, other), Err(Error::ContentSha256Mismatch(UNSIGNED.into())));
-        assert_eq!(content_sha256(RequestHead::new(&[]), other).unwrap().unwrap(), b"0");
+        assert_eq!(content_sha256(RequestHead::new(&[]), other).unwrap().unwrap().as_ref(), b"0");
         assert_eq!(content_sha256(RequestHead::new(&[]), query(b"")).unwrap(), None);
     }
 }

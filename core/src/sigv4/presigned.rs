@@ -1,8 +1,6 @@
 //! Who signed what and when, by the parameters of a presigned URL ("Authenticating Requests: Using
 //! Query Parameters" in S3's API reference).
 
-use alloc::vec::Vec;
-
 use super::authorization::{Algorithm, Authorization};
 use super::date::AmzDate;
 use super::error::{Error, QueryFault};
@@ -19,7 +17,7 @@ impl Authorization {
         let fault = Error::Query;
         let optional = |name| query.value(name).transpose().map_err(|_| Error::Uri);
         let required =
-            |name| -> Result<Vec<u8>, Error> { optional(name)?.ok_or(fault(QueryFault::Missing)) };
+            |name| -> Result<_, Error> { optional(name)?.ok_or(fault(QueryFault::Missing)) };
         let (algorithm, credential) = (required(form::ALGORITHM)?, required(form::CREDENTIAL)?);
         let (date, expires) = (required(form::DATE)?, required(form::EXPIRES)?);
         let signed_headers = required(form::SIGNED_HEADERS)?;
@@ -32,10 +30,11 @@ impl Authorization {
         let authorization = Self {
             algorithm,
             credential: Credential::from_text(&credential)
-                .map_err(|error| fault(QueryFault::Credential(error)))?,
+                .map_err(|error| fault(QueryFault::Credential(error)))?
+                .into(),
             date: AmzDate::from_iso8601(&date).map_err(|_| fault(QueryFault::Date))?,
             expires: Some(expires_from_text(&expires).map_err(fault)?),
-            session_token: optional(form::SECURITY_TOKEN)?.map(Secret::new),
+            session_token: optional(form::SECURITY_TOKEN)?.map(|token| Secret::new(token.into())),
             signed_headers: SignedHeaders::from_text(&signed_headers)
                 .map_err(|_| fault(QueryFault::SignedHeaders))?,
             signature: Signature::from_hex(&signature).ok_or(fault(QueryFault::Signature))?,

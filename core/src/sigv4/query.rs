@@ -1,5 +1,6 @@
 //! The query of a request: its parameters as they arrived, and its canonical form.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::encoding::{self, MalformedEncoding, Plus};
@@ -33,7 +34,7 @@ impl<'a> Query<'a> {
     }
 
     /// The decoded value of the first parameter of exactly this name.
-    pub(super) fn value(self, name: &[u8]) -> Option<Result<Vec<u8>, MalformedEncoding>> {
+    pub(super) fn value(self, name: &[u8]) -> Option<Result<Cow<'a, [u8]>, MalformedEncoding>> {
         let parameter = self.parameters().find(|parameter| parameter.name == name)?;
         Some(encoding::decode(parameter.value, Plus::Space))
     }
@@ -63,10 +64,13 @@ impl<'a> Query<'a> {
     }
 }
 
-fn encode_again(text: &[u8]) -> Result<Vec<u8>, MalformedEncoding> {
+fn encode_again(text: &[u8]) -> Result<Cow<'_, [u8]>, MalformedEncoding> {
+    if encoding::stands_for_itself(text) {
+        return Ok(text.into());
+    }
     let mut encoded = Vec::with_capacity(text.len());
     encoding::encode(&mut encoded, &encoding::decode(text, Plus::Space)?);
-    Ok(encoded)
+    Ok(encoded.into())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -93,8 +93,14 @@ impl Signature {
 #[must_use]
 pub fn string_to_sign(date: AmzDate, scope: &Scope, canonical_request: &[u8]) -> String {
     let hash = Sha256::digest(canonical_request);
-    alloc::format!("{}\n{date}\n{scope}\n{}", Algorithm::HmacSha256, Hex(&hash))
+    let mut text = String::with_capacity(TYPICAL_STRING_TO_SIGN);
+    // A string takes whatever there is memory for.
+    let _ = write!(text, "{}\n{date}\n{scope}\n{}", Algorithm::HmacSha256, Hex(&hash));
+    text
 }
+
+/// Bytes; with a long region it is more.
+const TYPICAL_STRING_TO_SIGN: usize = 160;
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -377,7 +377,7 @@ fn case_14_expires() {
 #[test]
 fn case_15_session_tokens() {
     let token_of = |request: &Request| {
-        let token = request.verify(NOW).unwrap().authorization.session_token;
+        let token = request.verify(NOW).unwrap().authorization.session_token.clone();
         token.map(|token| (token.matches(b"token"), token.matches(b"other")))
     };
     let header = Request::s3("GET", "/", &[("x-amz-security-token", "token")]).signed();

@@ -133,7 +133,7 @@ fn access_key_for(service: &str, changes: &Value) -> Rc<AccessKey> {
     let record: CredentialRecord = serde_json::from_value(record).unwrap();
     let credential = format!("AKID/20130524/us-east-1/{service}/aws4_request");
     let credential = crate::sigv4::Credential::from_text(credential.as_bytes()).unwrap();
-    Rc::new(AccessKey { credential, signing_key: signing_key(), record })
+    Rc::new(AccessKey::new(credential, signing_key(), record))
 }
 
 fn gate(changes: &Value) -> Gate {

@@ -31,7 +31,6 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub struct SignedText {
     access_key: String,
-    signature: String,
     canonical_request: Vec<u8>,
 }
 
@@ -39,7 +38,7 @@ pub struct SignedText {
 impl SignedText {
     pub(super) fn test() -> Self {
         let canonical_request = b"GET\n".to_vec();
-        Self { access_key: "AKID".into(), signature: String::new(), canonical_request }
+        Self { access_key: "AKID".into(), canonical_request }
     }
 }
 
@@ -47,11 +46,7 @@ impl SignedText {
     /// Of a request with this canonical request.
     #[must_use]
     pub fn new(authorization: &Authorization, canonical_request: Vec<u8>) -> Self {
-        Self {
-            access_key: authorization.credential.access_key.clone(),
-            signature: authorization.signature.to_string(),
-            canonical_request,
-        }
+        Self { access_key: authorization.credential.access_key.clone(), canonical_request }
     }
 }
 
@@ -102,12 +97,12 @@ impl Fault {
 
     /// The key did not make the signature.
     #[must_use]
-    pub fn of_mismatch(authorization: &Authorization, mismatch: &Mismatch) -> Self {
-        let signed = SignedText::new(authorization, mismatch.canonical_request.clone());
+    pub fn of_mismatch(authorization: &Authorization, mismatch: Mismatch) -> Self {
+        let signed = SignedText::new(authorization, mismatch.canonical_request);
         Self::new(403, "SignatureDoesNotMatch", DOES_NOT_MATCH).with_signed(
             &signed,
             &mismatch.string_to_sign,
-            &signed.signature,
+            &authorization.signature.to_string(),
         )
     }
 

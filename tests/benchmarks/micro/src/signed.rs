@@ -109,7 +109,7 @@ fn authorization() -> String {
 fn request(authorization: String) -> impl FnMut() -> Gate {
     let shared = Shared::new(CONFIG, 0);
     let record = serde_json::from_str(RECORD).expect("a record");
-    let known = AccessKey { credential: credential(), signing_key: key(), record };
+    let known = AccessKey::new(credential(), key(), record);
     let known = Rc::new(known);
     move || {
         shared.pass(NOW, &headers(&authorization), |effect| match effect {
