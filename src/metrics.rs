@@ -6,8 +6,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use voussoir_core::acl::{Action, Decision};
 use voussoir_core::cache::{self, Stats};
-use voussoir_core::config::Mode;
+use voussoir_core::config::{Config, Mode};
 use voussoir_core::feed;
 use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
@@ -36,6 +37,8 @@ pub(crate) struct Metrics {
     listener_sound: Option<u32>,
     listener_changed: Option<u32>,
     listener_not_reached: Option<u32>,
+    /// By the places of the rules; that of no rule is last.
+    acl: Vec<(Decision, u32)>,
 }
 
 /// One worker's part of a gauge that shows the sum of all workers.
@@ -69,11 +72,23 @@ impl Drop for Share {
 }
 
 impl Metrics {
-    pub(crate) fn define(mode: Mode) -> Self {
-        let mode = match mode {
+    pub(crate) fn define(config: &Config) -> Self {
+        let mode = match config.mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
         };
+        let decisions = config.acl.iter().flat_map(|acl| {
+            acl.decisions().filter_map(|decision| {
+                let rule = acl.name(decision.rule);
+                let action = match decision.action {
+                    Action::Allow => "allow",
+                    Action::Deny => "deny",
+                };
+                let name =
+                    format!("voussoir_acl_decisions_total;rule={rule};action={action};mode={mode}");
+                counter(&name).map(|id| (decision, id))
+            })
+        });
         let requests = Verdict::all().filter_map(|verdict| {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
             let name =
@@ -99,11 +114,18 @@ impl Metrics {
             listener_sound: counter("voussoir_listener_checks_total;result=sound"),
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
+            acl: decisions.collect(),
         }
     }
 
     pub(crate) fn count_request(&self, verdict: Verdict) {
         if let Some((_, id)) = self.requests.iter().find(|(other, _)| *other == verdict) {
+            host::increment_metric(*id);
+        }
+    }
+
+    pub(crate) fn count_decision(&self, decision: Decision) {
+        if let Some((_, id)) = self.acl.iter().find(|(other, _)| *other == decision) {
             host::increment_metric(*id);
         }
     }

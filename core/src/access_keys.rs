@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::OnceCell;
 
+use crate::acl::Caller;
 use crate::cache::{Cache, Record};
 use crate::fetch::FetchFailure;
 use crate::identity::{HeaderEdits, SelectedHeaders};
@@ -35,6 +36,11 @@ impl AccessKey {
     #[must_use]
     pub fn new(credential: Credential, signing_key: SigningKey, record: CredentialRecord) -> Self {
         Self { credential, signing_key, record, identity: OnceCell::new() }
+    }
+
+    /// The owner, to whom rules may apply.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller::of_access_key(&self.credential.access_key, &self.record)
     }
 
     /// What a service is told of the owner. It is written down for the first request, and is the same

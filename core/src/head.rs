@@ -2,19 +2,33 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// The headers of a request. Pseudo-headers (`:method`, `:path`) are among them, and names are in
 /// lower case, as HTTP/2 has it and as Envoy gives both for every version of HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
+    source: Option<IpAddr>,
 }
 
 impl<'a> RequestHead<'a> {
     /// A head of these headers.
     #[must_use]
     pub fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
-        Self { headers }
+        Self { headers, source: None }
+    }
+
+    /// The same head, of a client with this address.
+    #[must_use]
+    pub fn from_source(self, source: IpAddr) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
+    /// The address of the client, as the proxy knows it; `None` where nobody asked for it.
+    #[must_use]
+    pub fn source(self) -> Option<IpAddr> {
+        self.source
     }
 
     /// The method.

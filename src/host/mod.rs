@@ -10,6 +10,7 @@
 mod abi;
 pub(crate) mod pairs;
 
+use std::net::{IpAddr, SocketAddr};
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::Duration;
 
@@ -107,6 +108,17 @@ pub(crate) fn replace_request_body(size: usize, bytes: &[u8]) -> Result<()> {
     check(unsafe {
         abi::proxy_set_buffer_bytes(REQUEST_BODY, 0, size, bytes.as_ptr(), bytes.len())
     })
+}
+
+/// The address of the client of the effective context's connection, as the proxy has determined it; `None`
+/// where it is none of IP.
+pub(crate) fn source_address() -> Option<IpAddr> {
+    const PATH: &[u8] = b"source\0address";
+    let address = bytes(|data, size| unsafe {
+        abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size)
+    });
+    let address: SocketAddr = std::str::from_utf8(&address.ok()?).ok()?.parse().ok()?;
+    Some(address.ip())
 }
 
 /// The SHA-256 of the certificate that the client of the effective context's connection has shown, in

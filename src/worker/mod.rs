@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
+use voussoir_core::acl::Acl;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::complete_body::Waiting;
@@ -107,7 +108,7 @@ impl Worker {
             budget: Rc::new(Budget::new(config.limits.held_body)),
             bodies: RefCell::new(Waiting::new(config.limits.parked)),
             parked: RefCell::new(HashMap::new()),
-            metrics: Metrics::define(config.mode),
+            metrics: Metrics::define(&config),
             calls: Calls::default(),
             check: Check::new(seed),
             // A queue has one reader: a name that workers shared would wake just one of them.
@@ -123,6 +124,13 @@ impl Worker {
     pub(crate) fn new_stream(&self, context_id: u32) -> Stream {
         let (config, budget, known) = (&self.config, &self.budget, &self.known);
         Stream::new(context_id, Gate::new(Rc::clone(config), Rc::clone(budget), Rc::clone(known)))
+    }
+
+    /// The head with the client's address, where a rule asks for it.
+    pub(crate) fn with_source<'a>(&self, head: RequestHead<'a>) -> RequestHead<'a> {
+        let is_needed = self.config.acl.as_ref().is_some_and(Acl::needs_source);
+        let source = is_needed.then(host::source_address).flatten();
+        source.map_or(head, |source| head.from_source(source))
     }
 
     /// Hands an input to a request and carries out what it asks for, on the effective context.
@@ -241,6 +249,9 @@ impl Worker {
 
     /// Carries out a decision on the effective context.
     fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase<'_>) {
+        if let Some(decision) = stream.gate.borrow_mut().take_decision() {
+            self.metrics.count_decision(decision);
+        }
         match effect {
             Effect::Nothing => self.make_room(),
             Effect::NeedKeys { .. }

@@ -4,6 +4,7 @@ use crate::record::{CredentialRecord, IdentityRecord, Project, Role, User};
 
 /// What rules can ask of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Attribute {
     /// The id of the access key, or none.
     AccessKey,
@@ -29,15 +30,72 @@ pub enum Attribute {
     UserName,
 }
 
+impl Attribute {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::AccessKey,
+        Self::ApplicationCredential,
+        Self::DomainId,
+        Self::ProjectId,
+        Self::ProjectDomainId,
+        Self::ProjectName,
+        Self::Roles,
+        Self::System,
+        Self::UserId,
+        Self::UserDomainId,
+        Self::UserName,
+    ];
+
+    /// What rules call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AccessKey => "access_key",
+            Self::ApplicationCredential => "application_credential",
+            Self::DomainId => "domain_id",
+            Self::ProjectId => "project_id",
+            Self::ProjectDomainId => "project_domain_id",
+            Self::ProjectName => "project_name",
+            Self::Roles => "roles",
+            Self::System => "system",
+            Self::UserId => "user_id",
+            Self::UserDomainId => "user_domain_id",
+            Self::UserName => "user_name",
+        }
+    }
+
+    /// Whether a token tells it without any record.
+    #[must_use]
+    pub fn is_in_token(self) -> bool {
+        matches!(
+            self,
+            Self::ApplicationCredential
+                | Self::DomainId
+                | Self::ProjectId
+                | Self::System
+                | Self::UserId
+        )
+    }
+}
+
 /// A sender; the default is nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller<'a> {
-    access_key: Option<&'a str>,
-    application_credential: Option<&'a str>,
-    domain_id: Option<&'a str>,
+    pub(crate) access_key: Option<&'a str>,
+    pub(crate) application_credential: Option<&'a str>,
+    pub(crate) domain_id: Option<&'a str>,
+    pub(crate) is_system: bool,
+    pub(crate) project_id: Option<&'a str>,
+    pub(crate) user_id: Option<&'a str>,
+    /// What only records tell.
+    pub(crate) recorded: Recorded<'a>,
+}
+
+/// What a token does not say itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Recorded<'a> {
     project: Option<&'a Project>,
     roles: &'a [Role],
-    is_system: bool,
     user: Option<&'a User>,
 }
 
@@ -47,31 +105,37 @@ impl<'a> Caller<'a> {
     pub fn of_access_key(access_key: &'a str, record: &'a CredentialRecord) -> Self {
         Self {
             access_key: Some(access_key),
-            project: record.project.as_ref(),
-            roles: &record.roles,
-            user: Some(&record.user),
+            ..Self::of(&record.user, record.project.as_ref(), &record.roles)
+        }
+    }
+
+    fn of(user: &'a User, project: Option<&'a Project>, roles: &'a [Role]) -> Self {
+        Self {
+            project_id: project.map(|project| &*project.id),
+            user_id: Some(&user.id),
+            recorded: Recorded { project, roles, user: Some(user) },
             ..Self::default()
         }
     }
 
     /// Calls `is_it` with each value of an attribute until it says yes. `None` where there is no value.
     pub(super) fn any(&self, what: Attribute, is_it: impl Fn(&str) -> bool) -> Option<bool> {
-        let project = self.project;
+        let Recorded { project, roles, user } = self.recorded;
         let value = match what {
-            Attribute::Roles if self.roles.is_empty() => return None,
-            Attribute::Roles => return Some(self.roles.iter().any(|role| is_it(&role.name))),
+            Attribute::Roles if roles.is_empty() => return None,
+            Attribute::Roles => return Some(roles.iter().any(|role| is_it(&role.name))),
             Attribute::AccessKey => self.access_key,
             Attribute::ApplicationCredential => self.application_credential,
             Attribute::DomainId => self.domain_id,
-            Attribute::ProjectId => project.map(|project| &*project.id),
+            Attribute::ProjectId => self.project_id,
             Attribute::ProjectDomainId => {
                 project.and_then(|project| Some(&*project.domain.as_ref()?.id))
             }
             Attribute::ProjectName => project.and_then(|project| project.name.as_deref()),
             Attribute::System => self.is_system.then_some("all"),
-            Attribute::UserId => self.user.map(|user| &*user.id),
-            Attribute::UserDomainId => self.user.and_then(|user| Some(&*user.domain.as_ref()?.id)),
-            Attribute::UserName => self.user.and_then(|user| user.name.as_deref()),
+            Attribute::UserId => self.user_id,
+            Attribute::UserDomainId => user.and_then(|user| Some(&*user.domain.as_ref()?.id)),
+            Attribute::UserName => user.and_then(|user| user.name.as_deref()),
         };
         value.map(is_it)
     }
@@ -81,13 +145,10 @@ impl<'a> From<&'a IdentityRecord> for Caller<'a> {
     fn from(record: &'a IdentityRecord) -> Self {
         let credential = record.application_credential.as_ref();
         Self {
-            access_key: None,
             application_credential: credential.map(|credential| &*credential.id),
             domain_id: record.domain.as_ref().map(|domain| &*domain.id),
-            project: record.project.as_ref(),
-            roles: &record.roles,
             is_system: record.is_system,
-            user: Some(&record.user),
+            ..Self::of(&record.user, record.project.as_ref(), &record.roles)
         }
     }
 }

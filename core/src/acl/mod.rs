@@ -24,7 +24,6 @@ mod tests;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 pub use caller::{Attribute, Caller};
 pub use condition::{Condition, Expected};
@@ -51,7 +50,7 @@ pub struct Matched {
     path: Option<Box<[u8]>>,
 }
 
-/// What is decided, and by which rule; by none, it is the default.
+/// What the list says of a request, and by which rule; by none, it is the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the request may pass.
@@ -75,15 +74,37 @@ impl Acl {
         &self.rules
     }
 
+    /// What is to be where no rule says anything.
+    #[must_use]
+    pub fn default(&self) -> Action {
+        self.default
+    }
+
+    /// All that can be decided, that by no rule last.
+    pub fn decisions(&self) -> impl Iterator<Item = Decision> {
+        let rules = self.rules.iter().enumerate();
+        let of_rules =
+            rules.map(|(place, rule)| Decision { action: rule.action, rule: Some(place) });
+        of_rules.chain([Decision { action: self.default, rule: None }])
+    }
+
+    /// What a rule is called; `default` where none decided.
+    #[must_use]
+    pub fn name(&self, rule: Option<usize>) -> &str {
+        rule.and_then(|rule| self.rules.get(rule)).map_or(DEFAULT, |rule| &rule.name)
+    }
+
     /// Whether any rule asks where requests come from.
     #[must_use]
     pub fn needs_source(&self) -> bool {
         self.rules.iter().any(|rule| !rule.from.is_empty())
     }
 
-    /// Which rules are about a request with this head, from this address.
+    /// Which rules are about a request with this head, which has to have the [source](RequestHead::source)
+    /// where [that is needed](Self::needs_source).
     #[must_use]
-    pub fn matched(&self, head: RequestHead<'_>, source: Option<IpAddr>) -> Matched {
+    pub fn matched(&self, head: RequestHead<'_>) -> Matched {
+        let source = head.source();
         let path = head.path().and_then(PlainPath::new);
         let (method, host) = (head.method(), rule::host(head));
         let mut matched = Matched { operations: [0; WORDS], path: None };
@@ -153,6 +174,9 @@ impl Matched {
         self.operations.get(place / BITS).is_some_and(|word| word >> (place % BITS) & 1 == 1)
     }
 }
+
+/// What the default is called where rules are called by their names.
+pub const DEFAULT: &str = "default";
 
 /// The most operations of all rules together: each path of a rule is one, and so is a rule without any.
 pub const MAX_OPERATIONS: usize = WORDS * BITS;

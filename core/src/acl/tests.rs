@@ -61,7 +61,7 @@ fn ask(acl: &Acl, method: &str, path: &str, caller: &Caller<'_>) -> Decision {
         (b":path", path.as_bytes()),
         (b":authority", b"compute.example:8774"),
     ];
-    acl.decide(&acl.matched(RequestHead::new(&headers), None), caller)
+    acl.decide(&acl.matched(RequestHead::new(&headers)), caller)
 }
 
 fn is_allowed(acl: &Acl, method: &str, path: &str, caller: &Caller<'_>) -> bool {
@@ -239,8 +239,10 @@ fn hosts_and_addresses_are_looked_at_too() {
     let decided = |acl: &Acl, host: &str, source: Option<&str>| {
         let head: [(&[u8], &[u8]); 3] =
             [(b":method", b"GET"), (b":path", b"/"), (b":authority", host.as_bytes())];
+        let head = RequestHead::new(&head);
         let source = source.map(|source| source.parse().unwrap());
-        acl.decide(&acl.matched(RequestHead::new(&head), source), &Caller::default()).action
+        let head = source.map_or(head, |source| head.from_source(source));
+        acl.decide(&acl.matched(head), &Caller::default()).action
     };
     for (host, source, is_inside) in [
         ("compute.example", "10.1.2.3", true),

@@ -8,7 +8,8 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
-    KeyServer, Keystone, Limits, Missing, Mode, complete_body, quantity, raw, server, sigv4, token,
+    KeyServer, Keystone, Limits, Missing, Mode, acl, complete_body, quantity, raw, server, sigv4,
+    token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
@@ -34,6 +35,9 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
             "there: only token.identity `keystone`, without sigv4, does without it",
         ));
     }
+    // Of a token without records only that is known which it says itself.
+    let token_alone =
+        raw.sigv4.is_none() && token.as_ref().is_some_and(|token| token.records.is_none());
     Ok(Config {
         mode: match raw.mode {
             None | Some(raw::Mode::Enforce) => Mode::Enforce,
@@ -49,6 +53,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         hold_headers: raw.hold_headers,
         complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
+        acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,

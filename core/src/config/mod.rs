@@ -2,6 +2,7 @@
 //!
 //! `docs/configuration.md` is the reference for the person who writes it.
 
+mod acl;
 mod check;
 mod complete_body;
 mod error;
@@ -22,6 +23,7 @@ use core::time::Duration;
 pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
+use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
@@ -51,6 +53,8 @@ pub struct Config {
     pub complete_body: CompleteBody,
     /// Which requests need no token.
     pub bypass: Bypass,
+    /// Who may do what, of those who may pass; whatever they like without it.
+    pub acl: Option<Acl>,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.

@@ -25,6 +25,7 @@ pub(super) struct Config {
     pub(super) bypass: Vec<Bypass>,
     #[serde(default)]
     pub(super) bypass_cors_preflight: bool,
+    pub(super) acl: Option<Acl>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     #[serde(default)]
@@ -130,6 +131,56 @@ pub(super) struct CompleteBody {
     pub(super) max: Option<String>,
     pub(super) within: Option<String>,
     pub(super) json: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acl {
+    pub(super) default: Option<AclAction>,
+    #[serde(default)]
+    pub(super) rules: Vec<AclRule>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AclAction {
+    Allow,
+    Deny,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AclRule {
+    pub(super) name: String,
+    pub(super) action: AclAction,
+    #[serde(default)]
+    pub(super) to: Vec<AclTo>,
+    #[serde(default)]
+    pub(super) from: Vec<AclFrom>,
+    #[serde(default)]
+    pub(super) when: Vec<AclWhen>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AclTo {
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) paths: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AclFrom {
+    pub(super) ip_blocks: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AclWhen {
+    pub(super) key: String,
+    pub(super) values: Option<Vec<String>>,
+    pub(super) not_values: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -17,13 +17,20 @@ pub(super) struct Passing {
     verifier: BodyVerifier,
     /// For the client whose chunk has a wrong signature.
     signed: SignedText,
+    /// How the request is decided if its body is right.
+    verdict: Verdict,
     /// What is held of the body.
     share: Share,
 }
 
 impl Passing {
-    pub(super) fn new(verifier: BodyVerifier, signed: SignedText, budget: &Rc<Budget>) -> Self {
-        Self { verifier, signed, share: Share::of(budget) }
+    pub(super) fn new(
+        verifier: BodyVerifier,
+        signed: SignedText,
+        verdict: Verdict,
+        budget: &Rc<Budget>,
+    ) -> Self {
+        Self { verifier, signed, verdict, share: Share::of(budget) }
     }
 }
 
@@ -46,10 +53,11 @@ impl Gate {
             return self.stop(Unknown::TooMuchHeld);
         }
         let is_verified = passing.verifier.is_verified();
+        let verdict = passing.verdict;
         self.state = State::Passing(passing);
         Effect::Pass {
             replacement: self.enforces().then_some(output),
-            verdict: (is_verified && !was_verified).then_some(Verdict::Allowed),
+            verdict: (is_verified && !was_verified).then_some(verdict),
         }
     }
 

@@ -21,8 +21,9 @@
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
-//! bodies that must be complete, `response.rs` the service's answers.
+//! bodies that must be complete, `authorize.rs` what the sender may do, `response.rs` the service's answers.
 
+mod authorize;
 mod body;
 mod budget;
 mod complete_body;
@@ -37,7 +38,8 @@ use alloc::rc::Rc;
 use core::time::Duration;
 
 use crate::access_keys::AccessKey;
-use crate::config::{Config, Missing, Mode};
+use crate::acl::{Decision, Matched};
+use crate::config::{Config, Mode};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::listener_check;
@@ -71,6 +73,10 @@ pub struct Gate {
     arriving: Option<Box<Arriving>>,
     /// Whether it is decided by its tokens, or by having none.
     is_about_tokens: bool,
+    /// Which rules of the access control list are about it, if there is a list.
+    matched: Option<Matched>,
+    /// What the list has decided, until somebody counts it.
+    decision: Option<Decision>,
 }
 
 #[derive(Debug)]
@@ -116,6 +122,8 @@ impl Gate {
             known,
             arriving: None,
             is_about_tokens: false,
+            matched: None,
+            decision: None,
         }
     }
 
@@ -285,6 +293,7 @@ impl Gate {
         if self.config.bypass.covers(head) {
             return self.forward(HeaderEdits::default(), Verdict::Bypassed);
         }
+        self.match_rules(head);
         let Some(rules) = &self.config.sigv4 else { return self.on_token(head) };
         match Form::of(head) {
             Form::None | Form::Other if self.config.token.is_some() => self.on_token(head),
@@ -305,13 +314,14 @@ impl Gate {
 
     /// "Not allowed": a refusal, unless the configuration leaves the decision to the service.
     fn reject(&mut self, rejection: Rejection, fault: &Fault) -> Effect {
-        if self.config.missing == Missing::Anonymous && rejection.can_be_anonymous() {
+        if self.may_be_anonymous(rejection) {
             return self.forward_invalid(Some(Verdict::Anonymous(rejection)));
         }
         let reply = match &self.manner {
             Some(manner) => fault.reply(manner, rejection.reason(), &self.config),
             None => keystone::rejection(rejection, &self.config),
         };
+        let reply = if rejection == Rejection::AclDenied { self.with_rule(reply) } else { reply };
         self.refuse(reply, Verdict::Rejected(rejection))
     }
 

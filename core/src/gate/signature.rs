@@ -148,6 +148,13 @@ impl Gate {
             Ok(verified) => verified,
             Err(refusal) => return self.refuse_signature(&refusal),
         };
+        let verdict = self.authorize(&key.caller());
+        if let Verdict::Rejected(denied) = verdict
+            && self.enforces()
+        {
+            self.state = SHUT;
+            return self.reject(denied, &Fault::of_denied());
+        }
         let edits = signed.forwarding.and(key.identity(&config.identity_headers));
 
         // In shadow mode the body is looked at while it passes as it came.
@@ -157,7 +164,7 @@ impl Gate {
             verified.body_verifier(&key.signing_key, rules.max_chunk, output, content_length);
         let Some(mut body) = body.filter(|_| !is_body_verified) else {
             self.state = State::Decided { is_open: true, takes_trailers: false };
-            return Effect::Forward(edits, Some(Verdict::Allowed));
+            return Effect::Forward(edits, Some(verdict));
         };
         let shown = SignedText::new(&verified.authorization, verified.canonical_request);
         // Without a body the head is a whole request, and so it has to wait for the verdict.
@@ -167,9 +174,9 @@ impl Gate {
             let refusal = (Fault::of_body(&error, &shown), SignatureFault::from(&error));
             return self.refuse_signature(&refusal);
         }
-        let verdict = body.is_verified().then_some(Verdict::Allowed);
-        self.state = State::Passing(Box::new(Passing::new(body, shown, &self.budget)));
-        Effect::Forward(edits, verdict)
+        let known = body.is_verified().then_some(verdict);
+        self.state = State::Passing(Box::new(Passing::new(body, shown, verdict, &self.budget)));
+        Effect::Forward(edits, known)
     }
 
     pub(super) fn on_no_access_key(&mut self, signed: &Signed, fault: AccessKeyFault) -> Effect {

@@ -14,6 +14,7 @@ use crate::record::IdentityFault;
 #[must_use]
 pub fn rejection(rejection: Rejection, config: &Config) -> Reply {
     let told = match rejection {
+        Rejection::AclDenied => return forbidden(rejection, config),
         Rejection::TokenAmbiguous => {
             Some((400, "Bad Request", "The request carries more than one token."))
         }
@@ -81,7 +82,8 @@ pub fn subject(text: String, json: String) -> Reply {
 fn is_forbidden(rejection: Rejection) -> bool {
     matches!(
         rejection,
-        Rejection::ValidationForbidden
+        Rejection::AclDenied
+            | Rejection::ValidationForbidden
             | Rejection::Identity(IdentityFault::TrustRoleLost | IdentityFault::TrustorDisabled)
     )
 }

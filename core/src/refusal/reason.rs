@@ -10,6 +10,8 @@ use crate::sigv4::body::BodyError;
 pub enum Rejection {
     /// The access rules of the application credential allow no such request.
     AccessRules,
+    /// The access control list of the configuration does not allow it to this sender.
+    AclDenied,
     /// The body is not complete, or not what it must be.
     Body(BodyFault),
     /// The token is bound to a client certificate, and the client has shown none.
@@ -152,6 +154,7 @@ impl Rejection {
     pub fn all() -> impl Iterator<Item = Self> {
         let tokens = [
             Self::AccessRules,
+            Self::AclDenied,
             Self::CertificateMissing,
             Self::CertificateUntold,
             Self::CertificateWrong,
@@ -182,7 +185,9 @@ impl Rejection {
     #[must_use]
     pub fn can_be_anonymous(&self) -> bool {
         match self {
-            Self::Body(_) | Self::TokenAmbiguous | Self::ValidationForbidden => false,
+            Self::AclDenied | Self::Body(_) | Self::TokenAmbiguous | Self::ValidationForbidden => {
+                false
+            }
             Self::Signature(fault) => *fault == SignatureFault::Unsupported,
             _ => true,
         }
@@ -203,7 +208,8 @@ impl Rejection {
             | Self::TokenRevoked
             | Self::TokenTooLong => true,
             Self::Identity(fault) => *fault != IdentityFault::Unpresentable,
-            Self::Body(_)
+            Self::AclDenied
+            | Self::Body(_)
             | Self::CertificateMissing
             | Self::CertificateUntold
             | Self::CertificateWrong
@@ -224,6 +230,7 @@ impl Rejection {
     pub fn reason(self) -> &'static str {
         match self {
             Self::AccessRules => "access_rules",
+            Self::AclDenied => "acl_denied",
             Self::Body(fault) => fault.reason(),
             Self::CertificateMissing => "certificate_missing",
             Self::CertificateUntold => "certificate_untold",

@@ -1,9 +1,9 @@
 //! Requests at the gate, from their heads to their verdicts.
 
+mod acl;
 mod complete_body;
 mod keystone;
 mod known;
-
 mod records;
 mod response;
 mod signature;

@@ -90,9 +90,9 @@ impl World {
 
     pub(super) fn with_config(mut self, fields: &Value) -> Self {
         for (name, value) in fields.as_object().unwrap() {
-            match value.as_object() {
-                Some(section) => self.config[name].as_object_mut().unwrap().extend(section.clone()),
-                None => self.config[name] = value.clone(),
+            match (self.config[name].as_object_mut(), value.as_object()) {
+                (Some(section), Some(fields)) => section.extend(fields.clone()),
+                _ => self.config[name] = value.clone(),
             }
         }
         self

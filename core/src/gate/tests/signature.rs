@@ -690,3 +690,59 @@ fn what_all_hold_together_is_bounded() {
     let (_, effect) = begun();
     let _ = passed(effect);
 }
+
+/// Whoever has this role may write, and the access key nothing under `/private`.
+fn with_list(changes: &Value) -> Value {
+    let rules = json!([
+        {"name": "members", "action": "allow", "when": [{"key": "roles", "values": ["member"]}]},
+        {"name": "private", "action": "deny", "to": [{"paths": ["/private/**"]}],
+         "when": [{"key": "access_key", "values": ["AKID"]}]},
+    ]);
+    let mut all = json!({"acl": {"rules": rules}});
+    all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    all
+}
+
+#[test]
+fn what_the_list_denies_is_no_ones_to_do_however_well_it_is_signed() {
+    for (service, content_sha256) in [("s3", NOTHING), ("s3", "UNSIGNED-PAYLOAD"), ("sqs", NOTHING)]
+    {
+        for (path, is_allowed) in [("/bucket/key", true), ("/private/key", false)] {
+            let services = json!({"sigv4": {"services": ["s3", "sqs"]}});
+            let mut gate = gate(&with_list(&services));
+            let mut request = Request::of(service, &[("x-amz-content-sha256", content_sha256)]);
+            request.path = path.into();
+            let effect = run(&mut gate, &request.signed(None));
+            assert_eq!(matches!(effect, Effect::Forward(..)), is_allowed, "{service} {path}");
+            let decision = gate.take_decision().unwrap();
+            assert_eq!(decision.rule, Some(usize::from(!is_allowed)));
+            if let Effect::Refuse(reply, verdict) = effect {
+                assert_eq!(verdict, Verdict::Rejected(Rejection::AclDenied));
+                assert_eq!(reply.status, 403);
+                assert!(reply.body.contains("<Code>AccessDenied</Code>"), "{}", reply.body);
+                assert!(!reply.body.contains("private</Code>"));
+                assert_eq!(reply.details, "voussoir_acl_denied[private]");
+            }
+            assert_eq!(gate.is_open(), is_allowed);
+        }
+    }
+    // A wrong signature is that, and nothing else.
+    let mut gate = gate(&with_list(&json!({})));
+    let mut request = Request::get();
+    request.path = "/private/key".into();
+    let (_, fault) = refused(run(&mut gate, &request.authorized(&"0".repeat(64))));
+    assert_eq!(fault, SignatureFault::Mismatch);
+    assert_eq!(gate.take_decision(), None);
+}
+
+#[test]
+fn in_shadow_mode_a_denied_upload_passes_and_counts_as_denied() {
+    let mut gate = gate(&with_list(&json!({"mode": "shadow"})));
+    let mut request = Request::put(HELLO, 5);
+    request.path = "/private/key".into();
+    let (edits, verdict) = forwarded(run(&mut gate, &request.signed(None)));
+    assert!(edits.set.iter().any(|(name, _)| *name == "x-user-id"));
+    assert_eq!(verdict, None);
+    let (_, verdict) = passed(body(&mut gate, b"hello", true));
+    assert_eq!(verdict, Some(Verdict::Rejected(Rejection::AclDenied)));
+}

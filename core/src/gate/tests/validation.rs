@@ -484,3 +484,25 @@ fn it_needs_records_and_the_token() {
         assert!(error.to_string().starts_with(&format!("{field}: must be ")), "{error}");
     }
 }
+
+#[test]
+fn who_may_ask_is_also_what_the_list_says() {
+    let rule = json!({"name": "services", "action": "allow", "to": [{"paths": ["/v3/auth/tokens"]}],
+        "when": [{"key": "roles", "values": ["service"]}]});
+    let acl = json!({"acl": {"rules": [rule]}});
+    let (reply, rejection) = answered(ask(&mut world().with_config(&acl), &nova(), &ann()));
+    assert_eq!((reply.status, rejection), (200, None));
+    // Not even about itself, and whatever it asks about.
+    for subject in [ann(), nova(), "junk".into()] {
+        let mut world = with_caller(&json!({}), &["admin"]).with_config(&acl);
+        let (reply, verdict) = refused(ask(&mut world, &nova(), &subject));
+        assert_eq!((reply.status, verdict), (403, Verdict::Rejected(Rejection::AclDenied)));
+        assert_eq!(header(&reply, "vary"), Some("X-Auth-Token"));
+    }
+    let (reply, _) = refused(ask(&mut world().with_config(&acl), "junk", &ann()));
+    assert_eq!(reply.status, 401);
+    let shadow = json!({"mode": "shadow"});
+    let mut world = with_caller(&json!({}), &["admin"]).with_config(&acl).with_config(&shadow);
+    let (_, verdict) = forwarded(ask(&mut world, &nova(), &ann()));
+    assert_eq!(verdict, Verdict::Rejected(Rejection::AclDenied));
+}

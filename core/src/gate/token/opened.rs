@@ -1,10 +1,11 @@
 //! What a token says that keys have opened: the same for every request that brings it.
 
 use alloc::rc::Rc;
-use alloc::string::{String, ToString as _};
+use alloc::string::{String, ToString};
 use core::cell::{OnceCell, RefCell};
 use core::time::Duration;
 
+use crate::acl::Caller;
 use crate::config::TokenRules;
 use crate::identities::{Identity, question};
 use crate::identity::HeaderEdits;
@@ -12,7 +13,7 @@ use crate::record::IdentityRequest;
 use crate::refusal::Rejection;
 use crate::secret::Secret;
 use crate::time::UnixTime;
-use crate::token::{Delegation, Payload};
+use crate::token::{Delegation, Id, Payload, Scope};
 
 /// What a token says, and what follows from it.
 #[derive(Debug)]
@@ -26,7 +27,17 @@ pub(super) struct Opened {
     pub(super) text: Option<Rc<Secret>>,
     question: OnceCell<Option<Rc<IdentityRequest>>>,
     audit_ids: OnceCell<(String, Option<String>)>,
+    ids: OnceCell<Ids>,
     told: RefCell<Option<Told>>,
+}
+
+/// What it says of its owner, written as Keystone does.
+#[derive(Debug)]
+struct Ids {
+    user: Option<String>,
+    domain: Option<String>,
+    project: Option<String>,
+    application_credential: Option<String>,
 }
 
 /// What a service was told of it, and whom it stood for then.
@@ -50,6 +61,7 @@ impl Opened {
             text,
             question: OnceCell::new(),
             audit_ids: OnceCell::new(),
+            ids: OnceCell::new(),
             told: RefCell::new(None),
         }
     }
@@ -71,6 +83,36 @@ impl Opened {
             (ids.own.to_string(), ids.chain.map(|id| id.to_string()))
         });
         (own, chain.as_deref())
+    }
+
+    /// Whoever has it, as far as it says itself.
+    pub(super) fn caller(&self) -> Caller<'_> {
+        let ids = self.ids.get_or_init(|| {
+            let Payload { user_id, scope, delegation, .. } = &self.payload;
+            let text = |id: Option<&Id>| id.map(ToString::to_string);
+            let (domain, project) = match scope {
+                Scope::Domain(id) => (Some(id), None),
+                Scope::Project(id) => (None, Some(id)),
+                Scope::System | Scope::Unscoped => (None, None),
+            };
+            let credential = match delegation {
+                Delegation::ApplicationCredential { application_credential_id } => {
+                    Some(application_credential_id)
+                }
+                _ => None,
+            };
+            let [user, domain, project, application_credential] =
+                [Some(user_id), domain, project, credential].map(text);
+            Ids { user, domain, project, application_credential }
+        });
+        Caller {
+            user_id: ids.user.as_deref(),
+            domain_id: ids.domain.as_deref(),
+            project_id: ids.project.as_deref(),
+            application_credential: ids.application_credential.as_deref(),
+            is_system: self.payload.scope == Scope::System,
+            ..Caller::default()
+        }
     }
 
     /// Whether it is of its time, give or take the `window` since it expired, and of a kind that is

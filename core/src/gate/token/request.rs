@@ -8,7 +8,8 @@ use super::opened::Opened;
 use super::sealed::Sealed;
 use super::verified::Verified;
 use super::{Asked, Purpose, text};
-use crate::config::{Config, Missing, RecordRules, TokenRules};
+use crate::acl::Caller;
+use crate::config::{RecordRules, TokenRules};
 use crate::gate::{Effect, Gate, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
@@ -54,7 +55,7 @@ impl Gate {
         match (user, service) {
             (_, Err(Rejection::TokenAmbiguous)) => self.reject_token(Rejection::TokenAmbiguous),
             // There is nothing more to say to a request that is refused anyway.
-            (Err(rejection), _) | (_, Err(rejection)) if !self.may_pass(rejection) => {
+            (Err(rejection), _) | (_, Err(rejection)) if !self.is_left_to_service(rejection) => {
                 self.reject_token(rejection)
             }
             (user, Ok(Some(service))) => {
@@ -102,7 +103,7 @@ impl Gate {
         if tokens.user.is_none() {
             return self.finish(&tokens, &Err(rejection), None);
         }
-        if !self.may_pass(Rejection::ServiceTokenInvalid) {
+        if !self.is_left_to_service(Rejection::ServiceTokenInvalid) {
             return self.reject_token(Rejection::ServiceTokenInvalid);
         }
         tokens.service = Some(Err(rejection));
@@ -132,9 +133,19 @@ impl Gate {
             (Ok(_), Some(Err(_))) => Some(Rejection::ServiceTokenInvalid),
             (Ok(_), Some(Ok(_)) | None) => None,
         };
-        if let Some(rejection) = rejection.filter(|rejection| !self.may_pass(*rejection)) {
+        if let Some(rejection) = rejection.filter(|rejection| !self.is_left_to_service(*rejection))
+        {
             return self.reject_token(rejection);
         }
+        let caller = user.as_ref().map_or_else(|_| Caller::default(), Verified::caller);
+        let verdict = match (self.authorize(&caller), rejection) {
+            (Verdict::Allowed, Some(rejection)) => Verdict::Anonymous(rejection),
+            (Verdict::Rejected(_), Some(rejection)) if user.is_err() => {
+                return self.reject_token(rejection);
+            }
+            (Verdict::Rejected(denied), _) if self.enforces() => return self.reject_token(denied),
+            (verdict, _) => verdict,
+        };
         if let (Ok(user), None, None) = (user, &tokens.service, catalog) {
             let told = user.token.told(Some(&user.identity), || {
                 let mut edits = HeaderEdits::default();
@@ -142,7 +153,7 @@ impl Gate {
                 self.trim(&mut edits, rules);
                 edits
             });
-            return self.forward(told, Verdict::Allowed);
+            return self.forward(told, verdict);
         }
         let mut edits = HeaderEdits::default();
         match user {
@@ -159,23 +170,33 @@ impl Gate {
             Some(Err(_)) => edits.set_service_invalid(),
             None => {}
         }
-        if let Some(rejection) = rejection {
+        if rejection.is_some() {
             config.identity_headers.select(&mut edits);
-            return self.forward(edits, Verdict::Anonymous(rejection));
+        } else {
+            self.trim(&mut edits, rules);
         }
-        self.trim(&mut edits, rules);
-        self.forward(edits, Verdict::Allowed)
+        self.forward(edits, verdict)
     }
 
     /// Without records, what the token says itself is all there is.
     pub(super) fn pass_payload(&mut self, token: &Opened, rules: &TokenRules) -> Effect {
+        let verdict = if self.config.acl.is_some() {
+            self.authorize(&token.caller())
+        } else {
+            Verdict::Allowed
+        };
+        if let Verdict::Rejected(denied) = verdict
+            && self.enforces()
+        {
+            return self.reject_token(denied);
+        }
         let told = token.told(None, || {
             let mut edits = HeaderEdits::default();
             edits.set_identity(&token.payload, token.issued_at, rules);
             self.trim(&mut edits, rules);
             edits
         });
-        self.forward(told, Verdict::Allowed)
+        self.forward(told, verdict)
     }
 
     /// Leaves to the service what it wants to see.
@@ -190,12 +211,6 @@ impl Gate {
                 edits.strip_service_token();
             }
         }
-    }
-
-    /// Whether a request is left to the service that is not allowed for this reason.
-    fn may_pass(&self, rejection: Rejection) -> bool {
-        let Config { missing, .. } = &*self.config;
-        *missing == Missing::Anonymous && rejection.can_be_anonymous()
     }
 
     fn reject_token(&mut self, rejection: Rejection) -> Effect {

@@ -55,6 +55,13 @@ impl Gate {
         if !token.may(Some(SERVICE_TYPE), &Asked { method, path: PATH.into() }) {
             return self.refuse_caller(Rejection::AccessRules);
         }
+        let verdict = self.authorize(&token.caller());
+        if let Verdict::Rejected(denied) = verdict {
+            return match config.mode {
+                Mode::Enforce => self.refuse_caller(denied),
+                Mode::Shadow => self.ask_keystone(&token, verdict),
+            };
+        }
         if !can_authorize(&of_tokens.methods.of(&token.token.payload.methods)) {
             return self.refuse_caller(Rejection::ValidationForbidden);
         }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Asked;
 use super::opened::Opened;
 use crate::access_rules::{AccessRule, allow};
+use crate::acl::Caller;
 use crate::cache::Record as _;
 use crate::config::{RecordRules, TokenRules};
 use crate::identities::Identity;
@@ -67,6 +68,11 @@ impl Verified {
     pub(super) fn has_service_role(&self, records: &RecordRules) -> bool {
         let taken = &records.service_token_roles;
         self.identity.record.roles.iter().any(|role| taken.contains(&role.name))
+    }
+
+    /// Whoever has it, to whom rules may apply.
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller::from(&self.identity.record)
     }
 
     /// Tells a service of it.

@@ -177,6 +177,12 @@ impl Fault {
         Self::new(403, "AccessDenied", "Access Denied")
     }
 
+    /// Whoever signed may not do this. Which rule says so is not the client's business.
+    #[must_use]
+    pub fn of_denied() -> Self {
+        Self::new(403, "AccessDenied", "Access Denied")
+    }
+
     /// Trailers of HTTP after a signed request.
     #[must_use]
     pub fn of_trailers() -> Self {

@@ -123,6 +123,7 @@ impl Fault {
             (_, "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError") => {
                 (400, "IncompleteSignature")
             }
+            (_, "AccessDenied") if is_json => (400, "AccessDeniedException"),
             (_, "SlowDown") if is_json => (503, "ServiceUnavailableException"),
             (_, "SlowDown") => (503, "ServiceUnavailable"),
             (_, code) => (self.status, code),

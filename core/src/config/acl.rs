@@ -1,0 +1,307 @@
+//! The section `acl`: who may do what.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::check::{MAX_RULES, methods};
+use super::{ConfigError, raw};
+use crate::acl::{
+    Acl, Action, Attribute, Condition, DEFAULT, Expected, HostPattern, IpBlock, MAX_OPERATIONS,
+    Operation, PathTemplate, Rule,
+};
+
+/// `token_alone`: nothing is taken but tokens of which no record is known.
+pub(super) fn check(raw: raw::Acl, token_alone: bool) -> Result<Acl, ConfigError> {
+    if raw.rules.len() > MAX_RULES {
+        return Err(ConfigError::limits("acl.rules", "at most 256 rules"));
+    }
+    let mut names = BTreeSet::new();
+    let mut rules = Vec::new();
+    for (index, raw) in raw.rules.into_iter().enumerate() {
+        let field = format!("acl.rules[{index}]");
+        if !is_name(&raw.name) || !names.insert(raw.name.clone()) {
+            return Err(ConfigError::limits(
+                format!("{field}.name"),
+                "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
+            ));
+        }
+        rules.push(rule(raw, &field, token_alone)?);
+    }
+    let default = raw.default.map_or(Action::Deny, action);
+    Acl::new(rules, default).ok_or_else(|| {
+        let limits = format!("at most {MAX_OPERATIONS} paths, over all rules");
+        ConfigError::limits("acl.rules", limits)
+    })
+}
+
+fn rule(raw: raw::AclRule, field: &str, token_alone: bool) -> Result<Rule, ConfigError> {
+    let to = operations(raw.to, field)?;
+    let when = raw
+        .when
+        .into_iter()
+        .enumerate()
+        .map(|(index, raw)| condition(raw, &format!("{field}.when[{index}]"), &to, token_alone))
+        .collect::<Result<Vec<_>, _>>()?;
+    if when.len() > MAX_CONDITIONS {
+        return Err(ConfigError::limits(format!("{field}.when"), "at most 16 conditions"));
+    }
+    Ok(Rule {
+        name: raw.name,
+        action: action(raw.action),
+        to,
+        from: blocks(raw.from, field)?,
+        when,
+    })
+}
+
+fn action(raw: raw::AclAction) -> Action {
+    match raw {
+        raw::AclAction::Allow => Action::Allow,
+        raw::AclAction::Deny => Action::Deny,
+    }
+}
+
+/// One operation for each path.
+fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, ConfigError> {
+    let mut operations = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let field = format!("{field}.to[{index}]");
+        let operation = Operation {
+            hosts: hosts(&raw.hosts.unwrap_or_default(), &field)?,
+            methods: methods(raw.methods, &field)?,
+            path: None,
+        };
+        let paths = raw.paths.unwrap_or_default();
+        if paths.is_empty() {
+            operations.push(operation.clone());
+        }
+        for (index, path) in paths.iter().enumerate() {
+            let path = PathTemplate::new(path).map_err(|error| {
+                ConfigError::limits(format!("{field}.paths[{index}]"), format!("{error}"))
+            })?;
+            operations.push(Operation { path: Some(path), ..operation.clone() });
+        }
+    }
+    if operations.is_empty() {
+        operations.push(Operation::default());
+    }
+    Ok(operations)
+}
+
+fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
+    let names = names.iter().enumerate();
+    let host = |(index, name): (usize, &String)| {
+        HostPattern::new(name).ok_or_else(|| {
+            ConfigError::limits(
+                format!("{field}.hosts[{index}]"),
+                "a host's name without a port, such as compute.example or *.example",
+            )
+        })
+    };
+    names.map(host).collect()
+}
+
+fn blocks(raw: Vec<raw::AclFrom>, field: &str) -> Result<Vec<IpBlock>, ConfigError> {
+    let mut blocks = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        for (place, text) in raw.ip_blocks.iter().enumerate() {
+            let block = IpBlock::new(text).ok_or_else(|| {
+                ConfigError::limits(
+                    format!("{field}.from[{index}].ip_blocks[{place}]"),
+                    "an address or a block of addresses, such as 192.0.2.0/24, with no bits set \
+                     behind its length",
+                )
+            })?;
+            blocks.push(block);
+        }
+        // None would stand for all addresses.
+        if raw.ip_blocks.is_empty() || blocks.len() > MAX_BLOCKS {
+            return Err(ConfigError::limits(
+                format!("{field}.from[{index}].ip_blocks"),
+                "there, and at most 256 in one rule",
+            ));
+        }
+    }
+    Ok(blocks)
+}
+
+fn condition(
+    raw: raw::AclWhen,
+    field: &str,
+    to: &[Operation],
+    token_alone: bool,
+) -> Result<Condition, ConfigError> {
+    let known = Attribute::ALL.into_iter().filter(|it| !token_alone || it.is_in_token());
+    let attribute = known.clone().find(|it| it.name() == raw.key).ok_or_else(|| {
+        let names: Vec<_> = known.map(Attribute::name).collect();
+        let why =
+            if token_alone { " (with token.identity `payload` no more is known)" } else { "" };
+        ConfigError::limits(format!("{field}.key"), format!("one of {}{why}", names.join(", ")))
+    })?;
+    if raw.values.is_none() && raw.not_values.is_none() {
+        return Err(ConfigError::limits(field, "given `values` or `not_values`"));
+    }
+    let all = |values: Option<Vec<String>>, name: &str| {
+        let Some(values) = values else { return Ok(Vec::new()) };
+        let field = format!("{field}.{name}");
+        if !(1..=MAX_VALUES).contains(&values.len()) {
+            return Err(ConfigError::limits(field, "1 to 64 values"));
+        }
+        let values = values.into_iter().enumerate();
+        values.map(|(index, text)| expected(text, &format!("{field}[{index}]"), to)).collect()
+    };
+    Ok(Condition {
+        attribute,
+        values: all(raw.values, "values")?,
+        not_values: all(raw.not_values, "not_values")?,
+    })
+}
+
+/// `*`, a variable of the path in braces, or a text.
+fn expected(text: String, field: &str, to: &[Operation]) -> Result<Expected, ConfigError> {
+    let Some(name) = text.strip_prefix('{') else {
+        return match &*text {
+            "" => {
+                Err(ConfigError::limits(field, "a text, `*` for any, or a {variable} of the path"))
+            }
+            "*" => Ok(Expected::Present),
+            _ => Ok(Expected::Text(text)),
+        };
+    };
+    let name = name.strip_suffix('}').unwrap_or_default();
+    let has_it =
+        |operation: &Operation| operation.path.as_ref().is_some_and(|path| path.has_variable(name));
+    // Where it is missing, the rule would silently say nothing, or too much.
+    if to.iter().all(has_it) {
+        return Ok(Expected::Variable(name.into()));
+    }
+    Err(ConfigError::limits(field, "a {variable} that is in every path of the rule"))
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && name != DEFAULT
+}
+
+const MAX_CONDITIONS: usize = 16;
+const MAX_VALUES: usize = 64;
+const MAX_BLOCKS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::config::{Config, example};
+    use alloc::string::ToString as _;
+    use alloc::vec;
+    use serde_json::{Value, json};
+
+    fn parse(acl: &Value) -> Result<Acl, String> {
+        let changes = json!({"acl": acl, "token": {"identity": "records"}});
+        let config = Config::parse(example::with(&changes).as_bytes());
+        config.map(|config| config.acl.unwrap()).map_err(|error| error.to_string())
+    }
+
+    fn parse_rule(rule: &Value) -> Result<Rule, String> {
+        let mut whole = json!({"name": "a", "action": "allow"});
+        whole.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+        parse(&json!({"rules": [whole]})).map(|acl| acl.rules()[0].clone())
+    }
+
+    #[test]
+    fn there_is_no_list_by_default_and_an_empty_one_allows_nothing() {
+        assert!(Config::parse(example::with(&json!({})).as_bytes()).unwrap().acl.is_none());
+        let empty = parse(&json!({})).unwrap();
+        assert!(empty.rules().is_empty());
+        assert_eq!(empty.default(), Action::Deny);
+        assert_eq!(parse(&json!({"default": "allow"})).unwrap().default(), Action::Allow);
+    }
+
+    #[test]
+    fn every_field_can_be_set() {
+        let rule = parse_rule(&json!({
+            "to": [
+                {"hosts": ["compute.example", "*.internal"], "methods": ["GET", "PUT"],
+                 "paths": ["/v2.1/{project_id}/servers/**", "/v2/{project_id}"]},
+                {"methods": ["HEAD"], "paths": ["/{project_id}"]},
+            ],
+            "from": [{"ip_blocks": ["192.0.2.0/24", "2001:db8::1"]}, {"ip_blocks": ["10.0.0.1"]}],
+            "when": [
+                {"key": "project_id", "values": ["{project_id}", "p1"]},
+                {"key": "roles", "values": ["*"], "not_values": ["reader"]},
+            ],
+        }));
+        let rule = rule.unwrap();
+        assert_eq!((rule.to.len(), rule.from.len(), rule.when.len()), (3, 3, 2));
+        assert_eq!(rule.to[1].hosts.len(), 2);
+        assert_eq!(rule.to[2].methods, ["HEAD"]);
+        let own = Expected::Variable("project_id".into());
+        assert_eq!(rule.when[0].values, [own, Expected::Text("p1".into())]);
+        assert_eq!(rule.when[1].values, [Expected::Present]);
+        assert_eq!(rule.when[1].not_values, [Expected::Text("reader".into())]);
+        let bare = parse_rule(&json!({})).unwrap();
+        assert_eq!((bare.to.len(), bare.from.len(), bare.when.len()), (1, 0, 0));
+    }
+
+    #[test]
+    fn names_a_field_outside_its_limits() {
+        let many = |count: usize| vec!["a"; count];
+        for (rule, field) in [
+            (json!({"name": ""}), ".name"),
+            (json!({"name": "a b"}), ".name"),
+            (json!({"name": "default"}), ".name"),
+            (json!({"name": "a".repeat(65)}), ".name"),
+            (json!({"to": [{"methods": ["get"]}]}), ".to[0].methods[0]"),
+            (json!({"to": [{"hosts": ["a:80"]}]}), ".to[0].hosts[0]"),
+            (json!({"to": [{}, {"paths": ["/a", "/a/../b"]}]}), ".to[1].paths[1]"),
+            (json!({"to": [{"paths": ["/**/b"]}]}), ".to[0].paths[0]"),
+            (json!({"from": [{"ip_blocks": []}]}), ".from[0].ip_blocks"),
+            (json!({"from": [{"ip_blocks": ["10.0.0.1/8"]}]}), ".from[0].ip_blocks[0]"),
+            (json!({"when": [{"key": "role", "values": ["a"]}]}), ".when[0].key"),
+            (json!({"when": [{"key": "roles"}]}), ".when[0]"),
+            (json!({"when": [{"key": "roles", "values": []}]}), ".when[0].values"),
+            (json!({"when": [{"key": "roles", "not_values": many(65)}]}), ".when[0].not_values"),
+            (json!({"when": [{"key": "roles", "values": ["a", ""]}]}), ".when[0].values[1]"),
+            (json!({"when": [{"key": "user_id", "values": ["{user}"]}]}), ".when[0].values[0]"),
+            (
+                json!({"to": [{"paths": ["/{user}", "/a"]}],
+                       "when": [{"key": "user_id", "values": ["{user}"]}]}),
+                ".when[0].values[0]",
+            ),
+        ] {
+            let message = parse_rule(&rule).unwrap_err();
+            let expected = format!("acl.rules[0]{field}: must be ");
+            assert!(message.starts_with(&expected), "{rule}: {message}");
+        }
+        let condition = json!({"key": "roles", "values": ["a"]});
+        let message = parse_rule(&json!({"when": vec![condition; 17]})).unwrap_err();
+        assert!(message.starts_with("acl.rules[0].when: must be "), "{message}");
+        let rule = |name: &str| json!({"name": name, "action": "deny"});
+        let message = parse(&json!({"rules": [rule("a"), rule("a")]})).unwrap_err();
+        assert!(message.starts_with("acl.rules[1].name: must be "), "{message}");
+        let names = (0..257).map(|number| rule(&number.to_string()));
+        let message = parse(&json!({"rules": names.collect::<Vec<_>>()})).unwrap_err();
+        assert_eq!(message, "acl.rules: must be at most 256 rules");
+        let message = parse_rule(&json!({"to": [{"paths": vec!["/a"; 513]}]})).unwrap_err();
+        assert_eq!(message, "acl.rules: must be at most 512 paths, over all rules");
+    }
+
+    #[test]
+    fn of_a_token_alone_only_what_it_says_can_be_asked() {
+        let parse = |key: &str| {
+            let rule =
+                json!({"name": "a", "action": "allow", "when": [{"key": key, "values": ["x"]}]});
+            let changes = json!({"acl": {"rules": [rule]}, "token": {"identity": "payload"}});
+            let config = Config::parse(example::with(&changes).as_bytes());
+            config.map_err(|error| error.to_string())
+        };
+        assert!(parse("project_id").is_ok());
+        let message = parse("roles").unwrap_err();
+        assert!(message.starts_with("acl.rules[0].when[0].key: must be one of "), "{message}");
+        assert!(message.contains("payload") && !message.contains("roles"), "{message}");
+    }
+}
