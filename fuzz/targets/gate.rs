@@ -10,6 +10,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use voussoir_core::access_keys::AccessKey;
+use voussoir_core::access_rules::PlainPath;
 use voussoir_core::cache::Record as _;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::certificate::ClientCertificate;
@@ -38,6 +39,8 @@ struct Request<'a> {
     headers: Vec<(&'a [u8], &'a [u8])>,
     /// Whether bodies must be complete, and JSON of at most 64 bytes.
     complete: bool,
+    /// Whether there is a list that allows to members what is under `/v1`.
+    acl: bool,
     identity: Source,
     /// Whether there are keys where Keystone itself is asked.
     keyless: bool,
@@ -192,7 +195,7 @@ fn catalog() -> Rc<ServiceCatalog> {
 fn signing_key() -> Rc<AccessKey> {
     let credential = Credential::from_text(b"A/20270115/r/s3/aws4_request").expect("it is valid");
     let record = serde_json::from_str(r#"{"user":{"id":"u"}}"#).expect("it is valid");
-    Rc::new(AccessKey { credential, signing_key: SigningKey::new([7; 32]), record })
+    Rc::new(AccessKey::new(credential, SigningKey::new([7; 32]), record))
 }
 
 fuzz_target!(|request: Request<'_>| {
@@ -201,8 +204,12 @@ fuzz_target!(|request: Request<'_>| {
     let has_records = request.identity != Source::Nothing;
     let is_keyless = asks_keystone && request.keyless;
     let signatures = r#""sigv4":{"services":["s3","sqs"]},"#;
+    let acl = r#""acl":{"rules":[
+        {"name":"members","action":"allow","to":[{"paths":["/v1/**"]}],
+         "when":[{"key":"roles","values":["member"]}]},
+        {"name":"private","action":"deny","to":[{"paths":["/v1/private/**"]}]}]},"#;
     let config = format!(
-        r#"{{"mode":"{}","missing":"{}",{}{}{}
+        r#"{{"mode":"{}","missing":"{}",{}{}{}{}
              "token":{{"www_authenticate_uri":"http://k","identity":"{}"{}}},
              "hold_headers":true,"require_complete_body":[{}],
              "bypass":[{{"path_prefix":"/public/"}}],"bypass_cors_preflight":true}}"#,
@@ -211,6 +218,7 @@ fuzz_target!(|request: Request<'_>| {
         if is_keyless { "" } else { r#""keyserver":{"cluster":"k"},"# },
         if asks_keystone { r#""keystone":{"cluster":"k"},"# } else { "" },
         if is_keyless { "" } else { signatures },
+        if request.acl { acl } else { "" },
         match request.identity {
             Source::Nothing => "payload",
             Source::Records => "records",
@@ -371,7 +379,14 @@ fuzz_target!(|request: Request<'_>| {
             Verdict::Allowed
                 | Verdict::Answered(_)
                 | Verdict::Anonymous(Rejection::ServiceTokenInvalid)
+                | Verdict::Rejected(Rejection::AclDenied)
         );
+        if request.acl && matches!(verdict, Verdict::Allowed | Verdict::Anonymous(_)) {
+            let path = head.path().and_then(PlainPath::new).expect("a path that a rule allows");
+            let segments: Vec<_> = path.as_bytes().split(|byte| *byte == b'/').collect();
+            assert!(segments.len() > 1 && segments[1] == b"v1" && has_records && is_confirmed);
+            assert!(segments.get(2).is_none_or(|segment| *segment != b"private"));
+        }
         assert_eq!(is_confirmed, is_good);
         match verdict {
             // Without keys, Keystone may have taken whatever has the form of a token.

@@ -51,8 +51,9 @@ def is_section(field):
 @pytest.mark.parametrize("field", [field for field in fields() if not is_section(field)])
 def test_every_field_is_documented(field):
     text = (ROOT / "docs/configuration.md").read_text()
-    # The fields of a list's entries stand in a section of their own, without the list's name.
-    assert f"`{field.split('[].')[-1]}`" in text
+    # The fields of a list's entries stand by their whole names, or in a section of their own without the
+    # list's.
+    assert f"`{field}`" in text or f"`{field.split('[].')[-1]}`" in text
 
 
 def test_every_value_of_an_enum_is_documented():

@@ -18,7 +18,13 @@ def front(start_envoy, vector_keyserver, root):
         "enforce": Listener(plugin(bypass=[{"path": "/healthcheck"}])),
         "anonymous": Listener(plugin(missing="anonymous")),
         "shadow": Listener(plugin(mode="shadow")),
-        "whole": Listener(plugin(token={"identity": "records", "catalog": True}, sigv4={})),
+        "whole": Listener(
+            plugin(
+                token={"identity": "records", "catalog": True},
+                sigv4={},
+                acl={"rules": [{"name": "Any-1_x", "action": "allow"}]},
+            )
+        ),
         # Nobody asks here.
         "alone": Listener(
             plugin(token={"identity": "keystone"}, keystone={"cluster": "keyserver"})
@@ -107,6 +113,7 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_feed_changes_total",
         "voussoir_feed_lag_milliseconds",
         "voussoir_listener_checks_total",
+        "voussoir_acl_decisions_total",
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests_t" in name}
     assert outcomes == OUTCOMES
@@ -118,6 +125,12 @@ def test_every_series_is_there_from_the_start(front, vectors):
     assert results == {"loaded", "failed"}
     results = {dict(found)["result"] for name, found in series(front) if "listener" in name}
     assert results == {"sound", "changed", "not_reached"}
+    decisions = [dict(found) for name, found in series(front) if "acl" in name]
+    assert {(found["rule"], found["action"]) for found in decisions} == {
+        ("Any-1_x", "allow"),
+        ("default", "deny"),
+    }
+    assert all(found["mode"] == "enforce" for found in decisions)
     reasons = {dict(found)["reason"] for name, found in series(front) if "requests_t" in name}
     assert reasons >= {v["expect"] for v in vectors["negative"] + vectors["envelope_negative"]}
 

@@ -11,12 +11,14 @@
 //!
 //! It is for requests whose sender is known, and for those that pass without an identity. What is not
 //! known never helps: a rule that allows does not cover what it cannot see, and one that denies does.
-//! So a path that servers may read in two ways ([`PlainPath`]) is under each `paths` of a rule that denies
+//! So a path that servers may read in two ways
+//! ([`PlainPath`](crate::access_rules::PlainPath)) is under each `paths` of a rule that denies
 //! and under none of one that allows.
 
 mod caller;
 mod condition;
 mod ip_block;
+mod reading;
 mod rule;
 mod template;
 #[cfg(test)]
@@ -31,8 +33,8 @@ pub use ip_block::IpBlock;
 pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
-use crate::access_rules::PlainPath;
 use crate::head::RequestHead;
+use reading::Readings;
 
 /// All rules of a configuration.
 #[derive(Clone, Debug)]
@@ -105,7 +107,7 @@ impl Acl {
     #[must_use]
     pub fn matched(&self, head: RequestHead<'_>) -> Matched {
         let source = head.source();
-        let path = head.path().and_then(PlainPath::new);
+        let path = Readings::of(head.path());
         let (method, host) = (head.method(), rule::host(head));
         let mut matched = Matched { operations: [0; WORDS], path: None };
         for Entry { place, rule, operation, .. } in self.entries() {
@@ -114,7 +116,7 @@ impl Acl {
             let is_about = covers(rule.is_from(source))
                 && covers(operation.has_method(method))
                 && covers(operation.has_host(host))
-                && covers(operation.has_path(path.as_ref(), rule.action));
+                && covers(operation.has_path(&path, rule.action));
             if !is_about {
                 continue;
             }
@@ -122,7 +124,7 @@ impl Acl {
                 *word |= 1 << (place % BITS);
             }
             if rule.compares_path() && matched.path.is_none() {
-                matched.path = path.as_ref().map(|path| path.as_bytes().into());
+                matched.path = path.plain().map(Into::into);
             }
         }
         matched

@@ -4,8 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::reading::Readings;
 use super::{Condition, IpBlock, PathTemplate};
-use crate::access_rules::PlainPath;
 use crate::head::RequestHead;
 
 /// What becomes of a request.
@@ -80,13 +80,8 @@ impl Operation {
         host.map(|host| self.hosts.iter().any(|pattern| pattern.matches(host)))
     }
 
-    /// A slash at the end makes another path of it for a rule that allows, and none for one that denies:
-    /// many servers take both for the same.
-    pub(super) fn has_path(&self, path: Option<&PlainPath<'_>>, action: Action) -> Option<bool> {
-        let Some(template) = &self.path else { return Some(true) };
-        let path = path?.as_bytes();
-        let without_slash = path.strip_suffix(b"/").filter(|_| action == Action::Deny);
-        Some(template.matches(path) || without_slash.is_some_and(|path| template.matches(path)))
+    pub(super) fn has_path(&self, path: &Readings<'_>, action: Action) -> Option<bool> {
+        self.path.as_ref().map_or(Some(true), |template| path.is_under(template, action))
     }
 }
 
