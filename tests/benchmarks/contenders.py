@@ -88,6 +88,9 @@ def field(keystone, module, empty_filter):
             voussoir(token=tokens, identity_headers=two), warm
         ),
         "Voussoir, warm token, all headers": Contender(voussoir(token=tokens), warm),
+        "Voussoir, warm token, two headers, access control": Contender(
+            voussoir(token=tokens, identity_headers=two, acl=acl()), warm
+        ),
         "Voussoir, new tokens, two headers": Contender(
             voussoir(token=tokens, identity_headers=two), always(*fresh)
         ),
@@ -109,6 +112,24 @@ def field(keystone, module, empty_filter):
         for contender, filters in [(base, []), (f"Voussoir, SigV4, {name}", takes_signatures)]:
             contenders[contender] = Contender(filters, requests, base, large, has_service=True)
     return contenders
+
+
+def acl():
+    """Twenty rules of a usual kind, the last of which is about the request."""
+    member = {"key": "roles", "values": ["member", "admin", "reader"]}
+    own = {"key": "project_id", "values": ["{project_id}"]}
+    rules = [
+        {
+            "name": f"resource-{number}",
+            "action": "allow",
+            "to": [{"methods": ["GET", "POST"], "paths": [f"/v{number}/{{project_id}}/servers/**"]}],
+            "when": [own, member],
+        }
+        for number in range(18)
+    ]
+    console = {"name": "console", "action": "deny", "to": [{"paths": ["/v2.1/*/servers/*/console"]}]}
+    root = {"name": "root", "action": "allow", "to": [{"paths": ["/"]}], "when": [member]}
+    return {"rules": [*rules, console, root]}
 
 
 def bodies(account):

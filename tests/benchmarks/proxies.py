@@ -8,8 +8,6 @@ unjust to nobody. What counts are ratios within a round, which `report.py` makes
 import argparse
 import contextlib
 import dataclasses
-import datetime
-import json
 import os
 import pathlib
 import re
@@ -26,8 +24,6 @@ from neighbour import Neighbour
 from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 
-RESULTS = pathlib.Path("bench/results")
-
 # Keystone takes a connection for each request, and has two processes.
 TO_KEYSTONE = 4
 # Large bodies on many connections would measure the machine's memory.
@@ -42,14 +38,18 @@ def main():
         subjects = start(arguments, directory, stack)
         for subject in subjects.values():
             warm(subject)
-        samples = {name: [] for name in subjects}
+        samples, path = {name: [] for name in subjects}, report.file_of()
         for number in range(arguments.rounds):
             say(f"round {number + 1} of {arguments.rounds}")
             for name, subject in subjects.items():
                 samples[name].append(load.run(subject.target, subject.script(), arguments.seconds))
-        memory = {name: subject.target.memory() for name, subject in subjects.items()}
-    bases = {name: subject.contender.base for name, subject in subjects.items()}
-    write(arguments, samples, bases, memory)
+            # Whoever does not wait for the end has something, too.
+            result = measured(arguments, subjects, samples)
+            report.keep(result, path)
+    say(f"\n{report.text(result)}\nAll that was measured is in {path}.")
+    if arguments.publish:
+        report.publish(result, path)
+        say(f"The report is in {report.PAGE}.")
 
 
 def parsed():
@@ -165,28 +165,21 @@ def warm(subject):
                 raise
 
 
-def write(arguments, samples, bases, memory):
-    """Writes all that was measured into a file, and says what it comes to."""
-    result = {
+def measured(arguments, subjects, samples):
+    """All that was measured so far."""
+    return {
         "machine": machine.describe(),
         "versions": {
             "envoy": first_line(os.environ["ENVOY"], "--version"),
             "voussoir": first_line("git", "describe", "--always", "--dirty"),
         },
-        "rounds": arguments.rounds,
+        "rounds": min(map(len, samples.values())),
         "seconds": arguments.seconds,
         "module_bytes": pathlib.Path(arguments.module).stat().st_size,
-        "bases": bases,
+        "bases": {name: subject.contender.base for name, subject in subjects.items()},
         "samples": {name: list(map(dataclasses.asdict, some)) for name, some in samples.items()},
-        "resident_bytes": memory,
+        "resident_bytes": {name: subject.target.memory() for name, subject in subjects.items()},
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d-%H%M%S}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    say(f"\n{report.text(result)}\nAll that was measured is in {path}.")
-    if arguments.publish:
-        report.publish(result, path)
-        say(f"The report is in {report.PAGE}.")
 
 
 def first_line(*command):

@@ -30,12 +30,15 @@ def main():
     publish(json.loads(path.read_text()), path)
 
 
-def keep(result, name):
-    """Writes all that was measured into a file of this day, and says which."""
+def file_of(name=""):
+    """A file of this moment, for what is measured."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name}{datetime.datetime.now(datetime.UTC):%Y-%m-%d-%H%M%S}.json"
+    return RESULTS / f"{name}{datetime.datetime.now(datetime.UTC):%Y-%m-%d-%H%M%S}.json"
+
+
+def keep(result, path):
+    """Writes all that was measured so far."""
     path.write_text(json.dumps(result, indent=1) + "\n")
-    return path
 
 
 def fill(place, text):

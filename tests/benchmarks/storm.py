@@ -50,7 +50,8 @@ def main():
             "storm": storm(subjects[STORM], keystone, own.seconds),
             "added": compare(subjects[WITHOUT], subjects[WITH], own),
         }
-    path = report.keep(result, "storm-")
+    path = report.file_of("storm-")
+    report.keep(result, path)
     proxies.say(f"{text(result)}\nAll that was measured is in {path}.")
     if own.publish:
         report.fill("storm", f"Of `{path}`, by `tests/benchmarks/storm.py`.\n\n{text(result)}")

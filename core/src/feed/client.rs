@@ -241,12 +241,19 @@ impl ChangeFeed {
         if now < self.look_at {
             return;
         }
-        self.look_at = now + self.poll / 2;
+        self.look_at = now + self.until_next_look(now);
         let is_calling = matches!(self.stage, Stage::Sent(..) | Stage::Merging(..));
         if self.blocked.is_none() && !is_calling {
             self.stage = Stage::Looking;
         }
         self.actions.push_back(Action::Read(Slot::Changes));
+    }
+
+    /// Requests wait for a feed that has not begun, and another worker may be about to begin it: so it is
+    /// looked for soon at first, and then less and less often.
+    fn until_next_look(&self, now: UnixTime) -> Duration {
+        let most = self.poll / 2;
+        if self.log.is_some() { most } else { self.lag(now).clamp(SHORTEST_TICK, most) }
     }
 
     fn on_shared(&mut self, now: UnixTime, value: Option<&[u8]>, version: u32) {

@@ -55,6 +55,28 @@ fn a_change_reaches_all_workers_within_about_a_poll_period() {
 }
 
 #[test]
+fn a_feed_that_begins_is_soon_known_to_all_workers() {
+    for (poll, millis) in [("2s", 500), ("60s", 2_000)] {
+        let config = json!({"keyserver": {"poll": poll}});
+        let mut world = World::with(8, 1, &config);
+        let since = world.real;
+        while told(&mut world).iter().any(Option::is_none) {
+            world.pass(SECOND / 100);
+            assert!(world.real - since < SECOND, "{:?}", told(&mut world));
+        }
+        // One that does not begin is not looked for so often for ever.
+        let mut world = World::with(1, 1, &config);
+        world.server = Server::Unreachable;
+        world.pass(120 * SECOND);
+        let ticks = (0..200).map(|_| {
+            world.pass(SECOND / 2);
+            world.worker(0).feed.next_tick()
+        });
+        assert!(ticks.max() > Some(Duration::from_millis(millis)));
+    }
+}
+
+#[test]
 fn without_shared_data_every_worker_asks_for_itself() {
     let mut world = World::new(3, 1);
     world.has_shared_data = false;
