@@ -15,6 +15,7 @@
 //! ([`PlainPath`](crate::access_rules::PlainPath)) is under each `paths` of a rule that denies
 //! and under none of one that allows.
 
+mod asked;
 mod caller;
 mod condition;
 mod ip_block;
@@ -27,13 +28,13 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+pub use asked::Asked;
 pub use caller::{Attribute, Caller};
 pub use condition::{Condition, Expected};
 pub use ip_block::IpBlock;
 pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
-use crate::head::RequestHead;
 use reading::Readings;
 
 /// All rules of a configuration.
@@ -50,6 +51,8 @@ pub struct Matched {
     operations: [u64; WORDS],
     /// The path, where the sender is to be compared with a variable of it.
     path: Option<Box<[u8]>>,
+    /// Whether some servers read it as another path.
+    has_other_reading: bool,
 }
 
 /// What the list says of a request, and by which rule; by none, it is the default.
@@ -102,19 +105,19 @@ impl Acl {
         self.rules.iter().any(|rule| !rule.from.is_empty())
     }
 
-    /// Which rules are about a request with this head, which has to have the [source](RequestHead::source)
-    /// where [that is needed](Self::needs_source).
+    /// Which rules are about what is asked for. Where it comes from has to be known where [that is
+    /// needed](Self::needs_source).
     #[must_use]
-    pub fn matched(&self, head: RequestHead<'_>) -> Matched {
-        let source = head.source();
-        let path = Readings::of(head.path());
-        let (method, host) = (head.method(), rule::host(head));
-        let mut matched = Matched { operations: [0; WORDS], path: None };
+    pub fn matched(&self, asked: Asked<'_>) -> Matched {
+        let Asked { method, host, path, source } = asked;
+        let path = Readings::of(path.as_deref());
+        let has_other_reading = path.has_other();
+        let mut matched = Matched { operations: [0; WORDS], path: None, has_other_reading };
         for Entry { place, rule, operation, .. } in self.entries() {
             // What cannot be known is as if it were so for a rule that denies, and only for that.
             let covers = |known: Option<bool>| known.unwrap_or(rule.action == Action::Deny);
             let is_about = covers(rule.is_from(source))
-                && covers(operation.has_method(method))
+                && covers(operation.has_method(method, rule.action))
                 && covers(operation.has_host(host))
                 && covers(operation.has_path(&path, rule.action));
             if !is_about {
@@ -133,8 +136,10 @@ impl Acl {
     /// What is decided of a request of this sender.
     #[must_use]
     pub fn decide(&self, matched: &Matched, caller: &Caller<'_>) -> Decision {
-        let path = matched.path.as_deref();
         let first = |action: Action| {
+            // What stands in the place of a variable may be something else to a server then.
+            let is_certain = action == Action::Allow || !matched.has_other_reading;
+            let path = matched.path.as_deref().filter(|_| is_certain);
             let is_about = |Entry { place, rule, operation, .. }: &Entry<'_>| {
                 let holds = |condition: &Condition| {
                     let holds = condition.holds(caller, operation.path.as_ref(), path);

@@ -38,6 +38,11 @@ impl<'a> Readings<'a> {
         self.plain.as_ref().map(PlainPath::as_bytes)
     }
 
+    /// Whether some servers read it as another path.
+    pub(super) fn has_other(&self) -> bool {
+        !matches!(self.other, Other::None)
+    }
+
     /// Whether a rule for these paths is about it. `None` if that cannot be known.
     pub(super) fn is_under(&self, template: &PathTemplate, action: Action) -> Option<bool> {
         let path = self.plain()?;

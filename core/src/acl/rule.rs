@@ -66,11 +66,17 @@ impl Rule {
 }
 
 impl Operation {
-    pub(super) fn has_method(&self, method: Option<&[u8]>) -> Option<bool> {
+    /// Methods have one spelling (RFC 9110, section 9.1). Not every server knows, so that one which is denied
+    /// is in any letters.
+    pub(super) fn has_method(&self, method: Option<&[u8]>, action: Action) -> Option<bool> {
         if self.methods.is_empty() {
             return Some(true);
         }
-        method.map(|method| self.methods.iter().any(|name| name.as_bytes() == method))
+        let is_same = |name: &[u8], method: &[u8]| match action {
+            Action::Allow => name == method,
+            Action::Deny => name.eq_ignore_ascii_case(method),
+        };
+        method.map(|method| self.methods.iter().any(|name| is_same(name.as_bytes(), method)))
     }
 
     pub(super) fn has_host(&self, host: Option<&[u8]>) -> Option<bool> {
@@ -108,7 +114,8 @@ impl HostPattern {
     }
 }
 
-/// The name of the host that is asked, without a port and without the dot that ends an absolute name.
+/// The name of the host that is asked, without a port and without the dot that ends an absolute name. `None`
+/// for what is no name of a host.
 pub(super) fn host(head: RequestHead<'_>) -> Option<&[u8]> {
     let authority = head.values(b":authority").next()?;
     let is_digits = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
@@ -117,5 +124,6 @@ pub(super) fn host(head: RequestHead<'_>) -> Option<&[u8]> {
             Some((host, [_, port @ ..])) if is_digits(port) => host,
             _ => authority,
         };
-    Some(host.strip_suffix(b".").unwrap_or(host))
+    let is_of_hosts = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(byte);
+    host.iter().all(is_of_hosts).then(|| host.strip_suffix(b".").unwrap_or(host))
 }

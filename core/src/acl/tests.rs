@@ -7,6 +7,7 @@ use serde_json::{from_value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::head::RequestHead;
 use crate::record::IdentityRecord;
 
 fn operation(methods: &[&str], path: &str) -> Operation {
@@ -61,7 +62,7 @@ fn ask(acl: &Acl, method: &str, path: &str, caller: &Caller<'_>) -> Decision {
         (b":path", path.as_bytes()),
         (b":authority", b"compute.example:8774"),
     ];
-    acl.decide(&acl.matched(RequestHead::new(&headers)), caller)
+    acl.decide(&acl.matched(Asked::of(RequestHead::new(&headers))), caller)
 }
 
 fn is_allowed(acl: &Acl, method: &str, path: &str, caller: &Caller<'_>) -> bool {
@@ -228,6 +229,41 @@ fn each_attribute_is_its_own() {
 }
 
 #[test]
+fn a_method_that_is_denied_is_so_in_any_letters() {
+    let to = |methods: &[&str]| vec![operation(methods, "/**")];
+    let allowed = acl(vec![allow(to(&["GET"]), vec![])]);
+    let denied = acl(vec![allow(to(&[]), vec![]), deny(to(&["DELETE"]), vec![])]);
+    let nobody = Caller::default();
+    for (list, method, expected) in [
+        (&allowed, "GET", true),
+        (&allowed, "get", false),
+        (&allowed, "HEAD", false),
+        (&denied, "DELETE", false),
+        (&denied, "Delete", false),
+        (&denied, "GET", true),
+    ] {
+        assert_eq!(is_allowed(list, method, "/a", &nobody), expected, "{method}");
+    }
+}
+
+#[test]
+fn of_a_path_that_may_be_another_no_deny_takes_a_variable_for_known() {
+    let everything = || allow(vec![Operation::default()], vec![]);
+    let own = || vec![operation(&[], "/{project_id}/locked")];
+    let record = record("p1", &["member"]);
+    let caller = Caller::from(&record);
+    for (values, not_values) in [(&["{project_id}"][..], &[][..]), (&[], &["{project_id}"])] {
+        let condition = condition(Attribute::ProjectId, values, not_values);
+        let acl = acl(vec![everything(), deny(own(), vec![condition])]);
+        let denied = |path| !is_allowed(&acl, "GET", path, &caller);
+        assert_eq!(denied("/p1/locked"), not_values.is_empty());
+        assert_eq!(denied("/p2/locked"), values.is_empty());
+        assert!(denied("/p1;x/locked") && denied("/p2;x/locked") && denied("/p%2531/locked"));
+        assert!(!denied("/p1/open"));
+    }
+}
+
+#[test]
 fn hosts_and_addresses_are_looked_at_too() {
     let mut inside = allow(vec![Operation::default()], vec![]);
     inside.from = vec![IpBlock::new("10.0.0.0/8").unwrap(), IpBlock::new("2001:db8::/32").unwrap()];
@@ -242,7 +278,7 @@ fn hosts_and_addresses_are_looked_at_too() {
         let head = RequestHead::new(&head);
         let source = source.map(|source| source.parse().unwrap());
         let head = source.map_or(head, |source| head.from_source(source));
-        acl.decide(&acl.matched(head), &Caller::default()).action
+        acl.decide(&acl.matched(Asked::of(head)), &Caller::default()).action
     };
     for (host, source, is_inside) in [
         ("compute.example", "10.1.2.3", true),

@@ -1,8 +1,10 @@
 //! What the access control list says of a request: which of its rules are about it as soon as its head
 //! is there, and whether it may pass as soon as its sender is known.
 
+use alloc::boxed::Box;
+
 use super::{Gate, Verdict};
-use crate::acl::{Action, Caller, Decision};
+use crate::acl::{Action, Asked, Caller, Decision};
 use crate::config::Missing;
 use crate::head::RequestHead;
 use crate::refusal::{Rejection, Reply};
@@ -10,7 +12,11 @@ use crate::refusal::{Rejection, Reply};
 impl Gate {
     /// Finds the rules that are about a request with this head.
     pub(super) fn match_rules(&mut self, head: RequestHead<'_>) {
-        self.matched = self.config.acl.as_ref().map(|acl| acl.matched(head));
+        let Some(acl) = &self.config.acl else { return };
+        self.matched = Some(acl.matched(Asked::of(head)));
+        // A copy has to be allowed to write, and to read what it copies.
+        let copied = self.config.sigv4.as_ref().and_then(|_| Asked::of_copied(head));
+        self.matched_copied = copied.map(|asked| Box::new(acl.matched(asked)));
     }
 
     /// How a request of this sender is decided, all of whose credentials are good: allowed or denied.
@@ -37,7 +43,10 @@ impl Gate {
         let acl = self.config.acl.as_ref()?;
         // A list that was never asked has allowed nothing.
         let denied = Decision { action: Action::Deny, rule: None };
-        Some(self.matched.as_ref().map_or(denied, |matched| acl.decide(matched, caller)))
+        let decision = self.matched.as_ref().map_or(denied, |matched| acl.decide(matched, caller));
+        let copied = self.matched_copied.as_ref().map(|matched| acl.decide(matched, caller));
+        let is_denied = |decision: &Decision| decision.action == Action::Deny;
+        Some(copied.filter(|it| is_denied(it) && !is_denied(&decision)).unwrap_or(decision))
     }
 
     /// What the list has decided since this was asked last, for whoever counts.

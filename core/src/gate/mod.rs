@@ -75,6 +75,8 @@ pub struct Gate {
     is_about_tokens: bool,
     /// Which rules of the access control list are about it, if there is a list.
     matched: Option<Matched>,
+    /// Which are about the object that it copies, if it does.
+    matched_copied: Option<Box<Matched>>,
     /// What the list has decided, until somebody counts it.
     decision: Option<Decision>,
 }
@@ -123,6 +125,7 @@ impl Gate {
             arriving: None,
             is_about_tokens: false,
             matched: None,
+            matched_copied: None,
             decision: None,
         }
     }

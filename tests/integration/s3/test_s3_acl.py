@@ -37,6 +37,7 @@ def front(start_envoy, keystone_relay, s3s_fs, alice, bea):
         },
         place("alice", alice),
         place("bea", bea),
+        {"name": "secret", "action": "deny", "to": [{"paths": [f"/{BUCKET}/secret/**"]}]},
         {
             "name": "kept",
             "action": "deny",
@@ -48,6 +49,14 @@ def front(start_envoy, keystone_relay, s3s_fs, alice, bea):
         {"s3": Listener(config, upstream="s3s")}, keystone_relay.port, s3s=s3s_fs.port
     ) as envoy:
         yield envoy
+
+
+@pytest.fixture(scope="module")
+def readable(s3s_fs, alice):
+    """The store itself, which asks nobody who they are."""
+    client = boto3_client(f"http://127.0.0.1:{s3s_fs.port}", alice.account)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +111,15 @@ def test_what_is_denied_is_so_in_every_spelling_and_for_every_body(clients, fron
     )
     assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
     assert front.details(path) == "voussoir_signature_wrong"
+
+
+def test_a_copy_is_a_reading_too(clients, readable):
+    """What may not be read cannot be copied to where it may."""
+    clients["alice"].put_object(Bucket=BUCKET, Key="alice/open", Body=b"open")
+    copied = {"Bucket": BUCKET, "Key": "alice/open"}
+    clients["alice"].copy_object(Bucket=BUCKET, Key="alice/copy", CopySource=copied)
+    readable.put_object(Bucket=BUCKET, Key="secret/plan", Body=b"secret")
+    denied(clients["alice"].get_object, Key="secret/plan")
+    for source in ("secret/plan", "secret/./plan", "x/../secret/plan"):
+        copied = {"Bucket": BUCKET, "Key": source}
+        denied(clients["alice"].copy_object, Key="alice/copy", CopySource=copied)

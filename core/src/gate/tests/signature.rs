@@ -746,3 +746,22 @@ fn in_shadow_mode_a_denied_upload_passes_and_counts_as_denied() {
     let (_, verdict) = passed(body(&mut gate, b"hello", true));
     assert_eq!(verdict, Some(Verdict::Rejected(Rejection::AclDenied)));
 }
+
+#[test]
+fn a_copy_may_read_what_it_copies() {
+    for (source, is_allowed) in [
+        ("/bucket/a%20b?versionId=private", true),
+        ("bucket/private", true),
+        ("/private/key", false),
+        ("private/key", false),
+        ("/bucket/../private/key", false),
+        ("/private;x/key", false),
+        ("arn:aws:s3:r:1:accesspoint/bucket/object/key", false),
+    ] {
+        let mut gate = gate(&with_list(&json!({})));
+        let headers = [("x-amz-content-sha256", NOTHING), ("x-amz-copy-source", source)];
+        let effect = run(&mut gate, &Request::of("s3", &headers).signed(None));
+        assert_eq!(matches!(effect, Effect::Forward(..)), is_allowed, "{source}");
+        assert_eq!(gate.take_decision().unwrap().rule, Some(usize::from(!is_allowed)));
+    }
+}
