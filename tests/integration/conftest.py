@@ -267,6 +267,20 @@ def figures(pytestconfig):
     return pytestconfig.stash.setdefault(_FIGURES, {})
 
 
+def pytest_sessionfinish(session):
+    """One of several processes that share the files has to hand over what it measured."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["figures"] = session.config.stash.get(_FIGURES, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """What one of those processes measured."""
+    figures = node.config.stash.setdefault(_FIGURES, {})
+    for heading, lines in getattr(node, "workeroutput", {}).get("figures", {}).items():
+        figures.setdefault(heading, []).extend(lines)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     for heading, lines in config.stash.get(_FIGURES, {}).items():
         terminalreporter.section(heading)

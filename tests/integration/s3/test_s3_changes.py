@@ -93,7 +93,7 @@ def switch(cloud, path, kind, id, enabled):
 
 @pytest.mark.parametrize("name", REVOCATIONS)
 def test_what_keystone_takes_away_is_refused_within_two_poll_periods(
-    front, cloud, name, request, capsys
+    front, cloud, name, figures
 ):
     take, give = REVOCATIONS[name]
     holder = cloud.holder(f"holder-{name.replace(' ', '-')}")
@@ -104,9 +104,9 @@ def test_what_keystone_takes_away_is_refused_within_two_poll_periods(
     if give:
         give(cloud, holder)
         given = until(front, holder.account, 200)
-    with capsys.disabled():
-        print(f"\n{name}: refused after {taken:.2f} s", end="")
-        print(f", good again after {given:.2f} s" if given else "")
+    line = f"{name}: refused after {taken:.2f} s"
+    line += f", good again after {given:.2f} s" if given else ""
+    figures.setdefault("what Keystone takes away from signed requests", []).append(line)
 
 
 def test_a_role_that_is_taken_away_is_gone_within_two_poll_periods(front, cloud, upstream):
@@ -148,7 +148,7 @@ def test_while_nothing_changes_nothing_is_asked_again(front, cloud, keyserver):
 
 
 def test_a_key_server_that_is_away_costs_nobody_who_was_there(
-    front, cloud, way, keyserver, capsys
+    front, cloud, way, keyserver, figures
 ):
     """For ten times as long as keys stay fresh, under load; and soon after, all is as before."""
     holder = cloud.holder("holder-in-an-outage")
@@ -179,5 +179,6 @@ def test_a_key_server_that_is_away_costs_nobody_who_was_there(
     for worker in workers:
         worker.join()
     assert set(statuses) == {200}
-    with capsys.disabled():
-        print(f"\n{len(statuses)} requests; new ones were served {back:.1f} s after it was back")
+    figures["a key server that is away"] = [
+        f"{len(statuses)} requests; new ones were served {back:.1f} s after it was back"
+    ]
