@@ -1,10 +1,12 @@
 """A whole Keystone: a database, its own key repositories, uWSGI."""
 
-import concurrent.futures
+import fcntl
 import grp
+import importlib.metadata
 import os
 import pathlib
 import pwd
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from parts.deadline import wait_until
+from parts.minting import new_key, write_repository
+from parts.programs import target
 from parts.uwsgi import Uwsgi
 
 ADMIN_PASSWORD = "admin-password-of-the-tests"
@@ -29,7 +33,7 @@ key_repository = {directory}/fernet-keys/
 # Tokens must outlive the rotations of the tests: an active key for each, and some.
 max_active_keys = 12
 [fernet_receipts]
-# Else fernet_setup writes to /etc/keystone.
+# Else they are looked for in /etc/keystone.
 key_repository = {directory}/receipt-keys/
 [identity]
 # The least work that bcrypt allows: these passwords protect nothing.
@@ -40,24 +44,24 @@ key_repository = {directory}/credential-keys/
 
 
 class Keystone(Uwsgi):
-    """Keystone 30 on a port of its own; takes some fifteen seconds to set up."""
+    """Keystone 30 on a port of its own; takes some seconds to set up."""
 
     def __init__(self, directory, connection=None, configuration=""):
         """With more configuration than these tests need everywhere."""
         super().__init__("keystone", directory)
         self.key_repository = directory / "fernet-keys"
         self.credential_keys = directory / "credential-keys"
+        # As `keystone-manage fernet_setup` and `credential_setup` do, whose imports alone take seconds.
         for name in ("fernet-keys", "receipt-keys", "credential-keys"):
-            (directory / name).mkdir(mode=0o700)
-        self.connection = connection or f"sqlite:///{directory}/keystone.db"
+            write_repository(directory / name, {number: new_key() for number in range(2)})
+        self.connection = connection or f"{_SQLITE}{directory}/keystone.db"
         text = CONFIGURATION.format(directory=directory, connection=self.connection)
         (directory / "keystone.conf").write_text(text + configuration)
 
-        # Each of these spends two seconds on its imports alone, and none needs another.
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            setups = [("fernet_setup", *self._owner()), ("credential_setup", *self._owner())]
-            list(pool.map(lambda step: self._manage(*step), [("db_sync",), *setups]))
-        self._manage("bootstrap", "--bootstrap-password", ADMIN_PASSWORD)
+        if self.connection.startswith(_SQLITE):
+            self._copy_database(pathlib.Path(self.connection.removeprefix(_SQLITE)))
+        else:
+            self._fill_database()
         self.serve(
             pathlib.Path(__file__).with_name("authenticated_wsgi.py"),
             directory / "requests.log",
@@ -123,6 +127,23 @@ class Keystone(Uwsgi):
         answer = self.client.request(method, path, json=json, headers=headers)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def _fill_database(self):
+        self._manage("db_sync")
+        self._manage("bootstrap", "--bootstrap-password", ADMIN_PASSWORD)
+
+    def _copy_database(self, own):
+        """A copy of what is in SQLite after that, which is the same each time."""
+        made = target() / f"keystone-{importlib.metadata.version('keystone')}.db"
+        with made.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if made.exists():
+                shutil.copyfile(made, own)
+                return
+            self._fill_database()
+            unfinished = made.with_suffix(".new")
+            shutil.copyfile(own, unfinished)
+            unfinished.rename(made)
 
     def _manage(self, *arguments):
         command = [_program("keystone-manage"), "--config-file", self.directory / "keystone.conf"]
@@ -192,4 +213,5 @@ provider = jws
 jws_public_key_repository = {directory}/jws-public
 jws_private_key_repository = {directory}/jws-private
 """
+_SQLITE = "sqlite:///"
 _ADMIN_SCOPE = {"project": {"name": "admin", "domain": {"id": "default"}}}

@@ -122,7 +122,7 @@ def test_case_15_there_is_one_token(edge, carol, dave, upstream, path):
 )
 def test_case_15_a_key_that_has_expired_is_refused(get, access_keys, flags, expected, path):
     """Also where it is remembered, and the key server is not asked again."""
-    account = access_keys.create(*flags, "--expires-in=2s")
+    account = access_keys.create(*flags, "--expires-in=5s")
     assert get(account, path).status == 200
     refused = wait_until(lambda: (r := get(account, path)).status != 200 and r, "it to expire")
     assert answer(refused) == expected
