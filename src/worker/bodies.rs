@@ -20,7 +20,7 @@ impl Worker {
         self.make_room();
     }
 
-    /// The request is decided: whatever came of its body, nobody waits for more.
+    /// Whatever came of the request's body, nobody waits for more: it is decided, or all is there.
     pub(super) fn stop_waiting(&self, stream: &Stream) {
         if self.bodies.borrow_mut().remove(stream.context_id) {
             self.parked.borrow_mut().remove(&stream.context_id);

@@ -152,6 +152,8 @@ impl Worker {
                 _ => return self.decide(now, stream, effect, phase),
             };
             let Some(told) = told else {
+                // If it waited for its body, that is there now.
+                self.stop_waiting(stream);
                 stream.remember_trace();
                 self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
                 return self.wake_root();

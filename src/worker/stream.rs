@@ -34,7 +34,7 @@ impl Stream {
         }
     }
 
-    /// Keeps what a call on this request's behalf has to carry; in the callback for the headers.
+    /// Keeps what a call on this request's behalf has to carry; in a callback of its own.
     pub(super) fn remember_trace(&self) {
         let headers = host::request_headers();
         let fields = headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes));

@@ -11,9 +11,10 @@
 //!            │         └────┘ are there newer?   │  └─ or refused
 //!            │                                   │
 //!            │ signed       SigningKey           │ the body passes, piece by piece
-//!            └─────▶ AwaitSigningKey ─────┬──▶ Passing ──▶ verified, or refused
-//!                      │                  │
-//!                      └─▶ AwaitBody ─────┘ the hash of the body is signed
+//!            └─────▶ AwaitSigningKey ────────▶ Passing ──▶ verified, or refused
+//!                      │    ▲ it is there: is the key still good?
+//!                      ▼    │
+//!                    AwaitBody   the hash of the body is signed
 //! ```
 //!
 //! Where the body must be complete, whoever would be forwarded waits in `AwaitRest` until it is. A token
@@ -37,7 +38,6 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::time::Duration;
 
-use crate::access_keys::AccessKey;
 use crate::acl::{Decision, Matched};
 use crate::config::{Config, Mode};
 use crate::head::RequestHead;
@@ -98,8 +98,8 @@ enum State {
     AwaitCatalog(Box<AwaitCatalog>),
     /// The request is signed, well and now, and needs the key.
     AwaitSigningKey(Box<Signed>),
-    /// There is the key, and what was signed is the hash of the body.
-    AwaitBody(Box<Signed>, Rc<AccessKey>),
+    /// There is a key, and what was signed is the hash of the body.
+    AwaitBody(Box<Signed>),
     /// The request may pass as soon as its body is complete.
     AwaitRest(Box<AwaitRest>),
     /// The head was let through, and the body is being verified.
@@ -140,7 +140,7 @@ impl Gate {
     #[must_use]
     pub fn reads_body(&self) -> bool {
         match &self.state {
-            State::AwaitSigningKey(signed) | State::AwaitBody(signed, _) => {
+            State::AwaitSigningKey(signed) | State::AwaitBody(signed) => {
                 signed.reads_body() || self.collects()
             }
             State::AwaitRest(_) | State::Passing(_) => true,
@@ -191,7 +191,7 @@ impl Gate {
                 self.on_catalog(now, *waiting, &catalog)
             }
             (State::AwaitSigningKey(signed), Input::SigningKey(key)) => {
-                self.on_signing_key(now, signed, key)
+                self.on_signing_key(now, signed, &key)
             }
             (State::AwaitSigningKey(signed), Input::NoAccessKey(fault)) => {
                 self.on_no_access_key(&signed, fault)
@@ -212,8 +212,8 @@ impl Gate {
                 self.state = State::AwaitSigningKey(signed);
                 Effect::Nothing
             }
-            (State::AwaitBody(signed, key), Input::Body { piece, is_end }) => {
-                self.on_awaited_body(now, signed, key, piece, is_end)
+            (State::AwaitBody(signed), Input::Body { piece, is_end }) => {
+                self.on_awaited_body(signed, piece, is_end)
             }
             (State::AwaitRest(waiting), Input::Body { .. }) => {
                 self.state = State::AwaitRest(waiting);

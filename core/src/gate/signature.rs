@@ -102,35 +102,37 @@ impl Gate {
         &mut self,
         now: UnixTime,
         mut signed: Box<Signed>,
-        key: Rc<AccessKey>,
+        key: &AccessKey,
     ) -> Effect {
         if let Some(HashFirst { sha256, is_complete }) = signed.hash.take() {
             if !is_complete {
                 signed.hash = Some(HashFirst { sha256, is_complete });
-                self.state = State::AwaitBody(signed, key);
+                self.state = State::AwaitBody(signed);
                 return self.need_rest(now).unwrap_or(Effect::Nothing);
             }
             signed.claim = signed.claim.with_body_sha256(sha256.finalize().into());
             // It was all there before the key was, and the host holds it: nothing is to follow.
             signed.content_length = None;
-            return self.on_complete(now, &signed, &key, true);
+            return self.on_complete(now, &signed, key, true);
         }
-        self.on_complete(now, &signed, &key, false)
+        self.on_complete(now, &signed, key, false)
     }
 
+    /// A body may take its time, and meanwhile a key may end, or be disabled: when all has come, the key is
+    /// asked for again, which costs no call as long as it is known.
     pub(super) fn on_awaited_body(
         &mut self,
-        now: UnixTime,
         mut signed: Box<Signed>,
-        key: Rc<AccessKey>,
         piece: &[u8],
         is_end: bool,
     ) -> Effect {
         signed.take_in(piece, is_end);
         if is_end {
-            return self.on_signing_key(now, signed, key);
+            let credential = Rc::clone(signed.claim.credential());
+            self.state = State::AwaitSigningKey(signed);
+            return Effect::NeedSigningKey(credential);
         }
-        self.state = State::AwaitBody(signed, key);
+        self.state = State::AwaitBody(signed);
         Effect::Nothing
     }
 

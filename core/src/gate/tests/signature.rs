@@ -528,12 +528,14 @@ fn a_body_whose_hash_is_signed_is_read_before_anything_passes() {
             assert!(gate.reads_body());
             let (first, rest) = text.split_at(before);
             assert_eq!(body(&mut gate, first, before == 5), Effect::Nothing);
-            let key = Input::SigningKey(access_key_for("sqs", &json!({})));
-            let mut effect = gate.handle(now(), key);
+            let key = || Input::SigningKey(access_key_for("sqs", &json!({})));
+            let mut effect = gate.handle(now(), key());
             if before < 5 {
                 assert_eq!(effect, Effect::Nothing);
                 assert!(!gate.is_open());
-                effect = body(&mut gate, rest, true);
+                assert!(matches!(body(&mut gate, rest, true), Effect::NeedSigningKey(_)));
+                assert!(!gate.is_open());
+                effect = gate.handle(now(), key());
             }
             if is_good {
                 assert_eq!(forwarded(effect).1, Some(Verdict::Allowed));
@@ -543,6 +545,35 @@ fn a_body_whose_hash_is_signed_is_read_before_anything_passes() {
             }
         }
     }
+}
+
+#[test]
+fn a_key_must_be_good_when_the_body_is_there_too() {
+    let held = json!({"sigv4": {"services": ["sqs"]}, "hold_headers": true});
+    let end = NOW + 10;
+    let key = || Input::SigningKey(access_key_for("sqs", &json!({"expires_at": end})));
+    let awaited = || {
+        let mut gate = gate(&held);
+        let _ = sqs().signed(Some(hello())).arrive(&mut gate);
+        assert_eq!(gate.handle(now(), key()), Effect::Nothing);
+        let asked = body(&mut gate, b"hello", true);
+        assert!(
+            matches!(asked, Effect::NeedSigningKey(credential) if credential.access_key == "AKID")
+        );
+        gate
+    };
+    assert_eq!(forwarded(awaited().handle(now(), key())).1, Some(Verdict::Allowed));
+    // One that has ended meanwhile, or was disabled, is told as such.
+    for fault in [AccessKeyFault::AccessKeyExpired, AccessKeyFault::AccessKeyDisabled] {
+        let mut gate = awaited();
+        let (_, reason) = refused(gate.handle(now(), Input::NoAccessKey(fault)));
+        assert_eq!(reason, SignatureFault::AccessKey(fault));
+        assert!(!gate.is_open());
+    }
+    let cause = Unknown::KeysUnavailable;
+    let unknown = Input::Unknown { cause, retry_after: Duration::from_secs(1) };
+    let effect = awaited().handle(now(), unknown);
+    assert!(matches!(effect, Effect::Refuse(_, Verdict::Unavailable(Unknown::KeysUnavailable))));
 }
 
 #[test]
@@ -566,7 +597,9 @@ fn a_body_whose_hash_is_signed_is_not_waited_for_for_ever_where_it_must_be_compl
         assert!(!gate.is_open());
         gate
     };
-    assert_eq!(forwarded(body(&mut awaiting(), b"o", true)).1, Some(Verdict::Allowed));
+    let mut complete = awaiting();
+    assert!(matches!(body(&mut complete, b"o", true), Effect::NeedSigningKey(_)));
+    assert_eq!(forwarded(complete.handle(until, key())).1, Some(Verdict::Allowed));
     let reason = |effect| match effect {
         Effect::Refuse(_, verdict) => verdict.reason(),
         other => panic!("not refused: {other:?}"),
