@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use super::rule;
 use crate::head::RequestHead;
+use crate::sigv4::{Plus, percent_decode};
 
 /// What is asked for, how and from where, as far as it is known.
 #[derive(Clone, Debug)]
@@ -28,22 +29,39 @@ impl<'a> Asked<'a> {
     /// names an object as a path does, with or without its first slash.
     #[must_use]
     pub fn of_copied(head: RequestHead<'a>) -> Option<Self> {
-        let mut values = head.iter().filter(|(name, _)| is_copy_source(name));
-        let (_, value) = values.next()?;
+        let headers = head.iter().filter(|(name, _)| is_copy_source(name));
+        let headers = headers.map(|(_, value)| Some(Cow::from(value)));
+        let mut values = headers.chain(copy_sources_of_query(head.query()));
+        let value = values.next()?;
         // Which of two a store would read is not known, nor what stands behind an access point.
-        let is_unknown = values.next().is_some() || value.starts_with(b"arn:");
-        let path = value.split(|byte| *byte == b'?').next().filter(|_| !is_unknown);
-        let path = path.map(|path| match path {
-            [b'/', ..] => path.into(),
-            _ => [b"/", path].concat().into(),
+        let is_unknown = values.next().is_some();
+        let path = value.filter(|value| !is_unknown && !value.starts_with(b"arn:"));
+        let path = path.map(|value| {
+            let path = value.split(|byte| *byte == b'?').next().unwrap_or_default();
+            let is_whole = path.starts_with(b"/");
+            if is_whole { path.to_vec().into() } else { [b"/", path].concat().into() }
         });
         Some(Self { method: Some(b"GET"), path, ..Self::of(head) })
     }
 }
 
-/// CGI and WSGI read underscores as hyphens.
+/// Those of presigned URLs, into whose queries SDKs move headers of Amazon's; `None` for one that cannot be
+/// read.
+fn copy_sources_of_query(query: &[u8]) -> impl Iterator<Item = Option<Cow<'_, [u8]>>> {
+    query.split(|byte| *byte == b'&').filter_map(|parameter| {
+        let mut sides = parameter.splitn(2, |byte| *byte == b'=');
+        let mut side = || percent_decode(sides.next().unwrap_or_default(), Plus::Space).ok();
+        is_copy_source(&side()?).then(side)
+    })
+}
+
+/// CGI and WSGI read underscores as hyphens. Names of headers are in lower case, those of parameters need not
+/// be.
 fn is_copy_source(name: &[u8]) -> bool {
-    let folded = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
+    let folded = name.iter().map(|byte| match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    });
     folded.eq(*b"x-amz-copy-source")
 }
 
@@ -53,6 +71,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use alloc::format;
 
     #[test]
     fn a_copy_reads_what_one_header_names() {
@@ -65,6 +84,22 @@ mod tests {
             assert_eq!(copied(&[(name, b"b/k")]), Some(Some(b"/b/k".to_vec())));
             assert_eq!(copied(&[(name, b"arn:aws:s3:r:1:accesspoint/p/object/k")]), Some(None));
             assert_eq!(copied(&[(name, b"b/k"), (b"x-amz-copy-source", b"b/k")]), Some(None));
+        }
+    }
+    #[test]
+    fn so_does_one_whose_header_was_moved_into_the_query() {
+        let copied = |path: &str, more: &[(&[u8], &[u8])]| {
+            let headers = [&[(&b":path"[..], path.as_bytes())], more].concat();
+            Asked::of_copied(RequestHead::new(&headers)).map(|it| it.path.map(Cow::into_owned))
+        };
+        assert_eq!(copied("/b/k?a=x-amz-copy-source&x-amz-copy-source-range=1", &[]), None);
+        for name in ["x-amz-copy-source", "X-Amz-Copy-Source", "X%2damz_Copy-%53ource"] {
+            let path = format!("/b/new?acl&{name}=b%2Fa%2520b%3FversionId%3D1");
+            assert_eq!(copied(&path, &[]), Some(Some(b"/b/a%20b".to_vec())));
+            assert_eq!(copied(&path, &[(b"x-amz-copy-source", b"b/k")]), Some(None));
+            assert_eq!(copied(&format!("{path}&{name}=b"), &[]), Some(None));
+            assert_eq!(copied(&format!("/b/new?{name}=b/%zz"), &[]), Some(None));
+            assert_eq!(copied(&format!("/b/new?{name}"), &[]), Some(Some(b"/".to_vec())));
         }
     }
 }
