@@ -1,5 +1,6 @@
 //! What of a signed request's head does not reach the service as it came: credentials that are
-//! spent, words about a body that was decoded, a path that only its normal form was signed of.
+//! spent, words about a body that was decoded, a path of which only the normal form was signed, and
+//! characters of a query that servers do not agree on.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -54,10 +55,10 @@ impl Claim {
             Dialect::S3 => path.into(),
         };
         let strips_query = !forwards && self.authorization().is_presigned();
-        if normalized == path && !strips_query {
+        let query = head.query();
+        if normalized == path && !strips_query && !query.iter().copied().any(is_read_in_two_ways) {
             return None;
         }
-        let query = head.query();
         let parameters = query.split(|byte| *byte == b'&').filter(|parameter| {
             let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default();
             let name = encoding::decode(name, Plus::Space).unwrap_or_default();
@@ -67,10 +68,29 @@ impl Claim {
         let mut target = normalized;
         if !query.is_empty() {
             target.push(b'?');
-            target.extend_from_slice(&query);
+            append_unmistakably(&mut target, &query);
         }
         Some(target)
     }
+}
+
+/// Writes a query as it came, but for characters that servers read in two ways.
+///
+/// What is signed is the query decoded, so that whoever has a signed request may spell `%3B` as `;` and `%20`
+/// as `+`. To some servers a semicolon parts parameters, or spoils the one that it stands in (Go), and
+/// to some a plus sign is one: they would see another query than the one that was signed.
+fn append_unmistakably(target: &mut Vec<u8>, query: &[u8]) {
+    for byte in query {
+        match byte {
+            b';' => target.extend(b"%3B"),
+            b'+' => target.extend(b"%20"),
+            byte => target.push(*byte),
+        }
+    }
+}
+
+fn is_read_in_two_ways(byte: u8) -> bool {
+    matches!(byte, b';' | b'+')
 }
 
 fn set_or_remove(edits: &mut HeaderEdits, name: &'static str, value: Option<String>) {
@@ -200,9 +220,10 @@ mod tests {
              X-Amz-SignedHeaders=host&X-Amz-Expires=60&X-Amz-Signature=";
         let path = format!("/a/../b?{presigned}{}", "0".repeat(64));
         let edits_ = edits("s3", &path, &[], Output::Decoded, false);
-        assert_eq!(edits_.set, [(":path", "/a/../b?acl&a=%20+".into())]);
+        assert_eq!(edits_.set, [(":path", "/a/../b?acl&a=%20%20".into())]);
+        let path = path.replace('+', "%2B");
         assert_eq!(edits("s3", &path, &[], Output::Decoded, true), HeaderEdits::default());
-        let all_spent = path.replace("acl&", "").replace("a=%20+&", "");
+        let all_spent = path.replace("acl&", "").replace("a=%20%2B&", "");
         let edits = edits("s3", &all_spent, &[], Output::Decoded, false);
         assert_eq!(edits.set, [(":path", "/a/../b".into())]);
     }
@@ -213,5 +234,15 @@ mod tests {
         assert_eq!(of("/a/b?x=//"), []);
         assert_eq!(of("/a/../b?x=//"), [(":path", "/b?x=//".into())]);
         assert_eq!(of("//a/./b/"), [(":path", "/a/b/".into())]);
+    }
+    #[test]
+    fn a_query_is_spelt_so_that_every_server_reads_what_was_signed() {
+        let headers = [("x-amz-content-sha256", "UNSIGNED-PAYLOAD")];
+        for (service, headers) in [("s3", &headers[..]), ("sqs", &[])] {
+            let of = |path| edits(service, path, headers, Output::Decoded, true).set;
+            assert_eq!(of("/a;b+c?d=%3B%20%2B&&e=,/:@&acl"), []);
+            let set = [(":path", "/a;b+c?a=1%3Bb=2&&c%20=%20d%3B&=".into())];
+            assert_eq!(of("/a;b+c?a=1;b=2&&c+=%20d;&="), set);
+        }
     }
 }
