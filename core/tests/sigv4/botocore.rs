@@ -30,7 +30,8 @@ fn what_botocore_signs_is_verified_and_nothing_else() {
         requests += 1;
     }
     assert!(requests >= 200, "only {requests} requests");
-    let least = tally.least(&[]);
+    // It does not sign chunks, and its trailers are about all of them together.
+    let least = tally.least(&["ChunkOrder"]);
     assert!(least > requests / 200, "a change was made {least} times only");
     println!("{requests} requests by botocore, each change {least} times at least");
 }

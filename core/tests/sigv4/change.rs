@@ -1,5 +1,7 @@
 //! Changes of one thing that a signature binds, after which it must not verify any more.
 
+use std::ops::Range;
+
 use voussoir_core::sigv4::{Body, Claim, Dialect};
 
 use crate::random::Random;
@@ -9,7 +11,10 @@ use crate::request::{Request, SHA256_OF_NOTHING};
 pub(crate) enum Change {
     AuthorityByte,
     BodyByte,
+    BodyCut,
     BodyEnd,
+    ChunkGone,
+    ChunkOrder,
     ContentSha256,
     CopySource,
     Date,
@@ -33,10 +38,13 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 26] = [
         Self::AuthorityByte,
         Self::BodyByte,
+        Self::BodyCut,
         Self::BodyEnd,
+        Self::ChunkGone,
+        Self::ChunkOrder,
         Self::ContentSha256,
         Self::CopySource,
         Self::Date,
@@ -98,22 +106,11 @@ impl Request {
         let scope = claim.credential().scope.clone();
         match change {
             Change::AuthorityByte => other_byte(self.value(":authority").unwrap(), 0, random),
-            Change::BodyByte => {
-                let before = self.body.clone();
-                let is_changed = other_byte(&mut self.body, 0, random);
-                is_changed
-                    && match claim.body() {
-                        // The names of trailers have no case.
-                        Body::Chunked { .. } => !self.body.eq_ignore_ascii_case(&before),
-                        Body::HashFirst | Body::Hashed(_) => true,
-                        Body::Unbound => false,
-                    }
-            }
-            Change::BodyEnd => {
-                self.body.push(b'x');
-                // What follows the last chunk is dropped, by S3 too.
-                matches!(claim.body(), Body::HashFirst | Body::Hashed(_))
-            }
+            Change::BodyByte
+            | Change::BodyCut
+            | Change::BodyEnd
+            | Change::ChunkGone
+            | Change::ChunkOrder => self.apply_to_body(change, claim.body(), random),
             Change::CopySource => {
                 self.headers.push(("x-amz-copy-source".into(), b"/b/k".into()));
                 true
@@ -143,6 +140,47 @@ impl Request {
             | Change::Signature
             | Change::SignedHeaders
             | Change::Token => self.apply_to_credentials(change, random),
+        }
+    }
+
+    fn apply_to_body(&mut self, change: Change, body: Body, random: &mut Random) -> bool {
+        let is_chunked = matches!(body, Body::Chunked { .. });
+        if body == Body::Unbound {
+            return false;
+        }
+        match change {
+            Change::BodyByte => {
+                let before = self.body.clone();
+                let is_changed = other_byte(&mut self.body, 0, random);
+                // The names of trailers have no case.
+                is_changed && !(is_chunked && self.body.eq_ignore_ascii_case(&before))
+            }
+            Change::BodyCut => {
+                // The last line break of chunks may be absent.
+                let length = self.body.trim_ascii_end().len();
+                self.body.truncate(random.below(length.max(1)));
+                length > 0
+            }
+            Change::BodyEnd => {
+                self.body.push(b'x');
+                // What follows the last chunk is dropped, by S3 too.
+                !is_chunked
+            }
+            Change::ChunkGone if is_chunked => {
+                let chunks = chunks(&self.body);
+                let number = random.below(chunks.len().max(1));
+                let Some(gone) = chunks.get(number) else { return false };
+                self.body.drain(gone.clone());
+                true
+            }
+            Change::ChunkOrder if is_chunked => {
+                let chunks = chunks(&self.body);
+                let [first, second, ..] = &*chunks else { return false };
+                let [before, after] = [first, second].map(|at| self.body[at.clone()].to_vec());
+                self.body.splice(first.start..second.end, [&*after, &*before].concat());
+                after != before
+            }
+            _ => false,
         }
     }
 
@@ -287,6 +325,22 @@ impl Request {
             }
         }
     }
+}
+
+/// Where the chunks of a body are, without the last one, of no bytes.
+fn chunks(body: &[u8]) -> Vec<Range<usize>> {
+    let (mut chunks, mut start) = (Vec::new(), 0);
+    while let Some(line) = find(&body[start..], b"\r\n") {
+        let text = str::from_utf8(&body[start..start + line]).unwrap();
+        let size = usize::from_str_radix(text.split(';').next().unwrap(), 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        let end = start + line + size + 4;
+        chunks.push(start..end);
+        start = end;
+    }
+    chunks
 }
 
 /// Changes one byte from `start` on, to another one that is a letter or a digit.

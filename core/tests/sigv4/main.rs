@@ -12,5 +12,6 @@ mod differential;
 mod hardest_cases;
 mod random;
 mod request;
+mod sample;
 mod suite;
 mod verdict;
