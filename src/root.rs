@@ -51,7 +51,9 @@ impl RootContext for Root {
             Ok(config) => {
                 // The jitter's seed and the queue's name; no secret follows from it.
                 let seed = RandomState::new().build_hasher().finish();
-                self.worker = Some(Rc::new(Worker::new(self.context_id, config, seed)));
+                let worker = Worker::new(self.context_id, config, seed);
+                worker.warn_of_unchecked();
+                self.worker = Some(Rc::new(worker));
                 true
             }
             Err(error) => {

@@ -144,6 +144,11 @@ impl fmt::Display for Change {
     }
 }
 
+/// All that a listener must set, in Envoy's terms.
+pub const SETTINGS: &str = "normalize_path: false, merge_slashes: false, \
+    path_with_escaped_slashes_action: KEEP_UNCHANGED, and neither strip_any_host_port nor \
+    strip_matching_host_port";
+
 const PREFIX: &str = "/.voussoir-listener-check/";
 
 /// One of each.
@@ -200,6 +205,20 @@ mod tests {
         let reply = arrived(&probe.path, "a.example").unwrap();
         let finding = probe.judge(b"200", reply.body.as_bytes());
         assert_eq!(finding, Finding::Changed(Vec::from([Change::PortStripped])));
+    }
+
+    #[test]
+    fn what_is_told_beforehand_is_what_is_told_of_each_change() {
+        for change in [
+            Change::SlashesMerged,
+            Change::PathNormalized,
+            Change::SlashesUnescaped,
+            Change::PortStripped,
+        ] {
+            let told = alloc::string::ToString::to_string(&change);
+            let (_, setting) = told.split_once(": set ").unwrap();
+            assert!(SETTINGS.contains(setting), "{setting}");
+        }
     }
 
     #[test]

@@ -110,6 +110,12 @@ pub(crate) fn replace_request_body(size: usize, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// What the proxy's configuration calls this plugin.
+pub(crate) fn plugin_name() -> Result<Vec<u8>> {
+    const PATH: &[u8] = b"plugin_name";
+    bytes(|data, size| unsafe { abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size) })
+}
+
 /// The address of the client of the effective context's connection, as the proxy has determined it; `None`
 /// where it is none of IP.
 pub(crate) fn source_address() -> Option<IpAddr> {

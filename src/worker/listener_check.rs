@@ -1,9 +1,10 @@
-//! Sends a probe through this worker's own listener when it starts, and says what it found.
+//! Sends a probe through this worker's own listener when it starts, and says what it found, or says that
+//! nobody will find out.
 
 use std::cell::{Cell, RefCell};
 
 use voussoir_core::fetch::{Answer, FetchFailure};
-use voussoir_core::listener_check::{Finding, Probe};
+use voussoir_core::listener_check::{Finding, Probe, SETTINGS};
 
 use super::Worker;
 use crate::host::{self, Level};
@@ -25,6 +26,28 @@ impl Check {
 }
 
 impl Worker {
+    /// Says what the listener must set, where that is not checked: once for a plugin, and not for each of
+    /// the instances that are made of it.
+    pub(crate) fn warn_of_unchecked(&self) {
+        if self.config.sigv4.as_ref().is_none_or(|rules| rules.listener_check.is_some()) {
+            return;
+        }
+        let plugin = host::plugin_name().unwrap_or_default();
+        let plugin = String::from_utf8_lossy(&plugin);
+        let name = format!("voussoir/unchecked/{plugin}");
+        // Without shared data, rather too often than never.
+        if matches!(host::shared_data(&name), Ok(Some(_))) {
+            return;
+        }
+        let _ = host::set_shared_data(&name, b"", 0);
+        let message = format!(
+            "voussoir: nothing finds out whether the listener changes what was signed before the \
+             plugin {plugin} sees it: sigv4.listener_check.cluster is not set. The listener must \
+             have {SETTINGS}"
+        );
+        host::log(Level::Warn, &message);
+    }
+
     /// Sends a probe if one is due: at each tick until one has come back.
     pub(super) fn probe_listener(&self) {
         let check = self.config.sigv4.as_ref().and_then(|rules| rules.listener_check.as_ref());

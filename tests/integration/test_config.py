@@ -47,6 +47,17 @@ def test_the_projects_own_envoy_yaml_refuses_when_the_filter_is_lost(root):
     assert "fail_open" not in wasm
 
 
+def test_a_listener_for_signatures_that_is_not_checked_is_told_what_it_must_have(check):
+    is_valid, output = check(plugin(token=None, sigv4={}))
+    assert is_valid, output
+    # Once, and not for each instance of the filter.
+    (line,) = (line for line in output.splitlines() if "listener_check.cluster is not set" in line)
+    for setting in ("normalize_path: false", "merge_slashes: false", "strip_any_host_port"):
+        assert setting in line
+    checked = plugin(token=None, sigv4={"listener_check": {"cluster": "keyserver"}})
+    assert "listener_check" not in check(checked)[1]
+
+
 def test_envoy_takes_every_field(check):
     full = {
         "mode": "shadow",
