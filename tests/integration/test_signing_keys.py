@@ -141,6 +141,7 @@ def test_rotated_credential_keys_are_followed(world):
 
 
 def test_an_application_credential_restricts(world):
+    """To its own project and roles: not so were CVE-2026-43001 and CVE-2026-33551 in Keystone."""
     user, project = world.user(), world.project()
     kept, lost, other = (world.make("roles") for _ in range(3))
     paths = {role["id"]: world.grant(role, user, project) for role in (kept, lost, other)}

@@ -1,5 +1,11 @@
 //! What was wrong with others, by the number of its advisory or, where it has none, by the project
 //! and its issue. Each is the attack, and its answer.
+//!
+//! Elsewhere are those that are about a key server: CVE-2025-65073 (USN-7857-1) in
+//! `keyserver/src/http/tests.rs`, CVE-2026-43001 and CVE-2026-33551 in
+//! `tests/integration/test_signing_keys.py`, GHSA-m77q in `tests/integration/s3/test_s3_secrets.py`. And what
+//! took a different time for different signatures (minio a6318dbda, s3s 616) does not compile here:
+//! see `Signature`.
 
 use std::collections::BTreeSet;
 

@@ -362,6 +362,8 @@ async fn what_is_not_configured_is_not_found_and_that_is_no_denial() {
     assert_eq!(world.answers("GET", READYZ_PATH, &[]).await.status, 503);
 }
 
+/// Keystone's `ec2tokens` and `s3tokens` answered whoever asked (CVE-2025-65073, USN-7857-1), so that whoever
+/// saw a presigned URL got a token for it. What is derived of a secret is for known proxies alone.
 #[tokio::test]
 async fn a_signing_key_needs_what_the_other_keys_need() {
     let world = World::saying(Says::Schema);

@@ -40,7 +40,10 @@ def test_the_proxy_has_the_signing_key_and_never_the_secret(front, alice, path, 
 
 
 def test_the_proxy_has_no_key_that_signs_for_more(front, alice, path):
-    """Of the chain from the secret to the signing key only the last link leaves the key server."""
+    """Of the chain from the secret to the signing key only the last link leaves the key server.
+
+    In rustfs (GHSA-m77q, rustfs#4823) the secret of root signed for sessions wherever they were verified.
+    """
     signed = signing.sign(alice.account, "GET", path)
     assert http1.get(front.ports["echo"], path, signed.headers, host=DOMAIN).status == 200
     day = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d")
