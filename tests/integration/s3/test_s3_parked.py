@@ -1,18 +1,22 @@
 """Uploads that wait for a signing key: what becomes of a body that is larger than any buffer."""
 
+import contextlib
+import itertools
 import os
 import threading
+import time
 
+import h2.exceptions
 import pytest
 
-from parts import http1, signing
 from parts.deadline import wait_until
 from parts.envoy_config import Listener, plugin
-from parts.s3_store import DOMAIN
+from parts.uploads import MODES, upload
 
 BODY = os.urandom(4 << 20)
-# Envoy's own limit is 1 MiB.
+# Envoy's own limit is 1 MiB. In chunks it is a little more.
 LIMITS = {"held": None, "shown": None, "shown_with_room": 2 * len(BODY)}
+TRANSPORTS = ["http1-length", "http2-no-length"]
 
 
 @pytest.fixture(scope="module")
@@ -31,54 +35,76 @@ def front(start_envoy, keystone_relay):
         yield envoy
 
 
-class Upload(threading.Thread):
-    """Sends the whole request, however long that takes, and takes the response."""
+class Sending(threading.Thread):
+    """Sends an upload, however long that takes, and takes the response; None if there is none."""
 
-    def __init__(self, port, path, signed, body):
+    def __init__(self, sent, port, transport):
         super().__init__(name="upload", daemon=True)
-        self.connection = http1.Connection(port)
-        self.request = http1.encode(path, signed.headers, method="PUT", body=body, host=DOMAIN)
+        self.sent, self.port, self.transport = sent, port, transport
         self.response = None
 
     def run(self):
-        with self.connection:
-            try:
-                self.connection.send(self.request)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # It was refused before all was sent; the response is there all the same.
-            self.response = self.connection.response()
+        # A stream that was reset takes nothing more.
+        with contextlib.suppress(h2.exceptions.ProtocolError):
+            self.response = self.sent.send(self.port, self.transport)()
 
 
-def uploaded(front, relay, alice, upstream, name, path):
-    """The response to an upload while the key server holds its answer back for a while."""
-    # A region of its own: no key for it is there yet.
-    signed = signing.sign(alice.account, "PUT", path, body=BODY, region=f"region-{name}")
-    relay.hold()
-    try:
-        upload = Upload(front.ports[name], path, signed, BODY)
-        upload.start()
+@pytest.fixture
+def uploaded(front, keystone_relay, alice, upstream, path):
+    """Uploads in every form while the key server holds its answer back until some are refused, if any are."""
+
+    def uploaded(name, is_refused=lambda url: False):
+        threads = {}
+        for mode, transport in itertools.product(MODES, TRANSPORTS):
+            # A region of its own: no key for it is there yet.
+            url = f"{path}/{mode}/{transport}"
+            sent = upload(alice.account, mode, url, BODY, region=f"region-{name}")
+            threads[url] = Sending(sent, front.ports[name], transport)
+        waiting = {url for url in threads if not is_refused(url)}
         active = f"http.{name}.downstream_rq_active"
-        wait_until(lambda: front.stats(active)[active] == 1 or upload.response, "the request")
-        upload.join(0.5)
-        assert not upstream.requests_to(path), "it passed without a key"
-    finally:
-        relay.release()
-    upload.join(20)
-    assert not upload.is_alive()
-    return upload.response
+        keystone_relay.hold()
+        try:
+            for thread in threads.values():
+                thread.start()
+            wait_until(
+                lambda: {url for url, thread in threads.items() if thread.is_alive()} == waiting
+                and front.stats(active)[active] == len(waiting),
+                "all of them to wait or be refused",
+            )
+            time.sleep(0.5)
+            assert all(threads[url].is_alive() for url in waiting)
+            assert not any(upstream.requests_to(url) for url in threads), "it passed without a key"
+        finally:
+            keystone_relay.release()
+        for thread in threads.values():
+            thread.join(20)
+            assert not thread.is_alive()
+        return {url: thread.response for url, thread in threads.items()}
+
+    return uploaded
+
+
+def assert_passed(upstream, url, response):
+    assert response.status == 200, (url, response)
+    (arrival,) = upstream.requests_to(url)
+    assert arrival.body == BODY, url
 
 
 @pytest.mark.parametrize("name", ["held", "shown_with_room"])
-def test_a_large_upload_waits_for_its_key(front, keystone_relay, alice, upstream, name, path):
-    response = uploaded(front, keystone_relay, alice, upstream, name, path)
-    assert response.status == 200, response
-    (arrival,) = upstream.requests_to(path)
-    assert arrival.body == BODY
+def test_a_large_upload_waits_for_its_key(uploaded, upstream, name):
+    for url, response in uploaded(name).items():
+        assert_passed(upstream, url, response)
 
 
-def test_where_the_body_is_shown_meanwhile_it_must_fit_the_proxys_buffer(
-    front, keystone_relay, alice, upstream, path
-):
-    response = uploaded(front, keystone_relay, alice, upstream, "shown", path)
-    assert response is None or response.status == 413, response
-    assert not upstream.requests_to(path)
+def test_where_the_body_is_shown_meanwhile_it_must_fit_the_proxys_buffer(uploaded, upstream):
+    """In HTTP/2 it need not: the client is made to wait."""
+
+    def is_refused(url):
+        return "http1" in url
+
+    for url, response in uploaded("shown", is_refused).items():
+        if is_refused(url):
+            assert response is None or response.status == 413, (url, response)
+            assert not upstream.requests_to(url)
+        else:
+            assert_passed(upstream, url, response)
