@@ -90,6 +90,25 @@ def sign(
     return Signed(path, headers, signature, scope, time, key)
 
 
+def presign(account: Account, path, *, at, seconds, host=DOMAIN, region=REGION, service="s3"):
+    """The path and query of a URL that was signed at that time, for a GET within so many seconds."""
+    time = at.strftime("%Y%m%dT%H%M%SZ")
+    scope = "/".join([time[:8], region, service, "aws4_request"])
+    parameters = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{account.access}/{scope}",
+        "X-Amz-Date": time,
+        "X-Amz-Expires": seconds,
+        "X-Amz-SignedHeaders": "host",
+    }
+    query = _canonical_query(urllib.parse.urlencode(parameters))
+    request = ["GET", path, query, f"host:{host}", "", "host", UNSIGNED]
+    digest = hashlib.sha256(octets("\n".join(request))).hexdigest()
+    key = signing_key(account.secret, time[:8], region, service)
+    signature = _hmac(key, "\n".join(["AWS4-HMAC-SHA256", time, scope, digest])).hex()
+    return f"{path}?{query}&X-Amz-Signature={signature}"
+
+
 def plain_chunks(pieces, trailers=()):
     """The pieces and the trailers in the form aws-chunked, without signatures."""
     body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces if piece)

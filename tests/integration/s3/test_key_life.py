@@ -18,6 +18,7 @@ from parts.s3_store import DOMAIN
 
 PATH = "/v1/signing-keys"
 CONNECTIONS = 16
+SCOPES, SERVICES = 4, ["sqs", "execute-api"]
 
 _regions = (f"life-{number}" for number in itertools.count(1))
 
@@ -30,6 +31,10 @@ def edge(start_envoy, store_relay):
         "fresh_for_1s": {"cache": {"fresh": "1s"}},
         "waits_300ms": {"keyserver": {"timeout": "300ms"}},
         "waits_20s": {"keyserver": {"timeout": "20s"}},
+        "few_scopes": {
+            "limits": {"scopes_per_access_key": SCOPES},
+            "sigv4": {"services": ["s3", *SERVICES]},
+        },
     }
     config = plugin(token=None, sigv4={}, keyserver={"poll": "60s"})
     for name, changes in listeners.items():
@@ -95,6 +100,65 @@ def test_case_25_a_key_server_that_is_slow_or_down_is_said_to_be(
             start()
         region = next(_regions)
         wait_until(lambda r=region: get(port, bob, path, region=r).status == 200, "it to be back")
+
+
+def scopes(account, path):
+    """Requests under one access key, each in a scope of its own: regions, services, and days."""
+    now = datetime.datetime.now(datetime.UTC)
+    for number in range(30):
+        yield path, signing.sign(account, "GET", path, region=f"{next(_regions)}-{number}").headers
+    for service in SERVICES:
+        yield path, signing.sign(account, "GET", path, service=service).headers
+    for days in range(8):
+        # A week, which is the most, has a minute left.
+        at = now - datetime.timedelta(days=days, minutes=-1)
+        yield signing.presign(account, path, at=at, seconds=604_800, region="week"), []
+
+
+def test_case_25_a_known_access_key_with_ever_new_scopes_costs_a_few_calls(
+    edge, access_keys, store_keyserver, path
+):
+    account, other = access_keys.create(), access_keys.create()
+    signed, others = (signing.sign(it, "GET", path).headers for it in (account, other))
+    before = store_keyserver.answers(path=PATH)
+
+    def calls():
+        return store_keyserver.answers(path=PATH) - before
+
+    # On one connection, and so at one worker.
+    with http1.Connection(edge.ports["few_scopes"]) as connection:
+
+        def status(url, headers):
+            return connection.get(url, headers, host=DOMAIN).status
+
+        assert status(path, signed) == 200
+        statuses = [status(*request) for request in scopes(account, path)]
+        assert set(statuses) == {200, 503}
+        assert 1 + statuses.count(200) == calls() == SCOPES
+        # Whom that was not about is served, and what was there before serves on.
+        assert status(path, signed) == 200
+        assert status(path, others) == 200
+        assert calls() == SCOPES + 1
+
+    def refusals():
+        entries = [e for e in edge.access_log() if e["path"].startswith(path)]
+        return [e["details"] for e in entries if e["status"] == 503]
+
+    wait_until(lambda: len(refusals()) == statuses.count(503), "all in the access log")
+    assert set(refusals()) == {"voussoir_too_many_calls"}
+
+
+def test_case_25_an_unknown_access_key_with_ever_new_scopes_costs_one(
+    edge, store_keyserver, upstream, path
+):
+    account, before = Account("VSRNOONE", "secret"), store_keyserver.answers(path=PATH)
+    with http1.Connection(edge.ports["few_scopes"]) as connection:
+        for url, headers in scopes(account, path):
+            response = connection.get(url, headers, host=DOMAIN)
+            assert response.status == 403
+            assert code(response) in ("InvalidAccessKeyId", "InvalidClientTokenId")
+    assert store_keyserver.answers(path=PATH) - before == 1
+    assert not any(arrival.path.startswith(path) for arrival in upstream.arrivals)
 
 
 def truth(account, secret=None, **changes):
