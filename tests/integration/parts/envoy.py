@@ -65,6 +65,12 @@ class Envoy(Process):
         pairs = (line.rsplit(": ", 1) for line in lines)
         return {name: int(value) for name, value in pairs if value.isdigit()}
 
+    def resident(self):
+        """Bytes of memory that it occupies."""
+        with open(f"/proc/{self.child.pid}/status") as status:
+            line = next(line for line in status if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
     def access_log(self, path=None):
         """All entries, or those of one path."""
         lines = self.access_log_path.read_text().splitlines(keepends=True)

@@ -139,10 +139,12 @@ def store_relay(store_keyserver):
 
 
 @pytest.fixture(scope="session")
-def edge(start_envoy, store_relay):
+def edge(start_envoy, store_relay, authority):
     """An Envoy before an echo, with a listener for each way to be told and to treat requests."""
     listeners = {
         "held": echo({}),
+        "tls": echo({}, certificate=authority.issue("127.0.0.1")),
+        "large_chunks": echo({"max_chunk": "16MiB"}),
         "early": echo({}, allow_on_headers_stop_iteration=True),
         "sqs": echo(SQS, allow_on_headers_stop_iteration=True),
         "sqs_not_held": echo(SQS),

@@ -23,13 +23,6 @@ def front(start_envoy, keystone_keyserver):
         yield envoy
 
 
-def resident(envoy):
-    """Bytes of memory that the proxy occupies."""
-    with open(f"/proc/{envoy.child.pid}/status") as status:
-        line = next(line for line in status if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
-
-
 def token(number):
     """Garbage in the layout of a token, another for each number."""
     body = b"\x80" + bytes(8) + number.to_bytes(16) + _NOISE[: 16 * 6] + number.to_bytes(32)
@@ -62,11 +55,11 @@ def test_a_million_strangers_leave_no_trace(front, keystone_keyserver, figures):
     )
     port = front.ports["front"]
     flood(port, lambda number: requests(MILLION + number), WARM_UP)
-    memory, calls = resident(front), keystone_keyserver.answers(path=SIGNING_KEYS)
+    memory, calls = front.resident(), keystone_keyserver.answers(path=SIGNING_KEYS)
     begun = time.monotonic()
     statuses = flood(port, requests, MILLION)
     seconds = time.monotonic() - begun
-    memory = resident(front) - memory
+    memory = front.resident() - memory
     calls = keystone_keyserver.answers(path=SIGNING_KEYS) - calls
     figures["a million requests of strangers"] = [
         f"{MILLION:,} requests in {seconds:.0f} s: {memory / 2**20:+.1f} MiB, "
