@@ -1,17 +1,24 @@
 """What changes at Keystone is so at the proxy within two poll periods, event or no event; and what a
 key server that is away costs: nothing, as long as what is held may still serve."""
 
+import hashlib
+import json
+import os
 import threading
 import time
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from parts import http1, signing
 from parts.deadline import wait_until
 from parts.envoy_config import Listener, plugin
 from parts.relay import Relay
-from parts.s3_clients import Account
+from parts.s3_clients import REGION, Account
 from parts.s3_store import DOMAIN
+from parts.uploads import upload
 
 POLL, CHANGE_POLL = 0.5, 0.5
 # A changed record is noticed in a pass of the key server's, then in a poll of the proxy's; each worker
@@ -43,6 +50,17 @@ def front(start_envoy, way):
         "long": Listener(plugin(token=None, sigv4={}, cache=long, keyserver=keyserver)),
         "short": Listener(plugin(token=None, sigv4={}, cache=short, keyserver=keyserver)),
     }
+    # Where bodies are read before the head goes on; and there, such that must be complete in time.
+    sqs = plugin(
+        token=None,
+        sigv4={"services": ["s3", "sqs"]},
+        hold_headers=True,
+        cache=long,
+        keyserver=keyserver,
+    )
+    complete = {"require_complete_body": [{"path_prefix": "/", "json": False}]}
+    for name, changes in {"sqs": {}, "sqs_complete": complete}.items():
+        listeners[name] = Listener(sqs | changes, allow_on_headers_stop_iteration=True)
     with start_envoy(listeners, way.port) as envoy:
         wait_until(lambda: feed_has_begun(envoy), "the change feed")
         yield envoy
@@ -58,11 +76,11 @@ def get(front, account, path="/", name="long"):
     return http1.get(front.ports[name], path, signed.headers, host=DOMAIN).status
 
 
-def until(front, account, status):
+def until(front, account, status, name="long"):
     """How long it takes until all of many requests, at either worker, have this status."""
     begun = time.monotonic()
     wait_until(
-        lambda: {get(front, account) for _ in range(8)} == {status},
+        lambda: {get(front, account, name=name) for _ in range(8)} == {status},
         f"status {status}",
         seconds=PATIENCE,
     )
@@ -107,6 +125,67 @@ def test_what_keystone_takes_away_is_refused_within_two_poll_periods(
     line = f"{name}: refused after {taken:.2f} s"
     line += f", good again after {given:.2f} s" if given else ""
     figures.setdefault("what Keystone takes away from signed requests", []).append(line)
+
+
+def replace_secret(cloud, holder):
+    blob = json.dumps({"access": holder.account.access, "secret": "f" * 32})
+    name = hashlib.sha256(holder.account.access.encode()).hexdigest()
+    cloud.keystone.call("PATCH", f"/credentials/{name}", {"credential": {"blob": blob}})
+
+
+ENDS = {"deleted": lambda cloud, holder: cloud.delete(holder), "replaced": replace_secret}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_case_25_a_body_is_let_through_though_its_key_ends_meanwhile(
+    front, cloud, upstream, name, path
+):
+    """And whoever comes next is refused."""
+    holder = cloud.holder(f"holder-{name}-in-the-middle")
+    sent = upload(holder.account, "chunks", path, os.urandom(200_000))
+    begin = http1.encode(path, sent.headers, method="PUT", host=DOMAIN, body=sent.body)
+    rest = begin[-50_000:]
+    with http1.Connection(front.ports["long"]) as connection:
+        connection.send(begin[: -len(rest)])
+        wait_until(lambda: upstream.requests_to(path), "the head")
+        ENDS[name](cloud, holder)
+        until(front, holder.account, 403)
+        connection.send(rest)
+        assert connection.response().status == 200
+        (arrival,) = upstream.requests_to(path)
+        assert len(arrival.body) == 200_000
+        again = signing.sign(holder.account, "GET", path)
+        assert connection.get(path, again.headers, host=DOMAIN).status == 403
+
+
+@pytest.mark.parametrize("listener", ["sqs", "sqs_complete"])
+def test_a_key_that_ends_while_its_body_is_awaited_lets_nothing_through(
+    front, cloud, keyserver, upstream, listener, path
+):
+    """Where the hash of the body is signed, nothing was let through before."""
+    for ends, answer in ((False, 200), (True, 403)):
+        holder = cloud.holder(f"holder-awaited-at-{listener}-{ends}")
+        url, body = f"{path}/{ends}", b"Action=ListQueues&" + b"x" * 1000
+        headers = hash_unsent(holder.account, url, body)
+        request = http1.encode(url, headers, method="POST", host=DOMAIN, body=body)
+        calls = keyserver.answers(path=SIGNING_KEYS)
+        with http1.Connection(front.ports[listener]) as connection:
+            connection.send(request[:-1])
+            wait_until(lambda c=calls: keyserver.answers(path=SIGNING_KEYS) > c, "the key")
+            if ends:
+                cloud.delete(holder)
+                until(front, holder.account, 403, listener)
+            assert not connection.has_answer()
+            connection.send(request[-1:])
+            assert connection.response().status == answer
+        assert len(upstream.requests_to(url)) == (0 if ends else 1)
+
+
+def hash_unsent(account, path, body):
+    """The headers of a request to a service other than S3, as botocore signs it."""
+    request = AWSRequest("POST", f"http://{DOMAIN}{path}", data=body)
+    SigV4Auth(Credentials(account.access, account.secret), "sqs", REGION).add_auth(request)
+    return list(request.headers.items())
 
 
 def test_a_role_that_is_taken_away_is_gone_within_two_poll_periods(front, cloud, upstream):
