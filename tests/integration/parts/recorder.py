@@ -1,11 +1,11 @@
-"""A relay that remembers what was asked of the key server, head by head."""
+"""A relay that remembers what was asked of whoever is behind it, head by head."""
 
 import re
 
 from parts.relay import Relay
 
-# The head of a request. No body of ours has one in it: those are JSON.
-_HEAD = re.compile(rb"(?:GET|POST) ([^ ?]+)\S* HTTP/1\.1\r\n(.*?)\r\n\r\n", re.DOTALL)
+# The head of a request. No body of ours has one in it: those are JSON, or chance.
+_HEAD = re.compile(rb"(?:GET|POST|PUT) ([^ ?]+)\S* HTTP/1\.1\r\n(.*?)\r\n\r\n", re.DOTALL)
 
 
 class Recorder(Relay):

@@ -102,7 +102,7 @@ class Boto3(Client):
 
 
 class Minio(Client):
-    """MinIO's SDK for Python; over plain HTTP it signs every chunk it sends."""
+    """MinIO's SDK for Python; over plain HTTP it signs the hash of each body, over TLS none of it."""
 
     def open(self):
         # One retry would hide nothing, but waits.

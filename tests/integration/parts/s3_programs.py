@@ -11,8 +11,8 @@ from parts.programs import node_modules, program
 from parts.s3_clients import REGION, Client, Refused
 
 
-class Program(Client):
-    """A client that is a program of its own for each operation."""
+class Command:
+    """A program that is run for each operation, in a directory of its own."""
 
     # Where the code of S3's error stands in what the program prints.
     code = r""
@@ -48,6 +48,10 @@ class Program(Client):
         if data is not None:
             path.write_bytes(data)
         return path
+
+
+class Program(Command, Client):
+    """A client that is such a program."""
 
 
 class AwsCli(Program):
@@ -164,6 +168,38 @@ class Rclone(Program):
 
     def delete(self, bucket, key):
         self.rclone("deletefile", f"store:{bucket}/{key}")
+
+
+class Restic(Command):
+    """restic, which is built on MinIO's SDK for Go: over plain HTTP that signs every chunk it sends.
+
+    It keeps backups, and has no objects of its user's.
+    """
+
+    # Of an error it shows the message alone.
+    code = r"(?!)"
+
+    def __init__(self, port, account, directory):
+        self.directory, self.store = directory, f"s3:http://127.0.0.1:{port}"
+        self.environment = {
+            "AWS_ACCESS_KEY_ID": account.access,
+            "AWS_SECRET_ACCESS_KEY": account.secret,
+            "AWS_DEFAULT_REGION": REGION,
+            "RESTIC_PASSWORD": "of-the-tests",
+        }
+
+    def restic(self, bucket, prefix, *words):
+        options = ["--no-cache", "--quiet", "--repo", f"{self.store}/{bucket}/{prefix}"]
+        return self.run(program("restic"), *options, *words, **self.environment)
+
+    def back_up(self, bucket, prefix, data):
+        """Makes a repository, with one backup of these contents."""
+        self.restic(bucket, prefix, "init")
+        self.restic(bucket, prefix, "backup", self.file(data))
+
+    def restore(self, bucket, prefix):
+        """The contents of the last backup."""
+        return self.restic(bucket, prefix, "dump", "latest", self.directory / "contents")
 
 
 class Curl(Program):

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from parts import s3_clients, s3_programs
+from parts.recorder import Recorder
 from parts.s3_clients import LARGE, Account, Refused
 from parts.s3_store import BUCKET
 
@@ -73,3 +74,16 @@ def refusals(client, path):
             operation()
         said.add(refused.value.code)
     return said
+
+
+@pytest.mark.parametrize("way", ["s3s", "through"])
+def test_restic_signs_each_chunk(front, alice, way, path, tmp_path):
+    """As other programs in Go do over plain HTTP."""
+    contents = os.urandom(300_000)
+    with Recorder(front.ports[way]) as recorder:
+        restic = s3_programs.Restic(recorder.port, alice.account, tmp_path)
+        restic.back_up(BUCKET, path[1:], contents)
+        assert restic.restore(BUCKET, path[1:]) == contents
+    forms = [head["x-amz-content-sha256"] for _, head in recorder.requests]
+    # The key, the configuration, the snapshot, its data and its index.
+    assert forms.count("STREAMING-AWS4-HMAC-SHA256-PAYLOAD") >= 5
