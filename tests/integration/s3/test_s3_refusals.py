@@ -1,14 +1,19 @@
 """Refusals of signed requests: what the client is told, and what they cost the key server."""
 
 import datetime
+import logging
 import re
+from xml.etree import ElementTree
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from parts import http1, signing
 from parts.deadline import wait_until
 from parts.envoy_config import Listener, plugin
-from parts.s3_clients import Account
+from parts.s3_clients import REGION, Account
 from parts.s3_store import DOMAIN
 
 PATH = "/v1/signing-keys"
@@ -115,6 +120,34 @@ def test_a_head_has_no_body_in_its_refusal(front, alice, path):
     signed = signing.sign(alice.account.with_secret("f" * 32), "HEAD", path)
     response = http1.get(front.ports["echo"], path, signed.headers, method="HEAD", host=DOMAIN)
     assert (response.status, response.body) == (403, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("GET", "/bucket/%C3%BC%20%2B%2A%28~%29/../a//b?response-content-type=a%3B%20b%3Dc&acl", {}),
+        ("PUT", "/bucket/key", {"x-amz-meta-a": "b   c", "content-type": "text/plain; a=b"}),
+        ("GET", "/bucket?list-type=2&prefix=a%2Fb%20c&delimiter=%2F", {"range": "bytes=0-1"}),
+    ],
+)
+def test_the_texts_of_a_refusal_are_those_that_the_client_has_signed(
+    front, alice, caplog, method, target, headers
+):
+    """All but the secret is right: so botocore's texts are what ours have to be, byte by byte."""
+    caplog.set_level(logging.DEBUG, "botocore.auth")
+    request = AWSRequest(method, f"http://{DOMAIN}{target}", headers, b"" if method == "PUT" else None)
+    S3SigV4Auth(Credentials(alice.account.access, "f" * 32), "s3", REGION).add_auth(request)
+    options = {"method": method, "host": DOMAIN, "body": b"" if method == "PUT" else None}
+    response = http1.get(front.ports["echo"], target, list(request.headers.items()), **options)
+    assert (response.status, code(response)) == (403, "SignatureDoesNotMatch")
+    told = {element.tag: element.text for element in ElementTree.fromstring(response.body)}
+    assert told["AWSAccessKeyId"] == alice.account.access
+    messages = [record.getMessage().partition("\n") for record in caplog.records]
+    texts = {name.removesuffix(":"): text for name, _, text in messages}
+    assert told["SignatureProvided"] == texts["Signature"]
+    for name in ("CanonicalRequest", "StringToSign"):
+        assert told[name] == texts[name]
+        assert told[f"{name}Bytes"] == texts[name].encode().hex(" ")
 
 
 def test_a_deleted_credential_is_refused_when_what_is_remembered_is_old(

@@ -155,16 +155,18 @@ def test_a_presigned_url_is_for_what_was_signed(s3, front, way, path):
 @pytest.mark.parametrize("algorithm", CHECKSUMS)
 @pytest.mark.parametrize("way", ["s3s", "seaweedfs", "through"])
 def test_a_checksum_in_a_header_is_kept(s3, way, algorithm, path):
-    form = put_with_checksum(s3(way), algorithm, path[1:], os.urandom(100_000))
+    form, trailer = put_with_checksum(s3(way), algorithm, path[1:], os.urandom(100_000))
     assert not form.startswith("STREAMING-")
+    assert trailer is None
 
 
 @pytest.mark.parametrize("algorithm", CHECKSUMS)
 @pytest.mark.parametrize("way", ["s3s_tls", "through_tls"])
 def test_a_checksum_in_a_trailer_is_taken(s3_tls, way, algorithm, path):
     """The body has the form aws-chunked, in chunks that are not signed."""
-    form = put_with_checksum(s3_tls(way), algorithm, path[1:], os.urandom(3_000_000))
+    form, trailer = put_with_checksum(s3_tls(way), algorithm, path[1:], os.urandom(3_000_000))
     assert form == "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    assert trailer == f"x-amz-checksum-{algorithm.lower()}"
 
 
 @pytest.mark.parametrize("way", ["s3s", "s3s_early", "seaweedfs", "through"])
@@ -222,14 +224,16 @@ def presigned(client, operation, parameters, *, seconds=60, host=None):
 
 
 def put_with_checksum(client, algorithm, key, data):
-    """Uploads and downloads; returns what the upload said of its body."""
-    where, forms = {"Bucket": BUCKET, "Key": key}, []
+    """Uploads and downloads; returns what the upload said of its body, and of its trailer."""
+    where, said = {"Bucket": BUCKET, "Key": key}, []
 
     def note(request, **_):
-        forms.append(request.headers["X-Amz-Content-SHA256"])
+        names = ("X-Amz-Content-SHA256", "X-Amz-Trailer")
+        values = [request.headers.get(name) for name in names]
+        said.append([v.decode() if isinstance(v, bytes) else v for v in values])
 
     client.meta.events.register("before-send.s3.PutObject", note)
     client.put_object(**where, Body=io.BytesIO(data), ChecksumAlgorithm=algorithm)
     assert content(client.get_object(**where)) == data
-    (form,) = forms
-    return form if isinstance(form, str) else form.decode()
+    (both,) = said
+    return both
