@@ -156,15 +156,22 @@ def field(keystone, memcached, module):
 
 def prepare(keystone):
     """Twenty services, each with three endpoints: the first of them is Keystone itself."""
-    (identity,) = keystone.call("GET", "/services?type=identity")["services"]
     keystone.call("PUT", "/regions/RegionOne", {"region": {}})
+    types = ["identity", *(f"service-{number}" for number in range(1, SERVICES))]
     services = [
-        {"id": uuid.uuid4().hex, "type": f"service-{number}", "enabled": True, "extra": _NAME % number}
-        for number in range(1, SERVICES)
+        {
+            "id": uuid.uuid4().hex,
+            "type": type_,
+            "enabled": True,
+            "extra": json.dumps({"name": type_, "description": "One of many"}),
+        }
+        for type_ in types
     ]
-    urls = {identity["id"]: keystone.url}
-    for service in services:
-        urls[service["id"]] = f"http://{service['type']}.example:8080/v2.1/$(project_id)s"
+    urls = {
+        service["id"]: f"http://{service['type']}.example:8080/v2.1/$(project_id)s"
+        for service in services
+    }
+    urls[services[0]["id"]] = keystone.url
     endpoints = [
         {
             "id": uuid.uuid4().hex,
@@ -191,6 +198,3 @@ def versions():
     """Of what they are made."""
     found = {name: importlib.metadata.version(name) for name in ("keystonemiddleware", "uWSGI")}
     return found | {"memcached": machine.first_line("memcached", "--version").split()[-1]}
-
-
-_NAME = '{"name": "service-%d", "description": "One of many"}'

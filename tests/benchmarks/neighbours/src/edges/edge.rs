@@ -1,7 +1,6 @@
 //! One edge: what a worker of the filter looks after, and carries out for it (`src/worker/`).
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::time::sleep;
 use voussoir_core::config::Config;
@@ -21,7 +20,7 @@ pub(super) struct Edge {
     keys: KeyStore,
     revocations: RevocationList,
     connection: Connection,
-    counts: Rc<RefCell<Counts>>,
+    counts: Arc<Mutex<Counts>>,
     /// Whether it knows what was revoked before it began.
     is_loaded: bool,
 }
@@ -31,7 +30,7 @@ impl Edge {
         address: &str,
         config: &Config,
         number: u32,
-        counts: Rc<RefCell<Counts>>,
+        counts: Arc<Mutex<Counts>>,
     ) -> Self {
         let keyserver = config.keyserver.as_ref().expect("a key server in the configuration");
         let seed = u64::from(number);
@@ -54,7 +53,7 @@ impl Edge {
             self.revocations.handle(now(), list::Event::Tick, &self.feed);
             self.carry_out().await;
             if self.is_loaded && self.keys.key_count() > 0 {
-                self.counts.borrow_mut().ready(self.number);
+                self.counts().ready(self.number);
             }
             let ticks = [self.keys.next_tick(), self.revocations.next_tick()];
             sleep(ticks.into_iter().fold(self.feed.next_tick(), Ord::min)).await;
@@ -104,7 +103,7 @@ impl Edge {
         let told = changes.iter().filter(|change| matches!(change, Change::Revocation(_)));
         let told = u64::try_from(told.count()).unwrap_or(u64::MAX);
         if told > 0 {
-            self.counts.borrow_mut().told(self.number, told);
+            self.counts().told(self.number, told);
         }
     }
 
@@ -124,10 +123,10 @@ impl Edge {
             // No request waits here.
             keys::Action::Resume { .. } => {}
             keys::Action::Report(report) => match report {
-                keys::Report::Updated { .. } => self.counts.borrow_mut().renewed(self.number),
-                keys::Report::Unchanged => self.counts.borrow_mut().unchanged(),
+                keys::Report::Updated { .. } => self.counts().renewed(self.number),
+                keys::Report::Unchanged => self.counts().unchanged(),
                 keys::Report::Failed { failure, .. } => self.failed(failure),
-                keys::Report::Expired => self.counts.borrow_mut().failed(&"too old keys"),
+                keys::Report::Expired => self.counts().failed(&"too old keys"),
             },
         }
     }
@@ -154,13 +153,17 @@ impl Edge {
         let begin = instant();
         let reply = self.connection.get(path, etag).await;
         if reply.is_ok() {
-            self.counts.borrow_mut().answered(asked, instant().duration_since(begin));
+            self.counts().answered(asked, instant().duration_since(begin));
         }
         reply
     }
 
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().expect("no panic")
+    }
+
     fn failed(&self, failure: FetchFailure) {
-        self.counts.borrow_mut().failed(&failure);
+        self.counts().failed(&failure);
     }
 }
 

@@ -9,14 +9,13 @@ mod connection;
 mod counts;
 mod edge;
 
-use std::cell::RefCell;
-use std::io::{BufRead as _, stdin};
-use std::rc::Rc;
+use std::io::stdin;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 use voussoir_core::config::Config;
@@ -27,38 +26,44 @@ use edge::Edge;
 
 /// Runs so many edges with this configuration, which ask the key server at this address.
 pub(crate) fn run(address: &str, config: &[u8], count: u32) {
-    let config = Config::parse(config).expect("a configuration");
-    let (sender, commands) = unbounded_channel();
-    thread::spawn(move || {
-        let lines = stdin().lock().lines().map_while(Result::ok);
-        let _over = lines.map(|line| sender.send(line)).take_while(Result::is_ok).count();
-    });
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    LocalSet::new().block_on(&runtime, observe(address.into(), config, count, commands));
+    let counts = Arc::new(Mutex::new(Counts::default()));
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    Config::parse(config).expect("a configuration");
+    for first in (0..count).take(threads) {
+        let numbers = (first..count).step_by(threads);
+        let (address, config) = (address.to_owned(), config.to_vec());
+        let counts = Arc::clone(&counts);
+        thread::spawn(move || live(&address, &config, numbers, &counts));
+    }
+    for command in stdin().lines().map_while(Result::ok) {
+        let mut counts = counts.lock().expect("no panic");
+        match command.as_str() {
+            "begin" => counts.begin(),
+            _ => println!("{}", counts.to_json()),
+        }
+    }
 }
 
-async fn observe(
-    address: String,
-    config: Config,
-    count: u32,
-    mut commands: UnboundedReceiver<String>,
+/// The edges of these numbers, on this thread, until the program ends.
+fn live(
+    address: &str,
+    config: &[u8],
+    numbers: impl Iterator<Item = u32>,
+    counts: &Arc<Mutex<Counts>>,
 ) {
-    let counts = Rc::new(RefCell::new(Counts::default()));
-    let (config, mut random) = (Rc::new(config), Random::new(1));
-    for number in 0..count {
-        let edge = Edge::new(&address, &config, number, Rc::clone(&counts));
-        let pause = WITHIN.mul_f64(random.fraction());
+    let config = Config::parse(config).expect("a configuration");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let edges = LocalSet::new();
+    let _entered = edges.enter();
+    for number in numbers {
+        let edge = Edge::new(address, &config, number, Arc::clone(counts));
+        let pause = WITHIN.mul_f64(Random::new(number.into()).fraction());
         spawn_local(async move {
             sleep(pause).await;
             edge.live().await;
         });
     }
-    while let Some(command) = commands.recv().await {
-        match command.as_str() {
-            "begin" => counts.borrow_mut().begin(),
-            _ => println!("{}", counts.borrow().to_json()),
-        }
-    }
+    runtime.block_on(edges);
 }
 
 /// How long it takes until all have started.
