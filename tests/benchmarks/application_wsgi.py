@@ -1,5 +1,5 @@
-"""An application that answers `ok`; behind keystonemiddleware with the options in KEYSTONEMIDDLEWARE, where
-there are any."""
+"""An application that answers `ok`; behind keystonemiddleware with the options in KEYSTONEMIDDLEWARE,
+where there are any."""
 
 import json
 import os

@@ -1,5 +1,5 @@
-"""Applications in uWSGI: what a token costs that keystonemiddleware checks in them, and one that the filter
-checks before them.
+"""Applications in uWSGI: what a token costs that keystonemiddleware checks in them, and one that the
+filter checks before them.
 
 They have a Keystone of their own, whose catalogue has twenty services: what is said of a token by
 Keystone, and told to an application, is mostly that.

@@ -54,9 +54,9 @@ def main():
 
 def parsed():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="three rounds of one second")
+    parser.add_argument("--quick", action="store_true", help="two rounds of one second")
     parser.add_argument("--rounds", type=int, help="how many rounds (9)")
-    parser.add_argument("--seconds", type=int, help="how long each contender has load in one (4)")
+    parser.add_argument("--seconds", type=int, help="how long each contender has load in one (3)")
     parser.add_argument(
         "--only",
         action="append",
@@ -70,7 +70,7 @@ def parsed():
         "--publish", action="store_true", help="writes docs/performance.md of the results, too"
     )
     arguments = parser.parse_args()
-    rounds, seconds = (3, 1) if arguments.quick else (9, 4)
+    rounds, seconds = (2, 1) if arguments.quick else (9, 3)
     arguments.rounds = arguments.rounds or rounds
     arguments.seconds = arguments.seconds or seconds
     return arguments

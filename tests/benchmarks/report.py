@@ -63,10 +63,10 @@ def text(result):
         parts += [row(result, name, base) for name in members]
         parts.append("")
     parts.append(
-        "CPU: of the proxy's worker (and of the service that it asks, where there is one; of all processes "
-        "of Keystone and of the application), for each request; first as the ratio within a round, from the "
-        "least to the most. Latency is that at saturation, with as many requests under way as there are "
-        "connections."
+        "CPU: of the proxy's worker (and of the service that it asks, where there is one; of all "
+        "processes of Keystone and of the application), for each request; first as the ratio within a "
+        "round, from the least to the most. Latency is that at saturation, with as many requests under "
+        "way as there are connections."
     )
     if result.get("added_to"):
         parts += ["", *added(result)]
@@ -88,24 +88,23 @@ def added(result):
     """What a token adds where an application is behind who checks it, or with it in one process."""
     reference = next(name for name in result["added_to"] if name.startswith("Voussoir"))
     lines = [
-        f"What a warm token adds to the CPU of {result['rounds']} rounds: that of who checks it, and of the "
-        "application, less the same application's without.\n",
-        "| Who checks the token | CPU that it adds | as often as Voussoir, all headers, adds it |",
+        "What a warm token adds to the CPU time of a request, to that of who checks it and of the "
+        "application together:\n",
+        "| Who checks the token | CPU that it adds | times what Voussoir, all headers, adds |",
         "|---|---|---|",
     ]
     for name in result["added_to"]:
         low, median, high = spread_of(differences(result, name, "cpu"))
-        times = " to ".join(f"{part:.1f}" for part in spread_of(times_as_much(result, name, reference))[::2])
-        middle = statistics.median(times_as_much(result, name, reference))
+        least, times, most = spread_of(times_as_much(result, name, reference))
         alone = ""
         if "worker" in result["samples"][name][0]["parts"]:
             worker = statistics.median(differences(result, name, "worker"))
-            alone = f", of which the proxy's worker {worker:.1f} µs"
+            alone = f", {worker:.1f} µs of it to the proxy's worker"
         lines.append(
-            f"| {name} | {median:.1f} µs ({low:.1f} to {high:.1f}){alone} | {middle:.1f} ({times}) |"
+            f"| {name} | {median:.1f} µs ({low:.1f} to {high:.1f}){alone} "
+            f"| {times:.1f} ({least:.1f} to {most:.1f}) |"
         )
-    lines.append("\nThe time of memcached itself does not count.")
-    return lines
+    return [*lines, "", "The time of memcached itself does not count."]
 
 
 def differences(result, name, part):
@@ -121,9 +120,8 @@ def differences(result, name, part):
 
 def times_as_much(result, name, reference):
     """How many times as much one adds as the other does, in each round."""
-    rounds = zip(
-        differences(result, name, "cpu"), differences(result, reference, "cpu"), strict=True
-    )
+    theirs = differences(result, reference, "cpu")
+    rounds = zip(differences(result, name, "cpu"), theirs, strict=True)
     return [mine / other for mine, other in rounds]
 
 
@@ -160,12 +158,12 @@ def publish(result, path):
     """Puts the tables and the pictures into the page."""
     base = next(iter(result["bases"].values()))
     names = [name for name, other in result["bases"].items() if other == base]
-    links = [
-        draw(figure, f"{title}, as a ratio to {base}", [(n, *spread(result, n, base, figure)) for n in names])
-        for figure, title in FIGURES.items()
-    ]
-    bodies = {name: other for name, other in result["bases"].items() if other.startswith("no filter, ")}
-    if bars := [(n, *spread(result, n, b, "cpu")) for n, b in bodies.items() if n != b]:
+    links = []
+    for figure, title in FIGURES.items():
+        bars = [(name, *spread(result, name, base, figure)) for name in names]
+        links.append(draw(figure, f"{title}, as a ratio to {base}", bars))
+    signed = [name for name, other in result["bases"].items() if other == f"no filter, {body_of(name)}"]
+    if bars := [(name, *spread(result, name, result["bases"][name], "cpu")) for name in signed]:
         links.append(draw("bodies", "CPU time for a signed body, as a ratio to no filter", bars))
     if others := result.get("added_to"):
         reference = next(name for name in others if name.startswith("Voussoir"))
@@ -173,6 +171,11 @@ def publish(result, path):
         links.append(draw("added", "CPU time that a token adds, as a ratio to Voussoir", bars))
     source = f"Of `{path}`, by `tests/benchmarks/report.py`.\n"
     fill("figures", "\n".join([source, text(result), *links]))
+
+
+def body_of(name):
+    """What a signed request has, by the name of its contender."""
+    return name.removeprefix("Voussoir, SigV4, ")
 
 
 def draw(name, title, bars):

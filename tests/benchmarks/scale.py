@@ -1,9 +1,9 @@
 """How far it goes: very many edges at one key server, and very many users at one edge.
 
-`scripts/bench --scale` runs this. First ten thousand edges, each of which follows one real key server of a
-real Keystone as the filter does, with the filter's own code: at rest, when the keys of tokens are rotated,
-and when many tokens are revoked at once. Then requests of a million users through one proxy: how many of
-them it knows, and how much memory it takes.
+`scripts/bench --scale` runs this. First ten thousand edges, each of which follows the real key server
+of a real Keystone with the filter's own code: at rest, when the keys of tokens are rotated, and when many
+tokens are revoked at once. Then requests of a million users through one proxy: how many of them it
+knows, and how much memory it takes.
 """
 
 import argparse
@@ -38,23 +38,32 @@ SPARE_FILES = 200
 REVOKED = 100
 # How long all edges may take to learn of something.
 PATIENCE = 60
+# Of the edges: half, 99 %, all.
+KNOWN = ("p50", "p99", "most")
 
 # By what they are called, how often the users come: the n-th as often as 1 / n ^ exponent.
 CROWDS = {"all alike": 0.0, "Zipf": 1.0}
 # What cache.entries is: the default, and the most.
 ENTRIES = [10_000, 100_000]
-# What else the proxy is told: no limit of its own is to be what is measured, and nothing is fetched again
-# since it is a minute old. There is one worker, which has nobody to share with.
+# What else the proxy is told: no limit of calls is to be what is measured, and nothing is to be fetched
+# again since it is a minute old. There is one worker, which has nobody to share with.
 CACHE = {"fresh": "10m", "shared_entries": 0}
 LIMITS = {"calls_per_second": 100_000, "calls": 1024, "parked": 16_384}
 CONNECTIONS = 32
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench --scale", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench --scale", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--edges", type=int, default=10_000, help="how many edges (10000)")
     parser.add_argument("--users", type=int, default=1_000_000, help="how many users (1000000)")
-    parser.add_argument("--seconds", type=int, default=30, help="how long each crowd comes (30); edges are counted for twice as long")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=30,
+        help="how long each crowd comes (30); edges are counted for twice as long",
+    )
     parser.add_argument(
         "--publish", action="store_true", help="writes docs/performance.md of the results, too"
     )
@@ -80,7 +89,7 @@ def main():
 
 
 def allow_files(edges):
-    """Raises the limit of open files, for this and for all that it starts, as far as connections need."""
+    """Raises the limit of open files, here and in all that is started, as far as connections need."""
     wanted = edges + SPARE_FILES
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < wanted:
@@ -200,9 +209,7 @@ def revoke(keystone):
     def audit_id():
         return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
-    rows = [
-        {"audit_id": audit_id(), "issued_before": now, "revoked_at": now} for _ in range(REVOKED)
-    ]
+    rows = [{"audit_id": audit_id(), "issued_before": now, "revoked_at": now} for _ in range(REVOKED)]
     database = sqlalchemy.create_engine(keystone.connection)
     tables = sqlalchemy.MetaData()
     tables.reflect(database, only=["revocation_event"])
@@ -215,7 +222,7 @@ def revoke(keystone):
 
 def since(times, begin):
     """Seconds after `begin` until half of the edges, 99 % and the last of them knew."""
-    return {name: times[name] / 1e6 - begin for name in ("p50", "p99", "most")}
+    return {name: times[name] / 1e6 - begin for name in KNOWN}
 
 
 # The users.
@@ -246,7 +253,16 @@ def crowd(envoy, key, exponent, arguments):
 
     def send(users, seconds):
         address = f"127.0.0.1:{envoy.ports['bench']}"
-        command = [os.environ["NEIGHBOURS"], "crowd", address, key, users, exponent, seconds, CONNECTIONS]
+        command = [
+            os.environ["NEIGHBOURS"],
+            "crowd",
+            address,
+            key,
+            users,
+            exponent,
+            seconds,
+            CONNECTIONS,
+        ]
         result = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
         return json.loads(result.stdout)
 
@@ -282,71 +298,83 @@ def text(result):
 
 
 def text_of_edges(result):
-    fleet = result["edges"]
-    rest, count = fleet["rest"], fleet["count"]
-    answers = rest["answers"]
+    fleet, count = result["edges"], result["edges"]["count"]
+    rest = fleet["rest"]
+    cpu = 1e6 * rest["keyserver_cpu"] / rest["answers"]
     same = rest["unchanged"] / max(rest["keys"]["count"], 1)
     memory = rest["keyserver_bytes"] - fleet["bytes_before"]
-
-    def row(name, counts, after=None):
-        told = f"{after['p50']:.1f} s | {after['p99']:.1f} s | {after['most']:.1f} s" if after else "| |"
-        polls = counts["changes"]
-        return (
-            f"| {name} | {counts['answers'] / counts['seconds']:,.0f} "
-            f"| {counts['keyserver_cpu'] / counts['seconds']:.0%} "
-            f"| {counts['edges_cpu'] / counts['seconds']:.0%} "
-            f"| {polls['p50'] / 1000:.2f} ms | {polls['p99'] / 1000:.1f} ms | {told} |"
-        )
-
     return [
         f"{result['machine']}; {report.made_of(result)}.\n",
-        f"{count:,} edges with a connection each (HTTP/1.1 without TLS, {fleet['open_files']:,} open files",
-        "allowed), on the same machine as the key server:\n",
-        "| | Answers/s | key server | edges | p50 of a poll | p99 | half of them knew after | 99 % | the last |",
+        f"{count:,} edges with a connection each (HTTP/1.1 without TLS; {fleet['open_files']:,} open files",
+        "were allowed), on the same machine as the key server:\n",
+        "| | Answers/s | Key server | Edges | p50 of a poll | p99 | Known by half after | by 99 % | by all |",
         "|---|---|---|---|---|---|---|---|---|",
-        row("all start within five seconds", fleet["start"]),
-        row("at rest", rest),
-        row("the keys are rotated", fleet["rotation"], fleet["renewed_after"]),
-        row(f"{REVOKED} tokens are revoked at once", fleet["revocations"], fleet["told_after"]),
+        row_of_edges("all start within five seconds", fleet["start"]),
+        row_of_edges("at rest", rest),
+        row_of_edges("the keys are rotated", fleet["rotation"], fleet["renewed_after"]),
+        row_of_edges(f"{REVOKED} tokens are revoked", fleet["revocations"], fleet["told_after"]),
         "",
-        "Key server, edges: how much of a core each of these takes.",
-        f"At rest an answer takes {1e6 * rest['keyserver_cpu'] / answers:.0f} µs of CPU time of the key server; of",
-        f"{rest['keys']['count']:,} questions for keys {same:.0%} were answered 304. The connections take",
-        f"{memory >> 20} MiB of its memory.",
+        "Key server, edges: how much of a core each took.",
+        f"At rest an answer takes {cpu:.0f} µs of CPU time of the key server, and {same:.0%} of",
+        f"{rest['keys']['count']:,} questions for keys are answered 304.",
+        f"The connections take {memory >> 20} MiB of its memory.",
     ]
+
+
+def row_of_edges(name, counts, after=None):
+    seconds, polls = counts["seconds"], counts["changes"]
+    cells = [
+        name,
+        f"{counts['answers'] / seconds:,.0f}",
+        f"{counts['keyserver_cpu'] / seconds:.0%}",
+        f"{counts['edges_cpu'] / seconds:.0%}",
+        f"{polls['p50'] / 1000:.2f} ms",
+        f"{polls['p99'] / 1000:.1f} ms",
+        *(f"{after[which]:.1f} s" if after else "" for which in KNOWN),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def text_of_users(result):
-    crowd, users = result["users"], result["users"]["count"]
-    lines = [
-        f"{users:,} users with a token each, drawn by {crowd['connections']} connections that ask again when they "
-        f"are answered, for {result['seconds']} s each:\n",
-        "| Users come | `cache.entries` | requests/s | users that came | known | held | p50 | p99 "
+    users = result["users"]
+    return [
+        f"{users['count']:,} users with a token each, of whom {users['connections']} connections draw one",
+        f"after the other as fast as they are answered, for {result['seconds']} s each:\n",
+        "| Users come | `cache.entries` | Requests/s | Users that came | Known | Held | p50 | p99 "
         "| Memory before | after |",
         "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for one in crowd["crowds"]:
-        latency = one["latency"]
-        lines.append(
-            f"| {one['name']} | {one['entries']:,} | {latency['count'] / one['seconds']:,.0f} "
-            f"| {one['users']:,} | {one['hit_rate']:.1%} | {one['held']:,} "
-            f"| {latency['p50'] / 1000:.2f} ms | {latency['p99'] / 1000:.2f} ms "
-            f"| {one['bytes_before'] >> 20} MiB | {one['bytes_after'] >> 20} MiB |"
-        )
-    return [
-        *lines,
+        *map(row_of_users, users["crowds"]),
         "",
-        "Zipf: the n-th user comes as often as 1/n says. Known: of the requests, those for whose identity nobody",
-        "had to be asked. So that no other limit is what is measured, the proxy was told",
+        "Zipf: the n-th user comes as often as 1/n says. Known: the share of requests for whose identity",
+        "nobody had to be asked. So that nothing else limits them, the proxy was told",
         f"{settings()}.",
     ]
+
+
+def row_of_users(crowd):
+    latency = crowd["latency"]
+    cells = [
+        crowd["name"],
+        f"{crowd['entries']:,}",
+        f"{latency['count'] / crowd['seconds']:,.0f}",
+        f"{crowd['users']:,}",
+        f"{crowd['hit_rate']:.1%}",
+        f"{crowd['held']:,}",
+        f"{latency['p50'] / 1000:.2f} ms",
+        f"{latency['p99'] / 1000:.2f} ms",
+        f"{crowd['bytes_before'] >> 20} MiB",
+        f"{crowd['bytes_after'] >> 20} MiB",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def settings():
     """What else the proxy is told."""
     sections = {"cache": CACHE, "limits": LIMITS}
     return ", ".join(
-        f"`{section}.{name}` {value}" for section, values in sections.items() for name, value in values.items()
+        f"`{section}.{name}` {value}"
+        for section, values in sections.items()
+        for name, value in values.items()
     )
 
 

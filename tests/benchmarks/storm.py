@@ -55,7 +55,8 @@ def main():
     report.keep(result, path)
     proxies.say(f"{text(result)}\nAll that was measured is in {path}.")
     if own.publish:
-        picture = report.draw("latency", "Latency at half of saturation, as a ratio to no filter", bars(result))
+        title = "Latency at half of saturation, as a ratio to no filter"
+        picture = report.draw("latency", title, bars(result))
         source = f"Of `{path}`, by `tests/benchmarks/storm.py`.\n"
         report.fill("storm", f"{source}\n{text(result)}\n{picture}")
 
