@@ -113,5 +113,5 @@ def run(target, script, seconds):
 
 
 def _latency(text, percent):
-    number, unit = re.search(rf"(?m)^\s+{percent}%\s+([0-9.]+)(us|ms|s)$", text).groups()
+    number, unit = re.search(rf"(?m)^\s+{percent}%\s+([0-9.]+)(us|ms|s) *$", text).groups()
     return float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
