@@ -6,7 +6,6 @@ unjust to nobody. What counts are ratios within a round, which `report.py` makes
 """
 
 import argparse
-import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -91,22 +90,12 @@ class Subject:
 
 def start(arguments, directory, stack):
     """Every contender that runs, by name."""
-    with_applications = applications.are_wanted(arguments.only)
-    places = ["keystone", "keystone-of-applications"][: 1 + with_applications]
-    first, *second = keystones([directory / place for place in places], stack)
-    others = start_applications(*second, arguments, directory, stack) if second else {}
-    return start_with(first, arguments, directory, stack) | others
-
-
-def keystones(places, stack):
-    """A Keystone in each of these directories."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        futures = [pool.submit(Keystone, place) for place in places]
-    # One that failed must not leave another one behind.
-    for future in futures:
-        if not future.exception():
-            stack.enter_context(future.result())
-    return [future.result() for future in futures]
+    keystone = stack.enter_context(Keystone(directory / "keystone"))
+    subjects = start_with(keystone, arguments, directory, stack)
+    if applications.are_wanted(arguments.only):
+        keystone = stack.enter_context(Keystone(directory / "keystone-of-applications"))
+        subjects |= start_applications(keystone, arguments, directory, stack)
+    return subjects
 
 
 def start_with(keystone, arguments, directory, stack):
