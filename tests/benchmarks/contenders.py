@@ -23,6 +23,8 @@ BASE = "jwt_authn HS256"
 VALIDATION = "Keystone answers validations"
 # A contender gets so many distinct tokens where every one is to be new: more than any cache keeps.
 DISTINCT = 50_000
+# The section of that name, as short as it can be.
+TOKENS = {"www_authenticate_uri": "http://keystone.example/v3"}
 # What AWS's SDKs make of a body at a time.
 CHUNK = 64 * 1024
 
@@ -31,9 +33,9 @@ KIB, MIB = 1024, 1024 * 1024
 
 @dataclasses.dataclass
 class Contender:
-    """A proxy, or with no filters at all the service that is asked directly."""
+    """A proxy, or what is asked directly."""
 
-    # None: Keystone itself.
+    # None: Keystone itself, or the application.
     filters: list | None
     # The heads of requests and their body, made anew for each round: signatures are good for a quarter of
     # an hour.
@@ -44,6 +46,8 @@ class Contender:
     has_service: bool = False
     # The process whose time counts as well.
     helper: str | None = None
+    # There is an application, of its own, with these options of keystonemiddleware, or without that.
+    options: dict | None = None
 
 
 def field(keystone, module, empty_filter):
@@ -64,16 +68,12 @@ def field(keystone, module, empty_filter):
     public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(private.public_key()))
     es256 = {"x-auth-token": jwt.encode(claims, private, "ES256")}
 
-    def voussoir(**sections):
-        keyserver = {"cluster": "keyserver", "bearer_token": BEARER_TOKEN}
-        return [envoys.wasm(module, {"keyserver": keyserver} | sections)]
+    def filtered(**sections):
+        return voussoir(module, "keyserver", **sections)
 
-    def always(*requests):
-        return lambda: (list(requests), b"")
-
-    tokens = {"www_authenticate_uri": "http://keystone.example/v3"}
+    tokens = TOKENS
     two = ["X-User-Id", "X-Project-Id"]
-    takes_signatures = voussoir(sigv4={"services": ["s3"], "regions": ["us-east-1"]})
+    takes_signatures = filtered(sigv4={"services": ["s3"], "regions": ["us-east-1"]})
     warm = always({"x-auth-token": token})
     contenders = {
         "no filter": Contender([], warm),
@@ -83,27 +83,30 @@ def field(keystone, module, empty_filter):
             [envoys.jwt_authn("HS256", symmetric, cache_size=1000)], always(hs256)
         ),
         "jwt_authn ES256": Contender([envoys.jwt_authn("ES256", public)], always(es256)),
+        "jwt_authn ES256, cached": Contender(
+            [envoys.jwt_authn("ES256", public, cache_size=1000)], always(es256)
+        ),
         "ext_authz": Contender([envoys.ext_authz("ext_authz")], warm, helper="ext_authz"),
         "Voussoir, warm token, two headers": Contender(
-            voussoir(token=tokens, identity_headers=two), warm
+            filtered(token=tokens, identity_headers=two), warm
         ),
-        "Voussoir, warm token, all headers": Contender(voussoir(token=tokens), warm),
+        "Voussoir, warm token, all headers": Contender(filtered(token=tokens), warm),
         "Voussoir, warm token, two headers, access control": Contender(
-            voussoir(token=tokens, identity_headers=two, acl=acl()), warm
+            filtered(token=tokens, identity_headers=two, acl=acl()), warm
         ),
         "Voussoir, new tokens, two headers": Contender(
-            voussoir(token=tokens, identity_headers=two), always(*fresh)
+            filtered(token=tokens, identity_headers=two), always(*fresh)
         ),
-        "Voussoir, new tokens, all headers": Contender(voussoir(token=tokens), always(*fresh)),
+        "Voussoir, new tokens, all headers": Contender(filtered(token=tokens), always(*fresh)),
         "Voussoir, payload alone": Contender(
-            voussoir(token=tokens | {"identity": "payload"}), warm
+            filtered(token=tokens | {"identity": "payload"}), warm
         ),
         "Voussoir, SigV4, unsigned payload": Contender(
             takes_signatures, lambda: ([signed(holder.account)], b"")
         ),
         VALIDATION: Contender(None, always(asked), VALIDATION),
         "Voussoir answers validations": Contender(
-            voussoir(token=tokens | {"serve_validation": True}), always(asked), VALIDATION
+            filtered(token=tokens | {"serve_validation": True}), always(asked), VALIDATION
         ),
     }
     for name, requests in bodies(holder.account).items():
@@ -112,6 +115,17 @@ def field(keystone, module, empty_filter):
         for contender, filters in [(base, []), (f"Voussoir, SigV4, {name}", takes_signatures)]:
             contenders[contender] = Contender(filters, requests, base, large, has_service=True)
     return contenders
+
+
+def voussoir(module, keyserver, **sections):
+    """The filter, which asks the key server behind the cluster of this name."""
+    server = {"cluster": keyserver, "bearer_token": BEARER_TOKEN}
+    return [envoys.wasm(module, {"keyserver": server} | sections)]
+
+
+def always(*requests):
+    """The same requests in each round, without a body."""
+    return lambda: (list(requests), b"")
 
 
 def acl():

@@ -38,11 +38,15 @@ class Target:
     """Who gets the load."""
 
     port: int
-    # Seconds for which those that are measured were on a processor so far.
-    cpu: Callable[[], float]
+    # For how many seconds each of those that are measured was on a processor so far.
+    clocks: dict[str, Callable[[], float]]
     # Bytes of memory that they have.
     memory: Callable[[], int]
     connections: int = CONNECTIONS
+
+    def cpu(self):
+        """The seconds of each."""
+        return {name: clock() for name, clock in self.clocks.items()}
 
 
 @dataclasses.dataclass
@@ -52,8 +56,9 @@ class Sample:
     requests: int
     # Requests a second.
     rate: float
-    # Microseconds on a processor for each request.
+    # Microseconds on a processor for each request, of all together and of each.
     cpu: float
+    parts: dict[str, float]
     # Milliseconds.
     p50: float
     p99: float
@@ -68,7 +73,7 @@ def worker(envoy):
     pid = envoy.child.pid
     return Target(
         envoy.ports["bench"],
-        lambda: machine.scheduled_seconds(pid, "wrk:worker_0"),
+        {"worker": lambda: machine.scheduled_seconds(pid, "wrk:worker_0")},
         lambda: machine.resident(pid),
     )
 
@@ -95,16 +100,18 @@ def run(target, script, seconds):
     command += ["--timeout=30s", "--latency", f"--script={script}", f"http://127.0.0.1:{target.port}/"]
     before = target.cpu()
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    busy = target.cpu() - before
+    busy = {name: seconds - before[name] for name, seconds in target.cpu().items()}
     if "Non-2xx" in text or "Socket errors" in text:
         raise RefusedError(text)
     count = int(re.search(r"(\d+) requests in", text)[1])
     if count == 0:
         raise RefusedError(f"no answer within {seconds} s")
     rate = float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
-    return Sample(count, rate, 1e6 * busy / count, _latency(text, 50), _latency(text, 99))
+    parts = {name: 1e6 * seconds / count for name, seconds in busy.items()}
+    total = sum(parts.values())
+    return Sample(count, rate, total, parts, _latency(text, 50), _latency(text, 99))
 
 
 def _latency(text, percent):
-    number, unit = re.search(rf"(?m)^\s+{percent}%\s+([0-9.]+)(us|ms|s)$", text).groups()
+    number, unit = re.search(rf"(?m)^\s+{percent}%\s+([0-9.]+)(us|ms|s) *$", text).groups()
     return float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]

@@ -1,10 +1,13 @@
 """The machine that a benchmark runs on, and what its processes take of it."""
 
 import datetime
+import importlib.metadata
 import os
 import pathlib
 import platform
 import re
+import socket
+import subprocess
 
 
 def cpu_seconds(pid):
@@ -43,6 +46,30 @@ def resident(pid):
     """Bytes of memory."""
     pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port():
+    """A port that nobody listens on; for programs that cannot say which one the system gave them."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+def first_line(*command):
+    """What a program says first, without the directory that it is in."""
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    return re.sub(r"^\S*/", "", (result.stdout or result.stderr).strip().splitlines()[0])
+
+
+def versions():
+    """Of what every benchmark has."""
+    return {
+        "voussoir": first_line("git", "describe", "--always", "--dirty"),
+        "envoy": first_line(os.environ["ENVOY"], "--version"),
+        "linux": platform.release(),
+        "python": platform.python_version(),
+        "keystone": importlib.metadata.version("keystone"),
+        "wrk": first_line("wrk", "--version").split(" [")[0],
+    }
 
 
 def describe():

@@ -7,7 +7,7 @@ from parts.process import Process
 
 
 class Neighbour(Process):
-    """It takes bodies, or checks tokens."""
+    """It takes bodies, checks tokens, or stands in for a key server."""
 
     def __init__(self, program, directory, *arguments):
         super().__init__(arguments[0], directory)
@@ -21,6 +21,9 @@ class Neighbour(Process):
 
     def cpu(self):
         return machine.scheduled_seconds(self.child.pid)
+
+    def memory(self):
+        return machine.resident(self.child.pid)
 
     def _address(self):
         return re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log())

@@ -10,11 +10,10 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import re
-import subprocess
 import tempfile
 import time
 
+import applications
 import contenders
 import envoys
 import load
@@ -54,9 +53,9 @@ def main():
 
 def parsed():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="three rounds of two seconds")
+    parser.add_argument("--quick", action="store_true", help="two rounds of one second")
     parser.add_argument("--rounds", type=int, help="how many rounds (9)")
-    parser.add_argument("--seconds", type=int, help="how long each contender has load in one (4)")
+    parser.add_argument("--seconds", type=int, help="how long each contender has load in one (3)")
     parser.add_argument(
         "--only",
         action="append",
@@ -70,7 +69,7 @@ def parsed():
         "--publish", action="store_true", help="writes docs/performance.md of the results, too"
     )
     arguments = parser.parse_args()
-    rounds, seconds = (3, 2) if arguments.quick else (9, 4)
+    rounds, seconds = (2, 1) if arguments.quick else (9, 3)
     arguments.rounds = arguments.rounds or rounds
     arguments.seconds = arguments.seconds or seconds
     return arguments
@@ -92,15 +91,16 @@ class Subject:
 def start(arguments, directory, stack):
     """Every contender that runs, by name."""
     keystone = stack.enter_context(Keystone(directory / "keystone"))
-    return start_with(keystone, arguments, directory, stack)
+    subjects = start_with(keystone, arguments, directory, stack)
+    if applications.are_wanted(arguments.only):
+        keystone = stack.enter_context(Keystone(directory / "keystone-of-applications"))
+        subjects |= start_applications(keystone, arguments, directory, stack)
+    return subjects
 
 
 def start_with(keystone, arguments, directory, stack):
-    """The same, before a Keystone that is there."""
-    place = directory / "keyserver"
-    place.mkdir()
-    program = pathlib.Path(os.environ["VOUSSOIR_KEYSERVER"])
-    server = stack.enter_context(KeyServer.of_keystone(program, keystone, place))
+    """All but applications, before a Keystone that is there."""
+    server = key_server(keystone, directory / "keyserver", stack)
     key = max(keystone.key_repository.iterdir(), key=lambda file: int(file.name)).read_text()
     beside = os.environ["NEIGHBOURS"]
     sink = stack.enter_context(Neighbour(beside, directory / "sink", "sink"))
@@ -116,15 +116,49 @@ def start_with(keystone, arguments, directory, stack):
             target = of_keystone(keystone)
         else:
             service = "service" if contender.has_service else None
-            configuration = envoys.bootstrap(contender.filters, clusters, service)
-            envoy = stack.enter_context(envoys.Worker(os.environ["ENVOY"], configuration, place))
-            target = load.worker(envoy)
+            target = proxy(contender, clusters, service, place, stack)
             if contender.helper:
-                target = with_helper(target, checker)
+                target = with_helper(target, contender.helper, checker)
             if contender.has_large_bodies:
                 target = dataclasses.replace(target, connections=FEW)
         subjects[name] = Subject(contender, target, place)
     return subjects
+
+
+def start_applications(keystone, arguments, directory, stack):
+    """Applications, and proxies before them, with a Keystone of their own."""
+    applications.prepare(keystone)
+    server = key_server(keystone, directory / "keyserver-of-applications", stack)
+    memcached = stack.enter_context(applications.Memcached(directory / "memcached"))
+    field = applications.field(keystone, memcached, arguments.module)
+    subjects = {}
+    for name in wanted(field, arguments.only):
+        contender = field[name]
+        place = directory / f"application-{len(subjects)}"
+        place.mkdir()
+        application = stack.enter_context(applications.Application(contender.options, place))
+        target = application.target()
+        if contender.filters is not None:
+            clusters = {applications.KEYSERVER: server.port, "application": application.port}
+            target = proxy(contender, clusters, "application", place, stack)
+            target = with_helper(target, "application", application)
+            target = dataclasses.replace(target, connections=applications.WORKERS)
+        subjects[name] = Subject(contender, target, place)
+    return subjects
+
+
+def key_server(keystone, directory, stack):
+    directory.mkdir()
+    program = pathlib.Path(os.environ["VOUSSOIR_KEYSERVER"])
+    return stack.enter_context(KeyServer.of_keystone(program, keystone, directory))
+
+
+def proxy(contender, clusters, service, directory, stack):
+    """A proxy with one worker that has the contender's filters."""
+    configuration = envoys.bootstrap(contender.filters, clusters, service)
+    return load.worker(
+        stack.enter_context(envoys.Worker(os.environ["ENVOY"], configuration, directory))
+    )
 
 
 def wanted(field, only):
@@ -139,18 +173,18 @@ def of_keystone(keystone):
     pids = machine.family(keystone.child.pid)
     return load.Target(
         keystone.port,
-        lambda: sum(machine.scheduled_seconds(pid) for pid in pids),
+        {"Keystone": lambda: sum(machine.scheduled_seconds(pid) for pid in pids)},
         lambda: sum(machine.resident(pid) for pid in pids),
         TO_KEYSTONE,
     )
 
 
-def with_helper(target, helper):
-    """A proxy and the service that it asks."""
+def with_helper(target, name, helper):
+    """A proxy, and what it asks or passes requests on to."""
     return dataclasses.replace(
         target,
-        cpu=lambda: target.cpu() + helper.cpu(),
-        memory=lambda: target.memory() + machine.resident(helper.child.pid),
+        clocks=target.clocks | {name: helper.cpu},
+        memory=lambda: target.memory() + helper.memory(),
     )
 
 
@@ -169,22 +203,15 @@ def measured(arguments, subjects, samples):
     """All that was measured so far."""
     return {
         "machine": machine.describe(),
-        "versions": {
-            "envoy": first_line(os.environ["ENVOY"], "--version"),
-            "voussoir": first_line("git", "describe", "--always", "--dirty"),
-        },
+        "versions": machine.versions() | applications.versions(),
         "rounds": min(map(len, samples.values())),
         "seconds": arguments.seconds,
         "module_bytes": pathlib.Path(arguments.module).stat().st_size,
         "bases": {name: subject.contender.base for name, subject in subjects.items()},
+        "added_to": {name: other for name, other in applications.ADDED.items() if name in subjects},
         "samples": {name: list(map(dataclasses.asdict, some)) for name, some in samples.items()},
         "resident_bytes": {name: subject.target.memory() for name, subject in subjects.items()},
     }
-
-
-def first_line(*command):
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return re.sub(r"^\S*/", "", text.strip().splitlines()[0])
 
 
 def say(text):

@@ -53,9 +53,8 @@ def fill(place, text):
 def text(result):
     """The tables."""
     parts = [
-        f"{result['machine']}; {result['versions']['envoy']}; Voussoir {result['versions']['voussoir']}, "
-        f"a module of {result['module_bytes']:,} bytes; {result['rounds']} rounds of "
-        f"{result['seconds']} s for each contender in turn.\n"
+        f"{result['machine']}; {made_of(result)}; a module of {result['module_bytes']:,} bytes; "
+        f"{result['rounds']} rounds of {result['seconds']} s for each contender in turn.\n"
     ]
     for base in dict.fromkeys(result["bases"].values()):
         members = [name for name, other in result["bases"].items() if other == base]
@@ -64,11 +63,71 @@ def text(result):
         parts += [row(result, name, base) for name in members]
         parts.append("")
     parts.append(
-        "CPU: of the proxy's worker (and of the service that it asks, where there is one; of all of "
-        "Keystone's processes), for each request; first as the ratio within a round, from the least to "
-        "the most. Latency is that at saturation, with as many requests under way as there are connections."
+        "CPU: of the proxy's worker (and of the service that it asks, where there is one; of all "
+        "processes of Keystone and of the application), for each request; first as the ratio within a "
+        "round, from the least to the most. Latency is that at saturation, with as many requests under "
+        "way as there are connections."
     )
+    if result.get("added_to"):
+        parts += ["", *added(result)]
     return "\n".join(parts) + "\n"
+
+
+def made_of(result):
+    """What was measured, and with what."""
+    names = {"voussoir": "Voussoir", "linux": "Linux", "python": "Python", "keystone": "Keystone"}
+    versions = dict(result["versions"])
+    envoy = versions.pop("envoy")
+    # wrk says its own name.
+    others = [versions.pop("wrk")]
+    others += [f"{names.get(name, name)} {version}" for name, version in versions.items()]
+    return f"{envoy}; {', '.join(others)}"
+
+
+def added(result):
+    """What a token adds where an application is behind who checks it, or with it in one process."""
+    reference = next(name for name in result["added_to"] if name.startswith("Voussoir"))
+    lines = [
+        "What a warm token adds to the CPU time of a request, to that of who checks it and of the "
+        "application together:\n",
+        "| Who checks the token | CPU that it adds | times what Voussoir, all headers, adds |",
+        "|---|---|---|",
+    ]
+    for name in result["added_to"]:
+        low, median, high = spread_of(differences(result, name, "cpu"))
+        least, times, most = spread_of(times_as_much(result, name, reference))
+        alone = ""
+        if "worker" in result["samples"][name][0]["parts"]:
+            worker = statistics.median(differences(result, name, "worker"))
+            alone = f", {worker:.1f} µs of it to the proxy's worker"
+        lines.append(
+            f"| {name} | {median:.1f} µs ({low:.1f} to {high:.1f}){alone} "
+            f"| {times:.1f} ({least:.1f} to {most:.1f}) |"
+        )
+    return [*lines, "", "The time of memcached itself does not count."]
+
+
+def differences(result, name, part):
+    """How much more one takes than what it is compared with, in each round."""
+
+    def figure(sample):
+        return sample["cpu"] if part == "cpu" else sample["parts"][part]
+
+    without = result["samples"][result["added_to"][name]]
+    rounds = zip(result["samples"][name], without, strict=True)
+    return [figure(mine) - figure(other) for mine, other in rounds]
+
+
+def times_as_much(result, name, reference):
+    """How many times as much one adds as the other does, in each round."""
+    theirs = differences(result, reference, "cpu")
+    rounds = zip(differences(result, name, "cpu"), theirs, strict=True)
+    return [mine / other for mine, other in rounds]
+
+
+def spread_of(figures):
+    """The least, the median and the greatest."""
+    return min(figures), statistics.median(figures), max(figures)
 
 
 def row(result, name, base):
@@ -90,31 +149,46 @@ def ratio(number):
 def spread(result, name, base, figure):
     """The least, the median and the greatest ratio of a figure within a round."""
     if figure == "memory":
-        ratios = [result["resident_bytes"][name] / result["resident_bytes"][base]]
-    else:
-        rounds = zip(result["samples"][name], result["samples"][base], strict=True)
-        ratios = sorted(mine[figure] / other[figure] for mine, other in rounds)
-    return ratios[0], statistics.median(ratios), ratios[-1]
+        return spread_of([result["resident_bytes"][name] / result["resident_bytes"][base]])
+    rounds = zip(result["samples"][name], result["samples"][base], strict=True)
+    return spread_of([mine[figure] / other[figure] for mine, other in rounds])
 
 
 def publish(result, path):
     """Puts the tables and the pictures into the page."""
-    PICTURES.mkdir(exist_ok=True)
     base = next(iter(result["bases"].values()))
     names = [name for name, other in result["bases"].items() if other == base]
     links = []
     for figure, title in FIGURES.items():
-        file = PICTURES / f"{figure}.svg"
         bars = [(name, *spread(result, name, base, figure)) for name in names]
-        file.write_text(picture(f"{title}, as a ratio to {base}", bars))
-        links.append(f"![{title}](performance/{file.name})\n")
+        links.append(draw(figure, f"{title}, as a ratio to {base}", bars))
+    signed = [name for name, other in result["bases"].items() if other == f"no filter, {body_of(name)}"]
+    if bars := [(name, *spread(result, name, result["bases"][name], "cpu")) for name in signed]:
+        links.append(draw("bodies", "CPU time for a signed body, as a ratio to no filter", bars))
+    if others := result.get("added_to"):
+        reference = next(name for name in others if name.startswith("Voussoir"))
+        bars = [(name, *spread_of(times_as_much(result, name, reference))) for name in others]
+        links.append(draw("added", "CPU time that a token adds, as a ratio to Voussoir", bars))
     source = f"Of `{path}`, by `tests/benchmarks/report.py`.\n"
     fill("figures", "\n".join([source, text(result), *links]))
 
 
+def body_of(name):
+    """What a signed request has, by the name of its contender."""
+    return name.removeprefix("Voussoir, SigV4, ")
+
+
+def draw(name, title, bars):
+    """Makes a picture, and the link to it."""
+    PICTURES.mkdir(exist_ok=True)
+    file = PICTURES / f"{name}.svg"
+    file.write_text(picture(title, bars))
+    return f"![{title}](performance/{file.name})\n"
+
+
 def picture(title, bars):
     """Bars with their spread, as SVG."""
-    left, width, step = 270, 420, 26
+    left, width, step = 330, 420, 26
     most = max(high for *_, high in bars)
     height = 56 + step * len(bars)
 

@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import os
 import pathlib
-import socket
 import statistics
 import tempfile
 import time
@@ -23,7 +22,7 @@ from parts.envoy_config import address
 from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.process import Process
-from proxies import first_line, say
+from proxies import say
 
 NAMES = ["no filter", "empty wasm filter", "Voussoir, warm token, two headers"]
 # Seconds between two requests, which is how exactly it is measured.
@@ -56,7 +55,7 @@ def main():
                 samples[name].append(first_answer(field[name], server.port, place))
     result = {
         "machine": machine.describe(),
-        "envoy": first_line(os.environ["ENVOY"], "--version"),
+        "versions": machine.versions(),
         "module_bytes": module.stat().st_size,
         "seconds": samples,
     }
@@ -70,7 +69,7 @@ def main():
 def first_answer(contender, keyserver, directory):
     """Seconds from the start of a proxy to its first 200."""
     (request, *_), _ = contender.requests()
-    port = free_port()
+    port = machine.free_port()
     configuration = envoys.bootstrap(contender.filters, {"keyserver": keyserver})
     (listener,) = configuration["static_resources"]["listeners"]
     listener["address"] = address(port)
@@ -87,16 +86,11 @@ def first_answer(contender, keyserver, directory):
         raise TimeoutError(f"no answer within {PATIENCE} s:\n{proxy.log()}")
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
-
-
 def text(result):
     """What it came to."""
     base = result["seconds"][NAMES[0]]
     lines = [
-        f"{result['machine']}; {result['envoy']}; a module of {result['module_bytes']:,} bytes; "
+        f"{result['machine']}; {report.made_of(result)}; a module of {result['module_bytes']:,} bytes; "
         f"{len(base)} starts of each in turn.\n",
         "| | first 200 after | against no filter |",
         "|---|---|---|",

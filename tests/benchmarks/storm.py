@@ -46,6 +46,7 @@ def main():
             proxies.warm(subject)
         result = {
             "machine": machine.describe(),
+            "versions": machine.versions(),
             "seconds": own.seconds,
             "storm": storm(subjects[STORM], keystone, own.seconds),
             "added": compare(subjects[WITHOUT], subjects[WITH], own),
@@ -54,13 +55,16 @@ def main():
     report.keep(result, path)
     proxies.say(f"{text(result)}\nAll that was measured is in {path}.")
     if own.publish:
-        report.fill("storm", f"Of `{path}`, by `tests/benchmarks/storm.py`.\n\n{text(result)}")
+        title = "Latency at half of saturation, as a ratio to no filter"
+        picture = report.draw("latency", title, bars(result))
+        source = f"Of `{path}`, by `tests/benchmarks/storm.py`.\n"
+        report.fill("storm", f"{source}\n{text(result)}\n{picture}")
 
 
 def storm(subject, keystone, seconds):
-    before, busy = len(keystone.requests()), subject.target.cpu()
+    before, busy = len(keystone.requests()), subject.target.cpu()["worker"]
     result = run(subject, RATE, seconds)
-    busy = (subject.target.cpu() - busy) / seconds
+    busy = (subject.target.cpu()["worker"] - busy) / seconds
     return result | {"busy": busy, "asked": len(keystone.requests()) - before}
 
 
@@ -78,7 +82,7 @@ def text(result):
     """What it came to."""
     storm, rounds = result["storm"], result["added"]["rounds"]
     lines = [
-        f"{result['machine']}.\n",
+        f"{result['machine']}; {report.made_of(result)}.\n",
         f"{RATE:,} validations a second for {result['seconds']} s, one worker: {told(storm)}. The worker was",
         f"busy for {storm['busy']:.0%} of the time; Keystone was asked {storm['asked']} times.\n",
         f"At {result['added']['rate']:,} requests a second, half of what a proxy with the filter could bear,",
@@ -96,6 +100,15 @@ def text(result):
     return "\n".join(lines) + "\n"
 
 
+def bars(result):
+    """What there is a picture of."""
+    rounds = result["added"]["rounds"]
+    return [
+        (f"{WITH}: {name}", *report.spread_of([one[WITH][key] / one[WITHOUT][key] for one in rounds]))
+        for key, name in PERCENTILES.items()
+    ]
+
+
 def run(subject, rate, seconds):
     """One load, as JSON says what came of it."""
     (request, *_), _ = subject.contender.requests()
@@ -110,12 +123,12 @@ def run(subject, rate, seconds):
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     result = json.loads(text)
     assert not result["refused"], result
-    return result
+    return result["latency"]
 
 
 def told(result):
     figures = ", ".join(f"{name} {result[key] / 1000:.2f} ms" for key, name in PERCENTILES.items())
-    return f"{result['requests']:,} answers, {figures}, at most {result['most'] / 1000:.2f} ms"
+    return f"{result['count']:,} answers, {figures}, at most {result['most'] / 1000:.2f} ms"
 
 
 if __name__ == "__main__":

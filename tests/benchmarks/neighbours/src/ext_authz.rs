@@ -1,7 +1,6 @@
 //! Checks tokens for Envoy's `ext_authz`.
 
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
@@ -11,7 +10,8 @@ use voussoir_core::fernet::{Key, KeyRing};
 use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, MAX_KNOWN_TOKENS};
 use voussoir_core::head::RequestHead;
 use voussoir_core::keys::Keys;
-use voussoir_core::time::UnixTime;
+
+use crate::clock::now;
 
 /// What a worker of the filter keeps, too.
 pub(crate) struct ExtAuthz {
@@ -73,10 +73,4 @@ fn with_status(status: StatusCode) -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = status;
     response
-}
-
-#[expect(clippy::disallowed_methods, reason = "no proxy is here to tell the time")]
-fn now() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixTime::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

@@ -8,6 +8,11 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::clock::{instant as now, micros as whole_micros};
+use crate::percentiles;
+
 /// So many connections share the load, each with one request at a time.
 const CONNECTIONS: u32 = 64;
 
@@ -31,13 +36,7 @@ pub(crate) fn run(address: &str, request: &[u8], rate: u32, time: Duration) -> i
         all.extend(micros);
         refused += bad;
     }
-    all.sort_unstable();
-    let at = |share: usize| all.get((all.len() * share / 1000).min(all.len() - 1));
-    let [p50, p99, p999, most] = [500, 990, 999, 1000].map(|share| at(share).copied().unwrap_or(0));
-    println!(
-        r#"{{"requests": {}, "refused": {refused}, "p50": {p50}, "p99": {p99}, "p999": {p999}, "most": {most}}}"#,
-        all.len()
-    );
+    println!("{}", json!({"refused": refused, "latency": percentiles::of(all)}));
     Ok(())
 }
 
@@ -49,24 +48,29 @@ fn send(
     pause: Duration,
     end: Instant,
 ) -> io::Result<(Vec<u64>, u64)> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut stream = connect(address)?;
     let (mut micros, mut refused) = (Vec::new(), 0);
     let mut due = first;
     while due < end {
         thread::sleep(due.saturating_duration_since(now()));
         stream.write_all(request)?;
         refused += u64::from(!is_ok(&mut stream)?);
-        let took = now().saturating_duration_since(due);
-        micros.push(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        micros.push(whole_micros(now().saturating_duration_since(due)));
         due += pause;
     }
     Ok((micros, refused))
 }
 
+/// A connection that is given up when nothing comes for ten seconds.
+pub(crate) fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    Ok(stream)
+}
+
 /// Reads one answer: whether it is 200.
-fn is_ok(stream: &mut TcpStream) -> io::Result<bool> {
+pub(crate) fn is_ok(stream: &mut TcpStream) -> io::Result<bool> {
     let mut bytes = Vec::new();
     let mut piece = [0; 16 * 1024];
     loop {
@@ -83,9 +87,4 @@ fn is_ok(stream: &mut TcpStream) -> io::Result<bool> {
             return Ok(text.starts_with("HTTP/1.1 200"));
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a load generator keeps time itself")]
-fn now() -> Instant {
-    Instant::now()
 }
