@@ -114,20 +114,38 @@ pub(crate) fn replace_request_body(size: usize, bytes: &[u8]) -> Result<()> {
 /// where it is none of IP.
 pub(crate) fn source_address() -> Option<IpAddr> {
     const PATH: &[u8] = b"source\0address";
-    let address = bytes(|data, size| unsafe {
-        abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size)
-    });
-    let address: SocketAddr = std::str::from_utf8(&address.ok()?).ok()?.parse().ok()?;
+    let address = property(PATH).ok()?;
+    let address: SocketAddr = std::str::from_utf8(&address).ok()?.parse().ok()?;
     Some(address.ip())
+}
+
+/// The status of the answer to the effective context's request, when it is over; `None` if it was not
+/// answered.
+pub(crate) fn response_code() -> Option<u16> {
+    const PATH: &[u8] = b"response\0code";
+    let code = property(PATH).ok()?;
+    let code = i64::from_le_bytes(code.try_into().ok()?);
+    u16::try_from(code).ok().filter(|code| *code > 0)
+}
+
+/// What the proxy is called among others, if it has a name.
+pub(crate) fn node_id() -> Option<String> {
+    const PATH: &[u8] = b"xds\0node\0id";
+    let id = property(PATH).ok().and_then(|id| String::from_utf8(id).ok())?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// Keeps a text with the effective context's request, for whoever writes its access log: Envoy calls it
+/// `wasm.` and the name.
+pub(crate) fn set_filter_state(name: &str, text: &str) -> Result<()> {
+    check(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), text.as_ptr(), text.len()) })
 }
 
 /// The SHA-256 of the certificate that the client of the effective context's connection has shown, in
 /// hexadecimal digits; `None` without one.
 pub(crate) fn certificate_sha256() -> Result<Option<Vec<u8>>> {
     const PATH: &[u8] = b"connection\0sha256_peer_certificate_digest";
-    match bytes(|data, size| unsafe {
-        abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size)
-    }) {
+    match property(PATH) {
         Ok(digest) if digest.is_empty() => Ok(None),
         Ok(digest) => Ok(Some(digest)),
         Err(HostError::NOT_FOUND) => Ok(None),
@@ -315,6 +333,12 @@ pub(crate) fn change_metric(id: u32, before: usize, after: usize) {
 /// Sets a gauge.
 pub(crate) fn record_metric(id: u32, value: u64) {
     let _ = abi::proxy_record_metric(id, value);
+}
+
+/// A property of the effective context's stream, or of the proxy; a zero stands between the parts of its
+/// path.
+fn property(path: &[u8]) -> Result<Vec<u8>> {
+    bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 
 fn buffer(buffer_type: u32, start: usize, most: usize) -> Result<Vec<u8>> {

@@ -35,7 +35,7 @@ pub use ip_block::IpBlock;
 pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
-use reading::Readings;
+pub(crate) use reading::Readings;
 
 /// All rules of a configuration.
 #[derive(Clone, Debug)]
