@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use core::net::IpAddr;
 
 use super::rule;
+use super::s3::{BaseHosts, S3Request, copy_source};
 use crate::head::RequestHead;
 
 /// What is asked for, how and from where, as far as it is known.
@@ -14,37 +15,45 @@ pub struct Asked<'a> {
     /// Without the query.
     pub(super) path: Option<Cow<'a, [u8]>>,
     pub(super) source: Option<IpAddr>,
+    /// What S3 would make of it, where a rule asks that.
+    pub(super) s3: Option<S3Request<'a>>,
 }
 
 impl<'a> Asked<'a> {
-    /// What a request with this head asks for itself.
+    /// What a request with this head asks for itself; also of S3, if that is known by these hosts.
     #[must_use]
-    pub fn of(head: RequestHead<'a>) -> Self {
-        let (method, path) = (head.method(), head.path().map(Cow::from));
-        Self { method, host: rule::host(head), path, source: head.source() }
+    pub fn of(head: RequestHead<'a>, s3: Option<&BaseHosts>) -> Self {
+        Self {
+            method: head.method(),
+            host: rule::host(head),
+            path: head.path().map(Cow::from),
+            source: head.source(),
+            s3: s3.map(|hosts| S3Request::of(head, hosts)),
+        }
     }
 
     /// What it reads besides, if it is a copy: S3's `x-amz-copy-source`, of `CopyObject` and `UploadPartCopy`,
     /// names an object as a path does, with or without its first slash.
     #[must_use]
-    pub fn of_copied(head: RequestHead<'a>) -> Option<Self> {
-        let mut values = head.iter().filter(|(name, _)| is_copy_source(name));
-        let (_, value) = values.next()?;
-        // Which of two a store would read is not known, nor what stands behind an access point.
-        let is_unknown = values.next().is_some() || value.starts_with(b"arn:");
-        let path = value.split(|byte| *byte == b'?').next().filter(|_| !is_unknown);
-        let path = path.map(|path| match path {
-            [b'/', ..] => path.into(),
-            _ => [b"/", path].concat().into(),
+    pub fn of_copied(head: RequestHead<'a>, s3: Option<&BaseHosts>) -> Option<Self> {
+        let named = named_by(copy_source(head)?);
+        let path = named.map(|named| match named {
+            [b'/', ..] => named.into(),
+            _ => [b"/", named].concat().into(),
         });
-        Some(Self { method: Some(b"GET"), path, ..Self::of(head) })
+        let s3 = s3.map(|_| named.map_or(S3Request::unknown(), S3Request::of_copied));
+        let (host, source) = (rule::host(head), head.source());
+        Some(Self { method: Some(b"GET"), host, path, source, s3 })
     }
 }
 
-/// CGI and WSGI read underscores as hyphens.
-fn is_copy_source(name: &[u8]) -> bool {
-    let folded = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
-    folded.eq(*b"x-amz-copy-source")
+/// What the source of a copy names, without a version. `None` if it is not known: nothing tells what stands
+/// behind an access point, nor what a store makes of other parameters.
+fn named_by(source: &[u8]) -> Option<&[u8]> {
+    let mut sides = source.splitn(2, |byte| *byte == b'?');
+    let named = sides.next().filter(|named| !named.is_empty() && !named.starts_with(b"arn:"))?;
+    let is_version = |query: &[u8]| query.starts_with(b"versionId=") && !query.contains(&b'&');
+    sides.next().is_none_or(is_version).then_some(named)
 }
 
 #[cfg(test)]
@@ -57,14 +66,20 @@ mod tests {
     #[test]
     fn a_copy_reads_what_one_header_names() {
         let copied = |headers: &[(&[u8], &[u8])]| {
-            Asked::of_copied(RequestHead::new(headers)).map(|it| it.path.map(Cow::into_owned))
+            let asked = Asked::of_copied(RequestHead::new(headers), None);
+            asked.map(|asked| asked.path.map(Cow::into_owned))
         };
         assert_eq!(copied(&[(b"x-amz-copy-source-if-match", b"x")]), None);
-        for name in [&b"x-amz-copy-source"[..], b"x_amz_copy-source"] {
-            assert_eq!(copied(&[(name, b"/b/k?versionId=1")]), Some(Some(b"/b/k".to_vec())));
-            assert_eq!(copied(&[(name, b"b/k")]), Some(Some(b"/b/k".to_vec())));
-            assert_eq!(copied(&[(name, b"arn:aws:s3:r:1:accesspoint/p/object/k")]), Some(None));
-            assert_eq!(copied(&[(name, b"b/k"), (b"x-amz-copy-source", b"b/k")]), Some(None));
+        let name = &b"x-amz-copy-source"[..];
+        assert_eq!(copied(&[(name, b"/b/k?versionId=1")]), Some(Some(b"/b/k".to_vec())));
+        assert_eq!(copied(&[(name, b"b/k")]), Some(Some(b"/b/k".to_vec())));
+        for source in
+            [&b"arn:aws:s3:r:1:accesspoint/p/object/k"[..], b"", b"b/k?x", b"b/k?versionId=1&x"]
+        {
+            assert_eq!(copied(&[(name, source)]), Some(None));
         }
+        assert_eq!(copied(&[(name, b"b/k"), (name, b"b/k")]), Some(None));
+        // What some servers take for it.
+        assert_eq!(copied(&[(b"x_amz_copy-source", b"b/k")]), Some(None));
     }
 }
