@@ -10,16 +10,18 @@ use voussoir_core::acl::{Action, Decision};
 use voussoir_core::cache::{self, Stats};
 use voussoir_core::config::{Config, Mode};
 use voussoir_core::feed;
-use voussoir_core::gate::Verdict;
+use voussoir_core::gate::{Mechanism, Verdict};
 use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
 use voussoir_core::revocation::list;
 
 use crate::host::{self, MetricType};
+use crate::stopwatch::Lap;
 
 /// The ids of all series. A host without metrics gives none, and nothing is counted.
 pub(crate) struct Metrics {
-    requests: Vec<(Verdict, u32)>,
+    requests: Vec<(Verdict, Mechanism, u32)>,
+    laps: Vec<(Lap, u32)>,
     fetches_updated: Option<u32>,
     fetches_unchanged: Option<u32>,
     fetches_failed: Option<u32>,
@@ -28,6 +30,7 @@ pub(crate) struct Metrics {
     revocations_failed: Option<u32>,
     revocations: Share,
     waiting: Share,
+    held_body: Share,
     polls_heard: Option<u32>,
     polls_begun: Option<u32>,
     polls_failed: Option<u32>,
@@ -89,14 +92,26 @@ impl Metrics {
                 counter(&name).map(|id| (decision, id))
             })
         });
-        let requests = Verdict::all().filter_map(|verdict| {
+        let taken = Mechanism::ALL.into_iter().filter(|it| it.is_taken(config));
+        let pairs = Verdict::all().flat_map(|verdict| {
+            let possible = taken.clone().filter(move |mechanism| verdict.is_of(*mechanism));
+            possible.map(move |mechanism| (verdict, mechanism))
+        });
+        let requests = pairs.filter_map(|(verdict, mechanism)| {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
-            let name =
-                format!("voussoir_requests_total;outcome={outcome};reason={reason};mode={mode}");
-            counter(&name).map(|id| (verdict, id))
+            let name = format!(
+                "voussoir_requests_total;outcome={outcome};reason={reason};mode={mode};mechanism={}",
+                mechanism.name()
+            );
+            counter(&name).map(|id| (verdict, mechanism, id))
+        });
+        let laps = Lap::ALL.into_iter().filter(|lap| lap.is_there(config)).filter_map(|lap| {
+            let name = format!("voussoir_phase_microseconds;phase={}", lap.name());
+            host::define_metric(MetricType::Histogram, &name).ok().map(|id| (lap, id))
         });
         Self {
             requests: requests.collect(),
+            laps: laps.collect(),
             fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
             fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
             fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
@@ -105,6 +120,7 @@ impl Metrics {
             revocations_failed: counter("voussoir_revocation_loads_total;result=failed"),
             revocations: Share::define("voussoir_revocations"),
             waiting: Share::define("voussoir_waiting_requests"),
+            held_body: Share::define("voussoir_held_body_bytes"),
             polls_heard: counter("voussoir_feed_polls_total;result=heard"),
             polls_begun: counter("voussoir_feed_polls_total;result=begun"),
             polls_failed: counter("voussoir_feed_polls_total;result=failed"),
@@ -118,9 +134,16 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn count_request(&self, verdict: Verdict) {
-        if let Some((_, id)) = self.requests.iter().find(|(other, _)| *other == verdict) {
+    pub(crate) fn count_request(&self, verdict: Verdict, mechanism: Mechanism) {
+        let is_it = |(other, by, _): &&(_, _, _)| *other == verdict && *by == mechanism;
+        if let Some((.., id)) = self.requests.iter().find(is_it) {
             host::increment_metric(*id);
+        }
+    }
+
+    pub(crate) fn record_lap(&self, lap: Lap, took: Duration) {
+        if let Some((_, id)) = self.laps.iter().find(|(other, _)| *other == lap) {
+            host::record_metric(*id, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         }
     }
 
@@ -162,6 +185,10 @@ impl Metrics {
 
     pub(crate) fn record_waiting(&self, count: usize) {
         self.waiting.record(count);
+    }
+
+    pub(crate) fn record_held_body(&self, bytes: usize) {
+        self.held_body.record(bytes);
     }
 
     pub(crate) fn count_poll(&self, report: &feed::Report) {
@@ -206,6 +233,7 @@ pub(crate) struct RecordMetrics {
     denied: Option<u32>,
     failed: Option<u32>,
     held: Share,
+    circuits_open: Share,
     lookups: Vec<(&'static str, u32)>,
 }
 
@@ -223,6 +251,7 @@ impl RecordMetrics {
             denied: fetches("denied"),
             failed: fetches("failed"),
             held: Share::define(&format!("voussoir_{names}")),
+            circuits_open: Share::define(&format!("voussoir_circuits_open;kind={name}")),
             lookups: lookups.collect(),
         }
     }
@@ -248,6 +277,10 @@ impl RecordMetrics {
 
     pub(crate) fn record_held(&self, count: usize) {
         self.held.record(count);
+    }
+
+    pub(crate) fn record_cut_off(&self, is_cut_off: bool) {
+        self.circuits_open.record(usize::from(is_cut_off));
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) enum Level {
 pub(crate) enum MetricType {
     Counter,
     Gauge,
+    Histogram,
 }
 
 /// Says something in the proxy's log.
@@ -285,6 +286,7 @@ pub(crate) fn define_metric(metric_type: MetricType, name: &str) -> Result<u32> 
     let metric_type = match metric_type {
         MetricType::Counter => 0,
         MetricType::Gauge => 1,
+        MetricType::Histogram => 2,
     };
     let mut id = 0;
     check(unsafe {
@@ -312,7 +314,7 @@ pub(crate) fn change_metric(id: u32, before: usize, after: usize) {
     }
 }
 
-/// Sets a gauge.
+/// Sets a gauge, or adds a value to a histogram.
 pub(crate) fn record_metric(id: u32, value: u64) {
     let _ = abi::proxy_record_metric(id, value);
 }

@@ -136,6 +136,9 @@ impl Worker {
     /// Hands an input to a request and carries out what it asks for, on the effective context.
     pub(crate) fn feed(&self, stream: &Rc<Stream>, input: Input<'_>, phase: Phase<'_>) {
         let Some(now) = now() else { return self.abort(stream) };
+        if matches!(phase, Phase::Resumed) {
+            stream.stopwatch.resume(now, &self.metrics);
+        }
         let mut effect = stream.gate.borrow_mut().handle(now, input);
         loop {
             let told = match &effect {
@@ -148,10 +151,14 @@ impl Worker {
                 Effect::NeedSigningKey(credential) => {
                     self.want::<AccessKey>(now, stream, credential)
                 }
-                Effect::NeedRest { until } => return self.await_rest(now, stream, *until),
+                Effect::NeedRest { until } => {
+                    stream.stopwatch.wait(now, &effect);
+                    return self.await_rest(now, stream, *until);
+                }
                 _ => return self.decide(now, stream, effect, phase),
             };
             let Some(told) = told else {
+                stream.stopwatch.wait(now, &effect);
                 stream.remember_trace();
                 self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
                 return self.wake_root();
@@ -186,8 +193,9 @@ impl Worker {
 
     /// The host failed a request: whatever was decided, it does not pass.
     pub(crate) fn abort(&self, stream: &Stream) {
-        if let Effect::Refuse(reply, verdict) = stream.gate.borrow_mut().abort() {
-            self.refuse(&reply, verdict);
+        let effect = stream.gate.borrow_mut().abort();
+        if let Effect::Refuse(reply, verdict) = effect {
+            self.refuse(stream, &reply, verdict);
         }
     }
 
@@ -219,6 +227,7 @@ impl Worker {
             self.machines().for_each(|machine| machine.record(self, now));
         }
         self.metrics.record_waiting(self.parked.borrow().len());
+        self.metrics.record_held_body(self.budget.held());
     }
 
     /// Carries out what the machines ask for.
@@ -270,13 +279,15 @@ impl Worker {
                 if edits::apply(&edits, shown).is_err() {
                     return self.abort(stream);
                 }
-                self.count(verdict);
+                stream.stopwatch.decide(now, &self.metrics);
+                self.count(stream, verdict);
                 self.go_on(now, stream, phase);
             }
             Effect::Pass { replacement, verdict } => self.pass(stream, replacement, verdict),
             Effect::Refuse(reply, verdict) => {
                 self.stop_waiting(stream);
-                self.refuse(&reply, verdict);
+                stream.stopwatch.decide(now, &self.metrics);
+                self.refuse(stream, &reply, verdict);
             }
         }
     }
@@ -292,7 +303,7 @@ impl Worker {
                 Ok(Effect::Pass { replacement, verdict }) => {
                     self.pass(stream, replacement, verdict);
                 }
-                Ok(Effect::Refuse(reply, verdict)) => return self.refuse(&reply, verdict),
+                Ok(Effect::Refuse(reply, verdict)) => return self.refuse(stream, &reply, verdict),
                 _ => return self.abort(stream),
             }
         }
@@ -306,22 +317,22 @@ impl Worker {
     fn pass(&self, stream: &Stream, replacement: Option<Vec<u8>>, verdict: Option<Verdict>) {
         let is_replaced = replacement.is_none_or(|bytes| stream.replace_piece(&bytes).is_ok());
         if is_replaced {
-            self.count(verdict);
+            self.count(stream, verdict);
         } else {
             self.abort(stream);
         }
     }
 
-    fn refuse(&self, reply: &Reply, verdict: Verdict) {
-        self.count(Some(verdict));
+    fn refuse(&self, stream: &Stream, reply: &Reply, verdict: Verdict) {
+        self.count(stream, Some(verdict));
         if host::send_reply(reply).is_err() {
             host::log(Level::Error, "voussoir: a request was refused, but not answered");
         }
     }
 
-    fn count(&self, verdict: Option<Verdict>) {
+    fn count(&self, stream: &Stream, verdict: Option<Verdict>) {
         if let Some(verdict) = verdict {
-            self.metrics.count_request(verdict);
+            self.metrics.count_request(verdict, stream.gate.borrow().mechanism());
         }
     }
 

@@ -193,6 +193,7 @@ impl<R: Kept> Records<R> {
         let mut cache = self.cache.borrow_mut();
         self.metrics.count_lookups(cache.take_stats());
         self.metrics.record_held(cache.record_count());
+        self.metrics.record_cut_off(cache.is_cut_off());
     }
 
     fn report(&self, now: UnixTime, report: Report) {

@@ -1,9 +1,13 @@
-"""What the filter counts, as Envoy and Prometheus show it."""
+"""What the filter counts, as Envoy and Prometheus show it, and what the dashboard and the alerts make of it."""
 
+import json
 import re
+import time
 
+import promql_parser
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from parts import http1
 from parts.deadline import wait_until
@@ -34,6 +38,7 @@ def front(start_envoy, vector_keyserver, root):
         yield envoy
 
 
+UNKNOWN_SCHEME = [("authorization", "AWS4-HMAC-SHA256 x")]
 OUTCOMES = {
     "allowed",
     "answered",
@@ -45,16 +50,19 @@ OUTCOMES = {
 }
 
 
+def families(envoy):
+    """All of our metrics as Prometheus reads them."""
+    found = text_string_to_metric_families(envoy.admin("/stats/prometheus"))
+    return {family.name: family for family in found if family.name.startswith("voussoir_")}
+
+
 def series(envoy):
-    """All of our series as Prometheus reads them."""
-    lines = [line for line in envoy.admin("/stats/prometheus").splitlines() if "voussoir" in line]
+    """All of our series with their values; of a histogram, how often something was recorded."""
     found = {}
-    for line in lines:
-        if match := re.fullmatch(r"(voussoir_\w+)\{(.*)\} (\d+)", line):
-            labels = frozenset(re.findall(r'(\w+)="([^"]*)"', match[2]))
-            found[match[1], labels] = int(match[3])
-        else:
-            assert line.startswith("# "), line
+    for family in families(envoy).values():
+        for sample in family.samples:
+            if family.type != "histogram" or sample.name.endswith("_count"):
+                found[family.name, labels(**sample.labels)] = int(sample.value)
     return found
 
 
@@ -69,13 +77,14 @@ def requests(**values):
 def test_every_request_is_counted_once_with_its_outcome(front, good_token):
     good, bad = [("x-auth-token", good_token)], [("x-auth-token", "bad")]
     sent = [
-        ("enforce", "/", good, ("allowed", "none", "enforce")),
-        ("enforce", "/", [], ("rejected", "token_missing", "enforce")),
-        ("enforce", "/", bad, ("rejected", "token_malformed", "enforce")),
-        ("enforce", "/healthcheck", [], ("bypassed", "none", "enforce")),
-        ("anonymous", "/", [], ("anonymous", "token_missing", "enforce")),
-        ("shadow", "/", bad, ("rejected", "token_malformed", "shadow")),
-        ("shadow", "/", good, ("allowed", "none", "shadow")),
+        ("enforce", "/", good, ("allowed", "none", "enforce", "token")),
+        ("enforce", "/", [], ("rejected", "token_missing", "enforce", "none")),
+        ("enforce", "/", bad, ("rejected", "token_malformed", "enforce", "token")),
+        ("enforce", "/healthcheck", [], ("bypassed", "none", "enforce", "none")),
+        ("anonymous", "/", [], ("anonymous", "token_missing", "enforce", "none")),
+        ("shadow", "/", bad, ("rejected", "token_malformed", "shadow", "token")),
+        ("shadow", "/", good, ("allowed", "none", "shadow", "token")),
+        ("whole", "/", UNKNOWN_SCHEME, ("rejected", "signature_malformed", "enforce", "sigv4")),
     ]
     for listener, path, headers, expected in sent:
         before = series(front)
@@ -83,8 +92,8 @@ def test_every_request_is_counted_once_with_its_outcome(front, good_token):
         after = series(front)
         changed = {key: n - before[key] for key, n in after.items() if n != before[key]}
         changed = {key: n for key, n in changed.items() if key[0] == "voussoir_requests_total"}
-        outcome, reason, mode = expected
-        assert changed == {requests(outcome=outcome, reason=reason, mode=mode): 1}
+        names = ("outcome", "reason", "mode", "mechanism")
+        assert changed == {requests(**dict(zip(names, expected, strict=True))): 1}
 
 
 def test_every_series_is_there_from_the_start(front, vectors):
@@ -92,6 +101,9 @@ def test_every_series_is_there_from_the_start(front, vectors):
     names = {name for name, _ in series(front)}
     assert names == {
         "voussoir_requests_total",
+        "voussoir_phase_microseconds",
+        "voussoir_held_body_bytes",
+        "voussoir_circuits_open",
         "voussoir_key_fetches_total",
         "voussoir_keys",
         "voussoir_signing_key_fetches_total",
@@ -151,14 +163,87 @@ def test_lost_instances_are_counted_where_the_documentation_says(front, root):
     assert {documented.replace("voussoir", name) for name in front.ports} <= names
 
 
-def test_every_metric_outcome_and_result_is_documented_and_no_other(front, root):
-    text = (root / "docs/configuration.md").read_text()
-    rows = dict(re.findall(r"(?m)^\| `(voussoir_\w+)` \| \w+ \| (.*) \|$", text))
-    assert set(rows) == {name for name, _ in series(front)}
-    assert set(re.findall(r"`(\w+)`", rows["voussoir_requests_total"].split(";")[0])) == {
-        "outcome",
-        *OUTCOMES,
-    }
-    for name, row in rows.items():
-        results = {dict(found).get("result") for other, found in series(front) if other == name}
-        assert all(f"`{result}`" in row for result in results - {None})
+@pytest.fixture(scope="module")
+def documented(root):
+    """The rows of the tables of metrics: what each says of its labels."""
+    rows = {}
+    for name in ("configuration.md", "key-server.md"):
+        text = (root / "docs" / name).read_text()
+        rows |= dict(re.findall(r"(?m)^\| `(voussoir_\w+)` \| \w+ \| (.*) \|$", text))
+    return rows
+
+
+def test_every_metric_label_and_value_is_documented_and_no_other(front, documented):
+    documented = {name: row for name, row in documented.items() if "_keyserver_" not in name}
+    found = families(front)
+    assert set(documented) == set(found)
+    for name, row in documented.items():
+        named = set(re.findall(r"(?:^|; )`(\w+)`", row))
+        samples = [sample.labels for sample in found[name].samples]
+        assert all(set(sample) - {"le"} == named for sample in samples), name
+        for label in named & {"outcome", "result", "phase", "kind", "mechanism", "action"}:
+            cell = re.search(rf"(?:^|; )`{label}`(.*?)(?:; `|$)", row)[1]
+            assert {sample[label] for sample in samples} <= set(re.findall(r"`(\w+)`", cell))
+    outcomes = re.search(r"`outcome`: (.*?);", documented["voussoir_requests_total"])[1]
+    assert set(re.findall(r"`(\w+)`", outcomes)) == OUTCOMES
+
+
+def test_waits_are_recorded_and_nothing_else(front, good_token):
+    """A request that is decided at once costs no record."""
+
+    def recorded(phase):
+        return series(front)["voussoir_phase_microseconds", labels(phase=phase)]
+
+    token = [("x-auth-token", good_token)]
+    http1.get(front.ports["enforce"], "/", token)
+    # Envoy merges what its workers have recorded every five seconds.
+    time.sleep(6)
+    before = recorded("keys"), recorded("validation"), recorded("decision")
+    for _ in range(5):
+        assert http1.get(front.ports["enforce"], "/", token).status == 200
+    # Nobody answers this one.
+    assert http1.get(front.ports["alone"], "/", token).status == 503
+    wait_until(lambda: recorded("decision") > before[2], "a decision", 20)
+    after = recorded("keys"), recorded("validation"), recorded("decision")
+    assert after == (before[0], before[1] + 1, before[2] + 1)
+
+
+def expressions(root):
+    """All that the dashboard and the alerts ask Prometheus."""
+    dashboard = json.loads((root / "deploy/grafana/voussoir.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            yield target["expr"]
+    rules = yaml.safe_load((root / "deploy/prometheus/voussoir-rules.yaml").read_text())
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+            assert set(rule["annotations"]) == {"summary", "description"}
+            yield rule["expr"]
+
+
+def test_the_dashboard_and_the_alerts_ask_for_what_there_is(front, root, documented):
+    found = families(front)
+    text = front.admin("/stats/prometheus").replace("envoy_wasm_enforce_", "envoy_wasm_voussoir_")
+    asked = set()
+    for expression in expressions(root):
+        promql_parser.parse(expression.replace("$__rate_interval", "5m"))
+        for name, matchers in re.findall(r"\b((?:voussoir|envoy)_\w+)(?:\{([^}]*)\})?", expression):
+            base = re.sub(r"_(bucket|count|sum)$", "", name)
+            if name.startswith("envoy_"):
+                assert re.search(rf"(?m)^{name}\{{", text), name
+                continue
+            base = base if base in documented else name
+            asked.add(base)
+            row = documented[base]
+            for label, operator, value in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', matchers):
+                if label in ("instance", "job"):
+                    continue
+                assert f"`{label}`" in row, (name, label)
+                if base in found and operator != "=~":
+                    assert value in {sample.labels[label] for sample in found[base].samples}
+        kept = {label for by in re.findall(r"\bby \(([^)]*)\)", expression) for label in by.split(", ")}
+        rows = " ".join(documented[name] for name in asked if name in expression)
+        assert all(f"`{label}`" in rows for label in kept - {"instance", "le"}), expression
+    # All there is of the filter is on the dashboard.
+    assert set(found) <= asked

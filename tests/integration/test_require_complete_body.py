@@ -417,7 +417,7 @@ def test_shadow_mode_counts_and_lets_pass(front, upstream, path, reason, form):
     outcome = "anonymous" if reason == "none" else "rejected"
     counted = "token_missing" if reason == "none" else reason
     name = f"wasmcustom.voussoir_requests_total;outcome={outcome};reason={counted};mode=shadow"
-    before = front.stats(name).get(name, 0)
+    before = sum(front.stats(name).values())
     with Sender(form, front.ports["shadow"], path, length=len(body)) as sender:
         # The head goes on at once.
         wait_until(lambda: upstream.requests_to(path), "the head at the service")
@@ -426,4 +426,4 @@ def test_shadow_mode_counts_and_lets_pass(front, upstream, path, reason, form):
         assert sender.response().status == 200
     (arrival,) = upstream.requests_to(path)
     assert arrival.body == body
-    wait_until(lambda: front.stats(name)[name] == before + 1, "it counts once")
+    wait_until(lambda: sum(front.stats(name).values()) == before + 1, "it counts once")

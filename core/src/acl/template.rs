@@ -94,7 +94,7 @@ impl PathTemplate {
     #[must_use]
     pub fn matches_all_below(&self, start: &[u8]) -> bool {
         // The last segment may go on.
-        let segments = start.iter().filter(|byte| **byte == b'/').count();
+        let segments = start.split(|byte| *byte == b'/').skip(1).count();
         self.is_prefix && segments > self.segments.len() && self.matches(start)
     }
 

@@ -39,6 +39,11 @@ impl Circuit {
         }
     }
 
+    /// Whether the last calls have failed, so that at most one is made at a time.
+    pub(super) fn is_tripped(&self) -> bool {
+        !matches!(self.state, State::Closed(_))
+    }
+
     /// Whether one more call may be made; if so, it counts as made.
     pub(super) fn admit(&mut self, now: UnixTime) -> bool {
         match self.state {
@@ -93,6 +98,7 @@ mod tests {
             circuit.failed(now);
         }
         let wait = circuit.is_open(now).unwrap();
+        assert!(circuit.is_tripped());
         assert!(!circuit.admit(now));
         circuit.failed(now);
         assert_eq!(circuit.is_open(now), Some(wait));
@@ -106,7 +112,9 @@ mod tests {
 
         now = now + Duration::from_secs(15);
         assert!(circuit.admit(now));
+        assert!(circuit.is_tripped());
         circuit.succeeded();
+        assert!(!circuit.is_tripped());
         assert!(circuit.admit(now) && circuit.admit(now));
     }
 

@@ -79,6 +79,12 @@ impl<R: Record> Cache<R> {
         (0..self.limits.shared_entries).map(|slot| self.shared.name(slot))
     }
 
+    /// Whether whoever has the records fails, so that at most one call is made at a time.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.circuit.is_tripped()
+    }
+
     /// A request wants the answer to a question.
     pub fn want(&mut self, now: UnixTime, request: u32, question: &R::Question) -> Want<R> {
         self.observe(now);

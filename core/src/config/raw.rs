@@ -161,6 +161,8 @@ pub(super) struct AclRule {
     pub(super) from: Vec<AclFrom>,
     #[serde(default)]
     pub(super) when: Vec<AclWhen>,
+    #[serde(default)]
+    pub(super) when_any: Vec<Vec<AclWhen>>,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +188,8 @@ pub(super) struct AclWhen {
     pub(super) key: String,
     pub(super) values: Option<Vec<String>>,
     pub(super) not_values: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) or_none: bool,
 }
 
 #[derive(Default, Deserialize)]

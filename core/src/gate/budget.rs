@@ -31,6 +31,12 @@ impl Budget {
         Self { held: Cell::new(0), waiting: Cell::new(0), most }
     }
 
+    /// How many bytes are held back.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.get()
+    }
+
     /// Whether requests that wait for the rest of their bodies hold more than their half, so that
     /// others might be left with nothing.
     #[must_use]

@@ -56,7 +56,7 @@ use token::{
     AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
 };
 pub use token::{KnownTokens, MAX_KNOWN_TOKENS};
-pub use verdict::Verdict;
+pub use verdict::{Mechanism, Verdict};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ pub struct Gate {
     arriving: Option<Box<Arriving>>,
     /// Whether it is decided by its tokens, or by having none.
     is_about_tokens: bool,
+    mechanism: Mechanism,
     /// Which rules of the access control list are about it, if there is a list.
     matched: Option<Matched>,
     /// Which are about the object that it copies, if it does.
@@ -124,6 +125,7 @@ impl Gate {
             known,
             arriving: None,
             is_about_tokens: false,
+            mechanism: Mechanism::None,
             matched: None,
             matched_copied: None,
             decision: None,
@@ -134,6 +136,12 @@ impl Gate {
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Passing(_) | State::Decided { is_open: true, .. })
+    }
+
+    /// By which kind of credentials it is decided, as far as that is known.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
     }
 
     /// Whether the pieces of the body have to be read, and handed in as they are.

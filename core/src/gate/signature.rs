@@ -10,7 +10,7 @@ use core::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::body::Passing;
-use super::{Effect, Gate, SHUT, State, Verdict};
+use super::{Effect, Gate, Mechanism, SHUT, State, Verdict};
 use crate::access_keys::AccessKey;
 use crate::config::SigV4Rules;
 use crate::head::RequestHead;
@@ -52,6 +52,7 @@ impl Gate {
     ) -> Effect {
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.sigv4 else { return self.fail() };
+        self.mechanism = Mechanism::SigV4;
         let claim = claim(now, head, rules);
         let dialect = claim.as_ref().ok().map(|claim| claim.credential().scope.dialect());
         self.manner = Some(Box::new(Manner::of(head, rules, dialect)));

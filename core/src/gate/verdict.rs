@@ -1,6 +1,44 @@
 //! How requests are decided: a closed set, so that metrics have a fixed number of series.
 
+use crate::config::Config;
 use crate::refusal::{Rejection, Unknown};
+
+/// By which kind of credentials a request is decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// It has none that are looked at.
+    #[default]
+    None,
+    /// By an AWS signature.
+    SigV4,
+    /// By a token of Keystone's.
+    Token,
+}
+
+impl Mechanism {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::SigV4, Self::Token];
+
+    /// What metrics call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SigV4 => "sigv4",
+            Self::Token => "token",
+        }
+    }
+
+    /// Whether the configuration takes such credentials.
+    #[must_use]
+    pub fn is_taken(self, config: &Config) -> bool {
+        match self {
+            Self::None => true,
+            Self::SigV4 => config.sigv4.is_some(),
+            Self::Token => config.token.is_some(),
+        }
+    }
+}
 
 /// How a request was decided, for whoever counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +72,32 @@ impl Verdict {
                 Rejection::all().filter(Rejection::can_be_answered).map(Some).map(Self::Answered),
             )
             .chain(Unknown::ALL.map(Self::Unavailable))
+    }
+
+    /// Whether requests with such credentials can be decided so.
+    #[must_use]
+    pub fn is_of(self, mechanism: Mechanism) -> bool {
+        match self {
+            Self::Allowed => mechanism != Mechanism::None,
+            Self::Answered(None) => mechanism == Mechanism::Token,
+            Self::Bypassed | Self::ListenerCheck => mechanism == Mechanism::None,
+            Self::Unavailable(_) => true,
+            Self::Anonymous(rejection)
+            | Self::Answered(Some(rejection))
+            | Self::Rejected(rejection) => match rejection {
+                Rejection::AclDenied => mechanism != Mechanism::None,
+                Rejection::Body(_) => true,
+                Rejection::CredentialsMissing | Rejection::TokenMissing => {
+                    mechanism == Mechanism::None
+                }
+                Rejection::Signature(_) => mechanism == Mechanism::SigV4,
+                // Two tokens of services, and none of a user, are ambiguous, too.
+                Rejection::ServiceTokenInvalid | Rejection::TokenAmbiguous => {
+                    mechanism != Mechanism::SigV4
+                }
+                _ => mechanism == Mechanism::Token,
+            },
+        }
     }
 
     /// What metrics call it.

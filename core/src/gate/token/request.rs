@@ -10,7 +10,7 @@ use super::verified::Verified;
 use super::{Asked, Purpose, text};
 use crate::acl::Caller;
 use crate::config::{RecordRules, TokenRules};
-use crate::gate::{Effect, Gate, Verdict};
+use crate::gate::{Effect, Gate, Mechanism, Verdict};
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
 use crate::record::Catalog;
@@ -37,6 +37,9 @@ impl Gate {
         };
         self.is_about_tokens = true;
         let user = text::of_user(head, rules, &self.known);
+        if !matches!(user, Err(Rejection::TokenMissing)) {
+            self.mechanism = Mechanism::Token;
+        }
         let Some(records) = &rules.records else {
             return match user {
                 Ok(sealed) => self.look_at(sealed, Purpose::Request(Tokens::default())),
