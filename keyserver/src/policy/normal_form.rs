@@ -185,7 +185,7 @@ mod tests {
         };
         let read = reader.read(&Expression::parse(text).unwrap())?;
         let written = |condition: &Value| {
-            let field = |name: &str| condition[name].as_array().map(|it| it.clone());
+            let field = |name: &str| condition[name].as_array().cloned();
             let values = field("values").or_else(|| field("not_values")).unwrap();
             let sign = if condition.get("values").is_some() { "=" } else { "!" };
             let values: Vec<_> = values.iter().map(|it| it.as_str().unwrap()).collect();
