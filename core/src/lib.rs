@@ -48,6 +48,7 @@ mod mac;
 pub mod record;
 pub mod refusal;
 pub mod revocation;
+pub mod schema;
 pub mod secret;
 mod shared;
 pub mod sigv4;

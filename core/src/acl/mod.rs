@@ -35,7 +35,8 @@ pub use ip_block::IpBlock;
 pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
-use reading::Readings;
+pub(crate) use reading::Readings;
+pub(crate) use rule::host;
 
 /// All rules of a configuration.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::access_rules::PlainPath;
 /// more what was decoded before them (`/%2561` is `/a` then). A rule that allows is for none of these,
 /// and one that denies for all.
 #[derive(Debug)]
-pub(super) struct Readings<'a> {
+pub(crate) struct Readings<'a> {
     /// `None` if servers may read it as any other.
     plain: Option<PlainPath<'a>>,
     /// Without parameters, and decoded twice, if that is another path.
@@ -27,20 +27,36 @@ enum Other {
 }
 
 impl<'a> Readings<'a> {
-    pub(super) fn of(path: Option<&'a [u8]>) -> Self {
+    pub(crate) fn of(path: Option<&'a [u8]>) -> Self {
         let plain = path.and_then(PlainPath::new);
         let other = plain.as_ref().map_or(Other::Any, |path| Other::of(path.as_bytes()));
         Self { plain, other }
     }
 
     /// The path as most servers read it.
-    pub(super) fn plain(&self) -> Option<&[u8]> {
+    pub(crate) fn plain(&self) -> Option<&[u8]> {
         self.plain.as_ref().map(PlainPath::as_bytes)
     }
 
     /// Whether some servers read it as another path.
     pub(super) fn has_other(&self) -> bool {
         !matches!(self.other, Other::None)
+    }
+
+    /// Whether every server reads it alike.
+    pub(crate) fn is_one(&self) -> bool {
+        self.plain.is_some() && !self.has_other()
+    }
+
+    /// What every reading of it is found to be, if that is one and the same.
+    pub(crate) fn agree(&self, find: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
+        let found = find(self.plain()?)?;
+        let is_same = match &self.other {
+            Other::None => true,
+            Other::Path(other) => find(other) == Some(found),
+            Other::Any => false,
+        };
+        is_same.then_some(found)
     }
 
     /// Whether a rule for these paths is about it. `None` if that cannot be known.

@@ -81,6 +81,11 @@ impl PathTemplate {
         are_same && (self.is_prefix || parts.next().is_none())
     }
 
+    /// The same for a path of so many segments, quickly told of templates of another length.
+    pub(crate) fn matches_segments(&self, segments: usize, path: &[u8]) -> bool {
+        self.segments.len() == segments && !self.is_prefix && self.matches(path)
+    }
+
     /// What stands in the place of a variable in a path that [matches](Self::matches).
     #[must_use]
     pub fn variable<'a>(&self, name: &str, path: &'a [u8]) -> Option<&'a [u8]> {
@@ -93,6 +98,14 @@ impl PathTemplate {
     #[must_use]
     pub fn has_variable(&self, name: &str) -> bool {
         self.segments.iter().any(|it| matches!(it, Segment::Variable(it) if **it == *name))
+    }
+
+    /// The names of its variables, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Variable(name) => Some(&**name),
+            Segment::Literal(_) | Segment::Any => None,
+        })
     }
 
     /// Whether paths that it stands for can be plain, and spelt so.

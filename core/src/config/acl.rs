@@ -90,7 +90,7 @@ fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, Confi
     Ok(operations)
 }
 
-fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
+pub(super) fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
     let names = names.iter().enumerate();
     let host = |(index, name): (usize, &String)| {
         HostPattern::new(name).ok_or_else(|| {

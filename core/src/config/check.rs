@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
-    KeyServer, Keystone, Limits, Missing, Mode, acl, complete_body, quantity, raw, server, sigv4,
-    token,
+    KeyServer, Keystone, Limits, Missing, Mode, acl, complete_body, quantity, raw, schema, server,
+    sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
@@ -38,6 +38,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
     // Of a token without records only that is known which it says itself.
     let token_alone =
         raw.sigv4.is_none() && token.as_ref().is_some_and(|token| token.records.is_none());
+    let has_keyserver = keyserver.is_some();
     Ok(Config {
         mode: match raw.mode {
             None | Some(raw::Mode::Enforce) => Mode::Enforce,
@@ -54,6 +55,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
+        schemas: schema::check(raw.schema, raw.hold_headers, has_keyserver)?,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,

@@ -11,6 +11,7 @@ pub(crate) mod example;
 mod protobuf;
 mod quantity;
 mod raw;
+mod schema;
 mod server;
 mod sigv4;
 mod token;
@@ -22,11 +23,13 @@ use core::time::Duration;
 
 pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
+pub use self::schema::{DEFAULT_MAX_SCHEMA_BODY, DEFAULT_SCHEMA_WITHIN};
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
 use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
+use crate::schema::Schemas;
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -55,6 +58,8 @@ pub struct Config {
     pub bypass: Bypass,
     /// Who may do what, of those who may pass; whatever they like without it.
     pub acl: Option<Acl>,
+    /// What requests to APIs must be.
+    pub schemas: Schemas,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +27,8 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) bypass_cors_preflight: bool,
     pub(super) acl: Option<Acl>,
+    #[serde(default)]
+    pub(super) schema: Vec<Schema>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     #[serde(default)]
@@ -181,6 +184,34 @@ pub(super) struct AclWhen {
     pub(super) key: String,
     pub(super) values: Option<Vec<String>>,
     pub(super) not_values: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Schema {
+    pub(super) name: String,
+    pub(super) compiled: Option<Value>,
+    pub(super) digest: Option<String>,
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) path_prefix: Option<String>,
+    pub(super) mode: Option<SchemaMode>,
+    pub(super) max_body: Option<String>,
+    pub(super) within: Option<String>,
+    pub(super) unknown_parameters: Option<UnknownParameters>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SchemaMode {
+    Report,
+    Enforce,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UnknownParameters {
+    Allow,
+    Refuse,
 }
 
 #[derive(Default, Deserialize)]

@@ -21,7 +21,8 @@
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
-//! bodies that must be complete, `authorize.rs` what the sender may do, `response.rs` the service's answers.
+//! bodies that must be complete, `authorize.rs` what the sender may do, `schema.rs` what its API's document
+//! says of the request, `response.rs` the service's answers.
 
 mod authorize;
 mod body;
@@ -29,6 +30,7 @@ mod budget;
 mod complete_body;
 mod exchange;
 mod response;
+mod schema;
 mod signature;
 mod token;
 mod verdict;
@@ -45,6 +47,7 @@ use crate::identity::HeaderEdits;
 use crate::listener_check;
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{BodyFault, Rejection, Reply, SignatureFault, Unknown, keystone};
+use crate::schema::Outcome;
 use crate::sigv4::Form;
 use crate::time::UnixTime;
 use body::Passing;
@@ -79,6 +82,10 @@ pub struct Gate {
     matched_copied: Option<Box<Matched>>,
     /// What the list has decided, until somebody counts it.
     decision: Option<Decision>,
+    /// What the document of its API says of it, if there is one.
+    schema: Option<Box<schema::Held>>,
+    /// What that came to, until somebody counts it.
+    schema_outcome: Option<(usize, Outcome)>,
 }
 
 #[derive(Debug)]
@@ -127,6 +134,8 @@ impl Gate {
             matched: None,
             matched_copied: None,
             decision: None,
+            schema: None,
+            schema_outcome: None,
         }
     }
 
@@ -151,7 +160,9 @@ impl Gate {
             | State::AwaitRevocations(_)
             | State::AwaitValidation(_)
             | State::AwaitCatalog(_) => self.collects(),
-            State::Decided { is_open, .. } => *is_open && self.arriving.is_some(),
+            State::Decided { is_open, .. } => {
+                *is_open && (self.arriving.is_some() || self.watches_schema())
+            }
         }
     }
 
@@ -161,7 +172,11 @@ impl Gate {
         if let Some(refusal) = self.collect(now, came) {
             return refusal;
         }
+        if let Some(refusal) = self.take_in_for_schema(came) {
+            return refusal;
+        }
         let effect = self.step(now, input);
+        let effect = self.hold_against_schema(effect);
         self.hold(now, came, effect)
     }
 
@@ -290,6 +305,7 @@ impl Gate {
             self.state = SHUT;
             return Effect::Refuse(reply, Verdict::ListenerCheck);
         }
+        self.match_schema(head, is_end);
         if let Some(refusal) = self.expect_body(now, head, is_end) {
             return refusal;
         }

@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::{BodyFault, Rejection, Reply, Unknown};
 use crate::config::{Config, TokenRules};
 use crate::record::IdentityFault;
+use crate::schema::Flaw;
 
 /// The answer to a request without a valid token. It says no more than keystonemiddleware's does;
 /// the reason goes into the proxy's log, and into a header only where that is configured.
@@ -103,7 +104,12 @@ fn of_validation(mut reply: Reply) -> Reply {
 /// seconds.
 #[must_use]
 pub fn unknown(cause: Unknown, retry_after: Duration, config: &Config) -> Reply {
-    let message = "The server is currently unable to validate the token. Please try again.";
+    let message = match cause {
+        Unknown::SchemaUnavailable => {
+            "The server is currently unable to check the request. Please try again."
+        }
+        _ => "The server is currently unable to validate the token. Please try again.",
+    };
     let mut reply = reply(config, 503, "Service Unavailable", message, cause.reason());
     reply.headers.push(("retry-after".into(), format!("{}", seconds(retry_after))));
     reply
@@ -124,12 +130,42 @@ fn of_body(fault: BodyFault) -> (u16, &'static str, &'static str) {
     }
 }
 
+/// The answer to a request that is not as its API's document says: where it is not, and what is wrong.
+#[must_use]
+pub fn flaw(flaw: &Flaw, config: &Config) -> Reply {
+    let (status, title, message) = match flaw {
+        Flaw::PathUnknown => (404, "Not Found", "There is nothing at this path."),
+        Flaw::MethodNotAllowed(_) => {
+            (405, "Method Not Allowed", "The path has other methods: Allow names them.")
+        }
+        Flaw::MediaType => (
+            415,
+            "Unsupported Media Type",
+            "The Content-Type or the encoding of the body is none that this request may have.",
+        ),
+        Flaw::TooComplex => (400, "Bad Request", "The request is too complex to be checked."),
+        Flaw::Violated(violation) => {
+            let message = format!("{}: {}.", violation.pointer, violation.message);
+            // With its quotation marks, and with what is the client's escaped.
+            let escaped = serde_json::to_string(&message).unwrap_or_default();
+            let message = escaped.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+            let message = message.unwrap_or_default();
+            return reply(config, 400, "Bad Request", message, flaw.fault().reason());
+        }
+    };
+    let mut reply = reply(config, status, title, message, flaw.fault().reason());
+    if let Flaw::MethodNotAllowed(allow) = flaw {
+        reply.headers.push(("allow".into(), allow.clone()));
+    }
+    reply
+}
+
 /// Rounded up, and at least one.
 pub(super) fn seconds(duration: Duration) -> u128 {
     duration.as_millis().div_ceil(1000).max(1)
 }
 
-/// All texts are our own, and none of them needs escaping.
+/// No text needs escaping.
 fn reply(config: &Config, status: u16, title: &str, message: &str, reason: &str) -> Reply {
     let mut headers = Vec::from([("content-type".into(), "application/json".into())]);
     if let Some(name) = &config.reason_header {

@@ -11,7 +11,7 @@ mod reason;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use reason::{BodyFault, Rejection, SignatureFault, Unknown};
+pub use reason::{BodyFault, Rejection, SchemaFault, SignatureFault, Unknown};
 
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

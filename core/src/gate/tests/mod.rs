@@ -6,6 +6,7 @@ mod keystone;
 mod known;
 mod records;
 mod response;
+mod schema;
 mod signature;
 mod token;
 mod validation;
