@@ -14,6 +14,7 @@ use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
 use voussoir_core::revocation::list;
+use voussoir_core::schema::{self, Enforcement, Outcome};
 
 use crate::host::{self, MetricType};
 
@@ -39,6 +40,10 @@ pub(crate) struct Metrics {
     listener_not_reached: Option<u32>,
     /// By the places of the rules; that of no rule is last.
     acl: Vec<(Decision, u32)>,
+    /// By the places of the documents.
+    schemas: Vec<(usize, Outcome, u32)>,
+    schemas_loaded: Option<u32>,
+    schemas_failed: Option<u32>,
 }
 
 /// One worker's part of a gauge that shows the sum of all workers.
@@ -95,6 +100,11 @@ impl Metrics {
                 format!("voussoir_requests_total;outcome={outcome};reason={reason};mode={mode}");
             counter(&name).map(|id| (verdict, id))
         });
+        let is_fetched = config.schemas.all.iter().any(|it| it.digest.is_some());
+        let of_fetches = |result: &str| {
+            let name = format!("voussoir_schema_fetches_total;result={result}");
+            is_fetched.then(|| counter(&name)).flatten()
+        };
         Self {
             requests: requests.collect(),
             fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
@@ -115,6 +125,9 @@ impl Metrics {
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
             acl: decisions.collect(),
+            schemas: schemas(config),
+            schemas_loaded: of_fetches("loaded"),
+            schemas_failed: of_fetches("failed"),
         }
     }
 
@@ -127,6 +140,24 @@ impl Metrics {
     pub(crate) fn count_decision(&self, decision: Decision) {
         if let Some((_, id)) = self.acl.iter().find(|(other, _)| *other == decision) {
             host::increment_metric(*id);
+        }
+    }
+
+    pub(crate) fn count_schema(&self, document: usize, outcome: Outcome) {
+        let mut series = self.schemas.iter();
+        if let Some((_, _, id)) = series.find(|(place, it, _)| (*place, *it) == (document, outcome))
+        {
+            host::increment_metric(*id);
+        }
+    }
+
+    pub(crate) fn count_schema_fetch(&self, report: &schema::Report) {
+        let fetches = match report {
+            schema::Report::Loaded(_) => self.schemas_loaded,
+            schema::Report::Failed { .. } => self.schemas_failed,
+        };
+        if let Some(id) = fetches {
+            host::increment_metric(id);
         }
     }
 
@@ -198,6 +229,26 @@ impl Metrics {
             host::increment_metric(id);
         }
     }
+}
+
+/// The series of what requests come to that are held against documents.
+fn schemas(config: &Config) -> Vec<(usize, Outcome, u32)> {
+    let mut series = Vec::new();
+    for (place, governed) in config.schemas.all.iter().enumerate() {
+        let mode = match (config.mode, governed.enforcement) {
+            (Mode::Enforce, Enforcement::Enforce) => "enforce",
+            (Mode::Enforce, Enforcement::Report) => "report",
+            (Mode::Shadow, _) => "shadow",
+        };
+        for outcome in Outcome::all() {
+            let (document, result) = (&governed.name, outcome.name());
+            let name = format!(
+                "voussoir_schema_checks_total;document={document};result={result};mode={mode}"
+            );
+            series.extend(counter(&name).map(|id| (place, outcome, id)));
+        }
+    }
+    series
 }
 
 /// What is counted of one kind of record.

@@ -13,7 +13,8 @@ use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::identities::Identity;
 use voussoir_core::listener_check::Probe;
 use voussoir_core::record::{
-    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, MAX_SCHEMA_BYTES, PROTOCOL_HEADER,
+    PROTOCOL_VERSION,
 };
 use voussoir_core::revocation::list;
 use voussoir_core::secret::Secret;
@@ -37,6 +38,7 @@ pub(super) enum Purpose {
     Validation(Call),
     Revocations(list::Call),
     Changes(feed::Call),
+    Schema,
     ListenerCheck,
 }
 
@@ -170,6 +172,7 @@ impl Worker {
             Purpose::Catalog(_) => ServiceCatalog::MAX_BYTES,
             Purpose::Validation(_) => Validation::MAX_BYTES,
             Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
+            Purpose::Schema => MAX_SCHEMA_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
         };
@@ -197,6 +200,7 @@ impl Worker {
             Purpose::Validation(call) => self.record_fetched::<Validation>(call, answer),
             Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
+            Purpose::Schema => self.schema_fetched(answer),
             Purpose::ListenerCheck => self.probe_answered(answer),
         }
         self.carry_out();

@@ -8,6 +8,7 @@ mod keys;
 mod listener_check;
 mod records;
 mod revocations;
+mod schemas;
 mod stream;
 mod upkeep;
 
@@ -30,6 +31,7 @@ use voussoir_core::identity::{Part, claims};
 use voussoir_core::keys::KeyStore;
 use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
+use voussoir_core::schema::Documents;
 use voussoir_core::time::UnixTime;
 use voussoir_core::validations::Validation;
 
@@ -60,6 +62,8 @@ pub(crate) struct Worker {
     revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
     feed: Option<RefCell<ChangeFeed>>,
+    /// The documents of APIs that are yet to come from the key server.
+    documents: Option<RefCell<Documents>>,
     /// What of bodies may be held back.
     budget: Rc<Budget>,
     /// The tokens that were opened lately.
@@ -95,6 +99,9 @@ impl Worker {
         let revocations =
             server(has_records).map(|server| RevocationList::new(&config, server, seed));
         let feed = keyserver.filter(|_| has_feed).map(|keyserver| ChangeFeed::new(keyserver, seed));
+        let has_missing = config.schemas.all.iter().any(|it| it.document.get().is_none());
+        let documents =
+            server(has_missing).map(|server| Documents::new(&config.schemas, server.timeout, seed));
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),
@@ -104,6 +111,7 @@ impl Worker {
             validations: keystone.map(|it| Records::new(&config, &it.server, seed)),
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
+            documents: documents.map(RefCell::new),
             known: Rc::new(KnownTokens::new(config.limits.entries, seed)),
             budget: Rc::new(Budget::new(config.limits.held_body)),
             bodies: RefCell::new(Waiting::new(config.limits.parked)),
@@ -252,6 +260,7 @@ impl Worker {
         if let Some(decision) = stream.gate.borrow_mut().take_decision() {
             self.metrics.count_decision(decision);
         }
+        self.count_schema(stream);
         match effect {
             Effect::Nothing => self.make_room(),
             Effect::NeedKeys { .. }
@@ -288,6 +297,7 @@ impl Worker {
             let effect = stream.read_held_body().map(|(piece, is_end)| {
                 stream.gate.borrow_mut().handle(now, Input::Body { piece: &piece, is_end })
             });
+            self.count_schema(stream);
             match effect {
                 Ok(Effect::Pass { replacement, verdict }) => {
                     self.pass(stream, replacement, verdict);
