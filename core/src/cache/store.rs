@@ -2,7 +2,6 @@
 //! answers.
 
 use alloc::collections::VecDeque;
-use alloc::rc::Rc;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
@@ -14,8 +13,9 @@ use super::allowance::Allowance;
 use super::circuit::Circuit;
 use super::flights::{Flight, Flights};
 use super::local::{Held, Local, Nothing, Seeded, bounded};
+use super::record::Subject;
 use super::shared::{Entry, Place, Shared};
-use super::{Action, Call, Event, Outcome, Record, Report, Stats, Want};
+use super::{Action, Call, Event, Kind, Outcome, Question, Record, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits, Server};
 use crate::feed::ChangeFeed;
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
@@ -25,36 +25,38 @@ use crate::shared::Seal;
 use crate::time::UnixTime;
 
 /// One worker's records of one kind. The module says how to drive it.
-pub struct Cache<R: Record> {
+pub struct Cache {
+    pub(super) kind: Kind,
     pub(super) freshness: Freshness,
     limits: Limits,
     pub(super) timeout: Duration,
-    pub(super) local: Local<R>,
+    pub(super) local: Local,
     /// How many more questions about this subject may be asked of which it is not known whether they
     /// will come to anything.
-    questions: LruCache<R::Subject, Allowance, Seeded>,
+    questions: LruCache<Subject, Allowance, Seeded>,
     calls: Allowance,
     circuit: Circuit,
     jitter: Pause,
     is_feed_silent: bool,
     pub(super) shared: Shared,
-    pub(super) flights: Flights<R::Question>,
+    pub(super) flights: Flights,
     pub(super) stats: Stats,
     /// The clock at the last event, to notice when it goes back.
     clock: UnixTime,
     /// By how much the clock has gone back in all, and the latest time it had shown: what stands in
     /// shared data and was not written later may be older by that than it looks.
     back: (Duration, UnixTime),
-    pub(super) actions: VecDeque<Action<R>>,
+    pub(super) actions: VecDeque<Action>,
 }
 
-impl<R: Record> Cache<R> {
-    /// A cache without records, which come from this server. `seed` makes this worker's hashes and jitter differ from others'.
+impl Cache {
+    /// A cache without records of this kind, which come from this server. `seed` makes this worker's hashes and jitter differ from others'.
     #[must_use]
-    pub fn new(config: &Config, server: &Server, seed: u64) -> Self {
+    pub fn new(kind: Kind, config: &Config, server: &Server, seed: u64) -> Self {
         let limits = config.limits;
-        let slots = Seal::new(server).slot(R::SLOTS);
+        let slots = Seal::new(server).slot(kind.slots());
         Self {
+            kind,
             freshness: config.freshness,
             limits,
             timeout: server.timeout,
@@ -64,7 +66,7 @@ impl<R: Record> Cache<R> {
             circuit: Circuit::new(seed),
             jitter: Pause::new(seed),
             is_feed_silent: false,
-            shared: Shared::new(slots, limits.shared_entries),
+            shared: Shared::new(kind, slots, limits.shared_entries),
             flights: Flights::new(),
             stats: Stats::default(),
             clock: UnixTime::from_secs(0),
@@ -80,9 +82,9 @@ impl<R: Record> Cache<R> {
     }
 
     /// A request wants the answer to a question.
-    pub fn want(&mut self, now: UnixTime, request: u32, question: &R::Question) -> Want<R> {
+    pub fn want(&mut self, now: UnixTime, request: u32, question: &Question) -> Want {
         self.observe(now);
-        if let Some(Nothing { fault, until }) = self.local.nothing(R::subject(question), now) {
+        if let Some(Nothing { fault, until }) = self.local.nothing(&question.subject(), now) {
             return match fault {
                 Some(fault) => {
                     self.stats.denied += 1;
@@ -99,7 +101,7 @@ impl<R: Record> Cache<R> {
             && now.since(held.confirmed_at) < fresh * 2
         {
             let is_due = now >= held.refresh_at || now.since(held.confirmed_at) >= fresh;
-            let record = Rc::clone(&held.record);
+            let record = held.record.clone();
             if is_due {
                 self.stats.stale += 1;
                 self.refresh(now, question);
@@ -127,7 +129,7 @@ impl<R: Record> Cache<R> {
 
     /// The change feed tells what has changed.
     pub fn changed(&mut self, changes: &[Change]) {
-        if R::IS_WATCHED {
+        if self.kind.is_watched() {
             self.local.changed(changes);
         }
     }
@@ -141,7 +143,7 @@ impl<R: Record> Cache<R> {
     /// Takes in one event at the time `now`. `feed` knows what has changed lately.
     pub fn handle(&mut self, now: UnixTime, event: Event<'_>, feed: Option<&ChangeFeed>) {
         self.observe(now);
-        let feed = feed.filter(|_| R::IS_WATCHED);
+        let feed = feed.filter(|_| self.kind.is_watched());
         self.is_feed_silent = feed.is_some_and(|feed| feed.is_silent(now));
         match event {
             Event::Tick => self.on_tick(now),
@@ -159,7 +161,7 @@ impl<R: Record> Cache<R> {
     }
 
     /// What to do next; `None` until another event.
-    pub fn next_action(&mut self) -> Option<Action<R>> {
+    pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
@@ -220,7 +222,7 @@ impl<R: Record> Cache<R> {
             None => (self.timeout * 4, self.timeout),
         };
         for call in self.flights.stuck(now, patience) {
-            self.give_up(now, call, |cache, question| {
+            self.give_up(now, call, &|cache, question| {
                 cache.fallen_back(now, question, retry_after)
             });
         }
@@ -235,7 +237,7 @@ impl<R: Record> Cache<R> {
         &mut self,
         now: UnixTime,
         call: Call,
-        answer: impl Fn(&mut Self, &R::Question) -> Want<R>,
+        answer: &dyn Fn(&mut Self, &Question) -> Want,
     ) {
         let Some((flight, requests)) = self.flights.land(call) else { return };
         if let Some(held) = self.local.held_mut(&flight.question) {
@@ -259,7 +261,7 @@ impl<R: Record> Cache<R> {
         }
     }
 
-    fn refresh(&mut self, now: UnixTime, question: &R::Question) {
+    fn refresh(&mut self, now: UnixTime, question: &Question) {
         // Apart from the calls for what is not held: these may be as many as clients like.
         let has_room = self.flights.refreshes() < self.limits.calls;
         if has_room && !self.flights.has(question) && self.circuit.is_open(now).is_none() {
@@ -270,13 +272,13 @@ impl<R: Record> Cache<R> {
     }
 
     /// Where to look for an answer that nobody looks for yet.
-    fn place_of_new(&self, question: &R::Question) -> Option<Place> {
+    fn place_of_new(&self, question: &Question) -> Option<Place> {
         let is_new = !self.flights.has(question);
-        is_new.then(|| self.shared.place::<R>(question)).flatten()
+        is_new.then(|| self.shared.place(question)).flatten()
     }
 
     /// One more call, of which it is not known whether it will come to anything.
-    pub(super) fn spend(&mut self, now: UnixTime, subject: &R::Subject) -> Result<(), Duration> {
+    pub(super) fn spend(&mut self, now: UnixTime, subject: &Subject) -> Result<(), Duration> {
         // A subject that has had its share takes none of the others', and one that comes too late
         // leaves no trace.
         self.questions.peek(subject).map_or(Ok(()), |allowance| allowance.check(now))?;
@@ -296,7 +298,7 @@ impl<R: Record> Cache<R> {
         let body = answer.map(|answer| answer.body);
         let Some((flight, requests)) = self.flights.land(call) else { return };
         let (question, began) = (&flight.question, flight.since);
-        let outcome = answer.and_then(|answer| R::read(question, answer));
+        let outcome = answer.and_then(|answer| question.read(answer));
         let report = match outcome {
             Ok(Outcome::Record(record)) => {
                 self.circuit.succeeded();
@@ -305,14 +307,14 @@ impl<R: Record> Cache<R> {
                 self.share(&flight, call, &Entry::Record { confirmed_at: began, json });
                 // It may have been under way when something changed.
                 let is_suspect = has_changed(feed, now, began, &record);
-                self.hold(Rc::new(record), bytes, began, is_suspect);
+                self.hold(question, record, bytes, began, is_suspect);
                 Report::Fetched
             }
             Ok(Outcome::Denied(fault)) => {
                 self.circuit.succeeded();
                 let until = now + self.freshness.negative;
                 self.share(&flight, call, &Entry::Denied { fault, until });
-                self.local.forget(R::subject(question), Nothing { fault: Some(fault), until });
+                self.local.forget(&question.subject(), Nothing { fault: Some(fault), until });
                 Report::Denied
             }
             Err(failure) => {
@@ -323,12 +325,12 @@ impl<R: Record> Cache<R> {
                 if failure.is_about_the_question() {
                     self.circuit.succeeded();
                     let until = now + A_WHILE;
-                    self.local.forget(R::subject(question), Nothing { fault: None, until });
+                    self.local.forget(&question.subject(), Nothing { fault: None, until });
                 } else {
                     self.circuit.failed(now);
                     // It says nothing of the subject, which shall not suffer when all is well again.
                     if flight.is_paid
-                        && let Some(share) = self.questions.peek_mut(R::subject(question))
+                        && let Some(share) = self.questions.peek_mut(&question.subject())
                     {
                         share.put_back();
                     }
@@ -351,20 +353,21 @@ impl<R: Record> Cache<R> {
     /// Keeps a record for this worker.
     pub(super) fn hold(
         &mut self,
-        record: Rc<R>,
+        question: &Question,
+        record: Record,
         bytes: usize,
         confirmed_at: UnixTime,
         is_suspect: bool,
     ) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
         let held = Held { record, bytes, confirmed_at, refresh_at, is_suspect };
-        let evicted = self.local.hold(held);
+        let evicted = self.local.hold(question.to_keep(), held);
         self.stats.evicted += u64::try_from(evicted).unwrap_or(u64::MAX);
     }
 
     /// What a request is told that has waited for a call.
-    fn known(&mut self, now: UnixTime, question: &R::Question, has_failed: bool) -> Want<R> {
-        let nothing = self.local.nothing(R::subject(question), now);
+    fn known(&mut self, now: UnixTime, question: &Question, has_failed: bool) -> Want {
+        let nothing = self.local.nothing(&question.subject(), now);
         if let Some(Nothing { fault: Some(fault), .. }) = nothing {
             return Want::Denied(fault);
         }
@@ -377,7 +380,7 @@ impl<R: Record> Cache<R> {
     }
 
     /// What is held, if it is not too old, since the key server cannot be asked.
-    fn fallen_back(&mut self, now: UnixTime, question: &R::Question, wait: Duration) -> Want<R> {
+    fn fallen_back(&mut self, now: UnixTime, question: &Question, wait: Duration) -> Want {
         let answer = self.held_or_refused(now, question, wait);
         match answer {
             Want::Ready(_) | Want::Denied(_) => self.stats.stale += 1,
@@ -386,27 +389,22 @@ impl<R: Record> Cache<R> {
         answer
     }
 
-    fn held_or_refused(
-        &self,
-        now: UnixTime,
-        question: &R::Question,
-        retry_after: Duration,
-    ) -> Want<R> {
+    fn held_or_refused(&self, now: UnixTime, question: &Question, retry_after: Duration) -> Want {
         let stale = self.freshness.stale;
         let held = self.local.peek(question);
         held.filter(|held| now.since(held.confirmed_at) < stale)
-            .map_or(Want::Refused { cause: R::UNAVAILABLE, retry_after }, |held| {
-                ready(Rc::clone(&held.record), now)
+            .map_or(Want::Refused { cause: self.kind.unavailable(), retry_after }, |held| {
+                ready(held.record.clone(), now)
             })
     }
 
-    pub(super) fn resume(&mut self, request: u32, answer: Want<R>) {
+    pub(super) fn resume(&mut self, request: u32, answer: Want) {
         self.actions.push_back(Action::Resume { request, answer });
     }
 }
 
 /// Shows no record.
-impl<R: Record> fmt::Debug for Cache<R> {
+impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("records", &self.local.record_count())
@@ -416,20 +414,20 @@ impl<R: Record> fmt::Debug for Cache<R> {
 }
 
 /// Whether a record may have become another since a time. A feed that has not begun knows nothing.
-pub(super) fn has_changed<R: Record>(
+pub(super) fn has_changed(
     feed: Option<&ChangeFeed>,
     now: UnixTime,
     since: UnixTime,
-    record: &R,
+    record: &Record,
 ) -> bool {
     feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
         feed.changed_since(since, |change| {
-            record.is_concerned(|thing| change.thing() == Some(thing))
+            record.is_concerned(&|thing| change.thing() == Some(thing))
         })
     })
 }
 
-pub(super) fn ready<R: Record>(record: Rc<R>, now: UnixTime) -> Want<R> {
+pub(super) fn ready(record: Record, now: UnixTime) -> Want {
     record.fault(now).map_or(Want::Ready(record), Want::Denied)
 }
 

@@ -9,8 +9,7 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Action, Call, Event, Record as _, Report, Want, Written};
-use crate::access_keys::{AccessKey, AccessKeys};
+use super::{Action, Cache, Call, Event, Kind, Question, Record, Report, Want, Written};
 use crate::config::Config;
 use crate::config::example::{self, keyserver};
 use crate::fetch::{Answer, FetchFailure};
@@ -53,7 +52,7 @@ impl Server {
 
 /// One worker, and what the proxy knows of it.
 pub(super) struct Worker {
-    pub(super) cache: AccessKeys,
+    pub(super) cache: Cache,
     pub(super) under_way: BTreeMap<Call, (Credential, UnixTime)>,
     pub(super) parked: BTreeMap<u32, Credential>,
 }
@@ -71,7 +70,7 @@ pub(super) struct World {
     pub(super) vouched: BTreeMap<Credential, UnixTime>,
     /// When each question was asked.
     pub(super) calls: BTreeMap<Credential, Vec<UnixTime>>,
-    pub(super) answers: BTreeMap<u32, Want<AccessKey>>,
+    pub(super) answers: BTreeMap<u32, Want>,
     pub(super) reports: Vec<Report>,
     next_request: u32,
     next_seed: u64,
@@ -81,7 +80,7 @@ pub(super) struct World {
 struct Slots(BTreeMap<String, (Vec<u8>, u32)>);
 
 impl Slots {
-    fn of(cache: &AccessKeys) -> Self {
+    fn of(cache: &Cache) -> Self {
         Self(cache.slot_names().map(|name| (name, (Vec::new(), 1))).collect())
     }
 
@@ -103,7 +102,12 @@ impl World {
     pub(super) fn new(workers: usize, changes: &Value, seed: u64) -> Self {
         let config = Config::parse(example::with(changes).as_bytes()).unwrap();
         let mut world = Self {
-            shared: Slots::of(&AccessKeys::new(&config, &keyserver(&config).server, seed)),
+            shared: Slots::of(&Cache::new(
+                Kind::AccessKey,
+                &config,
+                &keyserver(&config).server,
+                seed,
+            )),
             workers: Vec::new(),
             config,
             now: UnixTime::from_secs(1_800_000_000),
@@ -123,7 +127,12 @@ impl World {
 
     fn new_worker(&mut self) -> Worker {
         self.next_seed += 1;
-        let cache = AccessKeys::new(&self.config, &keyserver(&self.config).server, self.next_seed);
+        let cache = Cache::new(
+            Kind::AccessKey,
+            &self.config,
+            &keyserver(&self.config).server,
+            self.next_seed,
+        );
         Worker { cache, under_way: BTreeMap::new(), parked: BTreeMap::new() }
     }
 
@@ -151,7 +160,11 @@ impl World {
         let credential = credential(access_key, region);
         let request = self.next_request;
         self.next_request += 1;
-        match self.workers[worker].cache.want(self.now, request, &credential) {
+        match self.workers[worker].cache.want(
+            self.now,
+            request,
+            &Question::AccessKey(credential.clone().into()),
+        ) {
             Want::Parked => {
                 self.workers[worker].parked.insert(request, credential);
             }
@@ -161,8 +174,9 @@ impl World {
         request
     }
 
-    fn tell(&mut self, request: u32, credential: &Credential, answer: Want<AccessKey>) {
-        if let Want::Ready(key) = &answer {
+    fn tell(&mut self, request: u32, credential: &Credential, answer: Want) {
+        if let Want::Ready(record) = &answer {
+            let Record::AccessKey(key) = record else { panic!("{record:?}") };
             assert_eq!(key.credential, *credential, "the key of another credential");
             let vouched = self.vouched.get(credential).expect("nobody vouched for it");
             assert!(self.now.since(*vouched) < self.config.freshness.stale, "too old");
@@ -185,6 +199,8 @@ impl World {
                     cache.handle(self.now, Event::Written { call, outcome }, None);
                 }
                 Action::Fetch { call, question, .. } => {
+                    let Question::AccessKey(question) = question else { panic!("{question:?}") };
+                    let question = (*question).clone();
                     let twice = under_way.values().any(|(other, _)| *other == question);
                     assert!(!twice, "two calls of one worker for one key");
                     self.calls.entry(question.clone()).or_default().push(self.now);
@@ -310,7 +326,7 @@ impl World {
         match self.answers.get(&request) {
             None => "waits",
             Some(Want::Ready(_)) => "ready",
-            Some(Want::Denied(fault)) => AccessKey::reason(*fault),
+            Some(Want::Denied(fault)) => fault.reason(),
             Some(Want::Refused { cause, .. }) => cause.reason(),
             Some(Want::Parked) => "parked",
         }
