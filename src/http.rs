@@ -2,12 +2,10 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 use voussoir_core::gate::Input;
 use voussoir_core::identity::Part;
 
-use crate::host::{self, Level};
+use crate::host::{self, Action, Level};
 use crate::worker::{Phase, Stream, Worker};
 
 /// One request and the worker that it is on.
@@ -32,17 +30,13 @@ impl Request {
     fn action(&self) -> Action {
         if self.stream.gate.borrow().is_open() { Action::Continue } else { Action::Pause }
     }
-}
 
-impl Context for Request {}
-
-impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+    pub(crate) fn on_headers(&self, is_end: bool) -> Action {
         let is_stripped = Worker::strip(Part::Headers, |shown| {
             let head = self.worker.with_source(shown.fields);
             #[cfg(feature = "provoke-traps")]
             provoke_trap(head);
-            let input = Input::Head { head, is_end: end_of_stream };
+            let input = Input::Head { head, is_end };
             self.worker.feed(&self.stream, input, Phase::Head(shown));
         });
         if !is_stripped {
@@ -51,9 +45,9 @@ impl HttpContext for Request {
         self.action()
     }
 
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        match self.stream.read_piece(size, end_of_stream) {
-            Ok(piece) => self.feed(Input::Body { piece: &piece, is_end: end_of_stream }),
+    pub(crate) fn on_body(&self, size: usize, is_end: bool) -> Action {
+        match self.stream.read_piece(size, is_end) {
+            Ok(piece) => self.feed(Input::Body { piece: &piece, is_end }),
             Err(_) => self.worker.abort(&self.stream),
         }
         self.action()
@@ -61,7 +55,7 @@ impl HttpContext for Request {
 
     /// The answers of other filters behind this one are the service's, too; ours are not, since they are
     /// given to requests that did not pass.
-    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    pub(crate) fn on_response_headers(&self) {
         let gate = self.stream.gate.borrow();
         if gate.reads_status()
             && let Ok(status) = host::response_status()
@@ -70,12 +64,11 @@ impl HttpContext for Request {
         {
             host::log(Level::Warn, "voussoir: a 401 of the service does not say where tokens are");
         }
-        Action::Continue
     }
 
     /// Trailers without a field end a body like any others: HTTP/2 has them, and there is no last
     /// piece then.
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+    pub(crate) fn on_trailers(&self) -> Action {
         if Worker::strip(Part::Trailers, |_| ()) {
             self.feed(Input::Trailers);
         } else {
@@ -94,24 +87,5 @@ fn provoke_trap(head: voussoir_core::head::RequestHead<'_>) {
 impl Drop for Request {
     fn drop(&mut self) {
         self.worker.forget(self.stream.context_id);
-    }
-}
-
-/// A request of a plugin that was never configured. No host sends one; none would pass.
-pub(crate) struct Unconfigured;
-
-impl Context for Unconfigured {}
-
-impl HttpContext for Unconfigured {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        Action::Pause
-    }
-
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        Action::Pause
-    }
-
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        Action::Pause
     }
 }

@@ -4,15 +4,18 @@
 //! host calls. What is decided, and why, is in the core.
 //!
 //! ```text
-//!   http.rs ──┐                        ┌── gate::Gate, one per request
-//!             ├── worker/ ◀────────────┤
-//!   root.rs ──┘       │                └── keys::KeyStore, cache::Cache,
-//!                     │                    RevocationList, ChangeFeed: per worker
-//!                  host/ ── the ABI, the one place with `unsafe`
+//!              contexts.rs ──┬── http.rs ──┐             ┌── gate::Gate, one per request
+//!                   ▲        │             ├── worker/ ◀─┤
+//!                   │        └── root.rs ──┘     │       └── keys::KeyStore, cache::Cache,
+//!   proxy ──▶ host/callbacks.rs                  │           RevocationList, ChangeFeed: per worker
+//!         ◀────── host/ ◀────────────────────────┘
+//!                   the ABI, the one place with `unsafe`
 //! ```
 
 // Off WebAssembly there is no host to link with. What can be tested natively is in the core, and in
 // `host/pairs.rs`.
+#[cfg(target_arch = "wasm32")]
+mod contexts;
 #[cfg(target_arch = "wasm32")]
 mod host;
 #[cfg(target_arch = "wasm32")]
@@ -26,12 +29,3 @@ mod pairs;
 mod root;
 #[cfg(target_arch = "wasm32")]
 mod worker;
-
-#[cfg(target_arch = "wasm32")]
-mod start {
-    proxy_wasm::main! {{
-        // Also makes a panic say where it was. Nothing here logs through the SDK.
-        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Warn);
-        proxy_wasm::set_root_context(|context_id| Box::new(crate::root::Root::new(context_id)));
-    }}
-}

@@ -1,48 +1,35 @@
-//! The plugin itself: its configuration, its clock, and the answers to its calls.
+//! The plugin itself: its configuration.
 
+use std::cell::RefCell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 use voussoir_core::config::Config;
 use voussoir_core::secret::Secret;
 
 use crate::host::{self, Level};
-use crate::http::{Request, Unconfigured};
 use crate::worker::Worker;
 
 /// One plugin in one worker. All state hangs on it: several plugins may share an instance of the
-/// module, so nothing is static.
+/// module.
 pub(crate) struct Root {
-    context_id: u32,
-    worker: Option<Rc<Worker>>,
+    pub(crate) context_id: u32,
+    worker: RefCell<Option<Rc<Worker>>>,
 }
 
 impl Root {
     pub(crate) fn new(context_id: u32) -> Self {
-        Self { context_id, worker: None }
+        Self { context_id, worker: RefCell::new(None) }
     }
-}
 
-impl Context for Root {
-    fn on_http_call_response(
-        &mut self,
-        token: u32,
-        header_count: usize,
-        _body_size: usize,
-        _trailer_count: usize,
-    ) {
-        if let Some(worker) = &self.worker {
-            worker.on_call_response(token, header_count);
-        }
+    /// What it does, once it is configured.
+    pub(crate) fn worker(&self) -> Option<Rc<Worker>> {
+        self.worker.borrow().clone()
     }
-}
 
-impl RootContext for Root {
     /// `false` keeps the plugin from loading: at the start the proxy then exits, later it keeps the
     /// configuration it had. The reason stands in its log.
-    fn on_configure(&mut self, _size: usize) -> bool {
+    pub(crate) fn on_configure(&self) -> bool {
         let Ok(bytes) = host::plugin_configuration().map(Secret::new) else {
             host::log(Level::Error, "voussoir: the host gives no plugin configuration");
             return false;
@@ -51,7 +38,8 @@ impl RootContext for Root {
             Ok(config) => {
                 // The jitter's seed and the queue's name; no secret follows from it.
                 let seed = RandomState::new().build_hasher().finish();
-                self.worker = Some(Rc::new(Worker::new(self.context_id, config, seed)));
+                let worker = Worker::new(self.context_id, config, seed);
+                *self.worker.borrow_mut() = Some(Rc::new(worker));
                 true
             }
             Err(error) => {
@@ -59,28 +47,5 @@ impl RootContext for Root {
                 false
             }
         }
-    }
-
-    fn on_tick(&mut self) {
-        if let Some(worker) = &self.worker {
-            worker.on_tick();
-        }
-    }
-
-    fn on_queue_ready(&mut self, queue: u32) {
-        if let Some(worker) = &self.worker {
-            worker.on_queue_ready(queue);
-        }
-    }
-
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match &self.worker {
-            Some(worker) => Box::new(Request::new(context_id, Rc::clone(worker))),
-            None => Box::new(Unconfigured),
-        })
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
     }
 }

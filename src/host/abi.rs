@@ -1,7 +1,6 @@
 //! The functions of the proxy-wasm ABI, version 0.2.1, that this filter imports, and nothing more.
 //!
-//! Statuses are plain numbers here: the SDK's own declarations return an enum, which a host that
-//! answers with any other number would make undefined.
+//! Statuses are plain numbers here: an enum would be undefined at a host that answers with any other number.
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -57,6 +56,18 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
         version: *mut u32,
+    ) -> u32;
+    pub(super) fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
     ) -> u32;
     pub(super) safe fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     pub(super) fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;

@@ -1,21 +1,24 @@
 //! The proxy, as far as this filter uses it: bytes in and out, and every call a `Result`.
 //!
-//! The SDK's own wrappers panic on header bytes that are not UTF-8 and on statuses they do not
+//! The wrappers of proxy-wasm's SDK panic on header bytes that are not UTF-8 and on statuses they do not
 //! expect, and one panic ends the worker's instance: every request on that worker would be refused,
-//! or with another failure policy let through, at the will of whoever sends such a byte. The SDK
-//! remains for the contexts, and for the one call whose answer it has to route.
+//! or with another failure policy let through, at the will of whoever sends such a byte. And the SDK
+//! exports every callback there is, each of which a proxy then calls.
 
 #![expect(unsafe_code, reason = "this is the boundary of the sandbox; nothing else is unsafe")]
 
 mod abi;
+mod callbacks;
 pub(crate) mod pairs;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::Duration;
 
+pub(crate) use callbacks::Action;
 use voussoir_core::cache::Written;
 use voussoir_core::refusal::Reply;
+use voussoir_core::secret::Secret;
 use voussoir_core::time::UnixTime;
 
 /// A status other than "ok", by its number in the ABI.
@@ -39,6 +42,7 @@ pub(crate) enum Level {
     Info,
     Warn,
     Error,
+    Critical,
 }
 
 /// What a metric is.
@@ -54,6 +58,7 @@ pub(crate) fn log(level: Level, message: &str) {
         Level::Info => 2,
         Level::Warn => 3,
         Level::Error => 4,
+        Level::Critical => 5,
     };
     // There is nobody to tell that a message could not be written.
     let _ = unsafe { abi::proxy_log(level, message.as_ptr(), message.len()) };
@@ -213,6 +218,38 @@ pub(crate) fn send_reply(reply: &Reply) -> Result<()> {
     })
 }
 
+/// Makes a call to a cluster, and gives the number by which its answer can be told. Only in callbacks of the root
+/// context, whose the answer then is.
+pub(crate) fn call(
+    cluster: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+    timeout: Duration,
+) -> Result<u32> {
+    let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    // There are tokens in it.
+    let headers = Secret::new(pairs::encode(&pairs.collect::<Vec<_>>()));
+    let body = body.unwrap_or_default();
+    let trailers = pairs::encode(&[]);
+    let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    let mut token = 0;
+    check(unsafe {
+        abi::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.expose().as_ptr(),
+            headers.expose().len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
+}
+
 /// Makes the calls that follow act on another context. An error means that it is gone.
 pub(crate) fn set_effective_context(context_id: u32) -> Result<()> {
     check(abi::proxy_set_effective_context(context_id))
@@ -333,8 +370,8 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> 
     if data.is_null() {
         return if size == 0 { Ok(Vec::new()) } else { Err(HostError::NOTHING) };
     }
-    // SAFETY: the host allocates through the SDK's `proxy_on_memory_allocate`, which gives it a
-    // boxed slice of exactly `size` bytes and forgets it: from here on it is ours alone.
+    // SAFETY: the host allocates through `proxy_on_memory_allocate`, which gives it a boxed slice of
+    // exactly `size` bytes and forgets it, and fills it: from here on it is ours alone.
     Ok(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
 }
 

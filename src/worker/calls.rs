@@ -1,7 +1,6 @@
 //! Calls to the key server, and to Keystone: how they are made, and whose answer it is that comes back.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use voussoir_core::cache::{Call, Kind};
@@ -18,11 +17,12 @@ use voussoir_core::validations::ValidationRequest;
 
 use super::Worker;
 use super::records::max_bytes;
+use crate::contexts::ById;
 use crate::host::{self, pairs};
 
 /// The calls under way, by the host's numbers.
 #[derive(Default)]
-pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
+pub(super) struct Calls(RefCell<ById<Purpose>>);
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ impl Calls {
         headers.extend(question.etag.map(|value| ("if-none-match", value)));
         headers.extend(question.body.map(|_| ("content-type", "application/json")));
         headers.extend(question.trace.iter().map(|(name, value)| (*name, value.as_str())));
-        self.dispatch(keyserver, headers, question.body.map(str::as_bytes), purpose)
+        self.dispatch(keyserver, &headers, question.body.map(str::as_bytes), purpose)
     }
 
     /// Asks Keystone about a token. Only in callbacks of the root context.
@@ -94,27 +94,18 @@ impl Calls {
             ("x-subject-token", token),
         ];
         headers.extend(trace.iter().map(|(name, value)| (*name, value.as_str())));
-        self.dispatch(keystone, headers, None, purpose)
+        self.dispatch(keystone, &headers, None, purpose)
     }
 
     fn dispatch(
         &self,
         server: &Server,
-        headers: Vec<(&str, &str)>,
+        headers: &[(&str, &str)],
         body: Option<&[u8]>,
         purpose: Purpose,
     ) -> Result<(), FetchFailure> {
-        // The SDK's own wrapper, because its dispatcher has to know whose call it is. It panics on
-        // no status that Envoy's implementation of this function can return. Its copy of the headers
-        // is not wiped.
-        let token = proxy_wasm::hostcalls::dispatch_http_call(
-            &server.cluster,
-            headers,
-            body,
-            vec![],
-            server.timeout,
-        )
-        .map_err(|_| FetchFailure::NotSent)?;
+        let token = host::call(&server.cluster, headers, body, server.timeout)
+            .map_err(|_| FetchFailure::NotSent)?;
         self.0.borrow_mut().insert(token, purpose);
         Ok(())
     }
@@ -122,9 +113,8 @@ impl Calls {
     /// Sends a request to this very listener.
     pub(super) fn probe(&self, cluster: &str, probe: &Probe, timeout: Duration) -> bool {
         let headers =
-            vec![(":method", "GET"), (":path", &probe.path), (":authority", &probe.authority)];
-        let token =
-            proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout);
+            [(":method", "GET"), (":path", &*probe.path), (":authority", &*probe.authority)];
+        let token = host::call(cluster, &headers, None, timeout);
         let is_sent = token.is_ok();
         if let Ok(token) = token {
             self.0.borrow_mut().insert(token, Purpose::ListenerCheck);

@@ -12,7 +12,6 @@ mod stream;
 mod upkeep;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
 use voussoir_core::time::UnixTime;
 
+use crate::contexts::ById;
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
 use calls::Calls;
@@ -64,7 +64,7 @@ pub(crate) struct Worker {
     /// Who waits for the rest of a body.
     bodies: RefCell<Waiting>,
     /// The requests that wait, by the ids of their contexts.
-    parked: RefCell<HashMap<u32, Rc<Stream>>>,
+    parked: RefCell<ById<Rc<Stream>>>,
     metrics: Metrics,
     calls: Calls,
     check: Check,
@@ -105,7 +105,7 @@ impl Worker {
             known: Rc::new(KnownTokens::new(config.limits.entries, seed)),
             budget: Rc::new(Budget::new(config.limits.held_body)),
             bodies: RefCell::new(Waiting::new(config.limits.parked)),
-            parked: RefCell::new(HashMap::new()),
+            parked: RefCell::default(),
             metrics: Metrics::define(&config),
             calls: Calls::default(),
             check: Check::new(seed),
