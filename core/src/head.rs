@@ -102,6 +102,16 @@ const MAX_TRACE: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated;
 
+/// The parameters of a query, in order: names and values as the wire has them. Ampersands alone part
+/// them, a semicolon is a character like any other; `?acl` is a parameter without a value, and between
+/// two ampersands there is none.
+pub(crate) fn parameters(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    query.split(|byte| *byte == b'&').filter(|text| !text.is_empty()).map(|text| {
+        let mut sides = text.splitn(2, |byte| *byte == b'=');
+        (sides.next().unwrap_or_default(), sides.next().unwrap_or_default())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]

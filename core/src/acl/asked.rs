@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use core::net::IpAddr;
 
 use super::rule;
-use crate::head::RequestHead;
+use crate::head::{RequestHead, parameters};
 use crate::sigv4::{Plus, percent_decode};
 
 /// What is asked for, how and from where, as far as it is known.
@@ -48,10 +48,9 @@ impl<'a> Asked<'a> {
 /// Those of presigned URLs, into whose queries SDKs move headers of Amazon's; `None` for one that cannot be
 /// read.
 fn copy_sources_of_query(query: &[u8]) -> impl Iterator<Item = Option<Cow<'_, [u8]>>> {
-    query.split(|byte| *byte == b'&').filter_map(|parameter| {
-        let mut sides = parameter.splitn(2, |byte| *byte == b'=');
-        let mut side = || percent_decode(sides.next().unwrap_or_default(), Plus::Space).ok();
-        is_copy_source(&side()?).then(side)
+    parameters(query).filter_map(|(name, value)| {
+        let decode = |side| percent_decode(side, Plus::Space).ok();
+        is_copy_source(&decode(name)?).then(|| decode(value))
     })
 }
 
@@ -86,6 +85,7 @@ mod tests {
             assert_eq!(copied(&[(name, b"b/k"), (b"x-amz-copy-source", b"b/k")]), Some(None));
         }
     }
+
     #[test]
     fn so_does_one_whose_header_was_moved_into_the_query() {
         let copied = |path: &str, more: &[(&[u8], &[u8])]| {

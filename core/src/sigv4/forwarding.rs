@@ -235,6 +235,7 @@ mod tests {
         assert_eq!(of("/a/../b?x=//"), [(":path", "/b?x=//".into())]);
         assert_eq!(of("//a/./b/"), [(":path", "/a/b/".into())]);
     }
+
     #[test]
     fn a_query_is_spelt_so_that_every_server_reads_what_was_signed() {
         let headers = [("x-amz-content-sha256", "UNSIGNED-PAYLOAD")];

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::encoding::{self, MalformedEncoding, Plus};
+use crate::head;
 
 /// A query, without its question mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +24,9 @@ impl<'a> Query<'a> {
         Self { text }
     }
 
-    /// The parameters in order. Ampersands alone separate them, a semicolon is a character like any
-    /// other; `?acl` is a parameter without a value, and between two ampersands there is none.
+    /// The parameters in order.
     pub(super) fn parameters(self) -> impl Iterator<Item = Parameter<'a>> {
-        self.text.split(|byte| *byte == b'&').filter(|text| !text.is_empty()).map(|text| {
-            let mut sides = text.splitn(2, |byte| *byte == b'=');
-            let mut side = || sides.next().unwrap_or_default();
-            Parameter { name: side(), value: side() }
-        })
+        head::parameters(self.text).map(|(name, value)| Parameter { name, value })
     }
 
     /// The decoded value of the first parameter of exactly this name.

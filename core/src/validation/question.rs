@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::head::RequestHead;
+use crate::head::{RequestHead, parameters};
 use crate::refusal::Rejection;
 
 /// The one path that is answered. What Keystone takes for the same (a slash at its end, a percent
@@ -55,6 +55,7 @@ impl Question {
         if query.iter().any(|byte| b"%+".contains(byte) || !byte.is_ascii_graphic()) {
             return None;
         }
+        // The first of a name counts.
         let parameter = |name: &[u8]| parameters(query).find(|(other, _)| *other == name);
         Some(Self {
             action,
@@ -84,14 +85,6 @@ fn subject(head: RequestHead<'_>, max_length: usize) -> Result<String, Rejection
         return Err(Rejection::TokenTooLong);
     }
     core::str::from_utf8(text).map(String::from).map_err(|_| Rejection::TokenMalformed)
-}
-
-/// The names and values of a query. The first of a name counts.
-fn parameters(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    query.split(|byte| *byte == b'&').map(|parameter| {
-        let mut parts = parameter.splitn(2, |byte| *byte == b'=');
-        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
-    })
 }
 
 /// What `oslo_utils.strutils.bool_from_string` takes for true; everything else is false.
