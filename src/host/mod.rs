@@ -112,28 +112,21 @@ pub(crate) fn replace_request_body(size: usize, bytes: &[u8]) -> Result<()> {
 
 /// What the proxy's configuration calls this plugin.
 pub(crate) fn plugin_name() -> Result<Vec<u8>> {
-    const PATH: &[u8] = b"plugin_name";
-    bytes(|data, size| unsafe { abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size) })
+    property(b"plugin_name")
 }
 
 /// The address of the client of the effective context's connection, as the proxy has determined it; `None`
 /// where it is none of IP.
 pub(crate) fn source_address() -> Option<IpAddr> {
-    const PATH: &[u8] = b"source\0address";
-    let address = bytes(|data, size| unsafe {
-        abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size)
-    });
-    let address: SocketAddr = std::str::from_utf8(&address.ok()?).ok()?.parse().ok()?;
+    let address = property(b"source\0address").ok()?;
+    let address: SocketAddr = std::str::from_utf8(&address).ok()?.parse().ok()?;
     Some(address.ip())
 }
 
 /// The SHA-256 of the certificate that the client of the effective context's connection has shown, in
 /// hexadecimal digits; `None` without one.
 pub(crate) fn certificate_sha256() -> Result<Option<Vec<u8>>> {
-    const PATH: &[u8] = b"connection\0sha256_peer_certificate_digest";
-    match bytes(|data, size| unsafe {
-        abi::proxy_get_property(PATH.as_ptr(), PATH.len(), data, size)
-    }) {
+    match property(b"connection\0sha256_peer_certificate_digest") {
         Ok(digest) if digest.is_empty() => Ok(None),
         Ok(digest) => Ok(Some(digest)),
         Err(HostError::NOT_FOUND) => Ok(None),
@@ -321,6 +314,11 @@ pub(crate) fn change_metric(id: u32, before: usize, after: usize) {
 /// Sets a gauge.
 pub(crate) fn record_metric(id: u32, value: u64) {
     let _ = abi::proxy_record_metric(id, value);
+}
+
+/// A property of the proxy, whose path has zeros between its parts.
+fn property(path: &[u8]) -> Result<Vec<u8>> {
+    bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 
 fn buffer(buffer_type: u32, start: usize, most: usize) -> Result<Vec<u8>> {
