@@ -41,6 +41,17 @@ def keep(result, path):
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
+def tell(place, result, text, *, publishes, path=None, picture=lambda: ""):
+    """The end of the benchmark of this name: what it came to is kept and shown, and published if that is
+    wanted, with a picture if there is one."""
+    path = path or file_of(f"{place}-")
+    keep(result, path)
+    print(f"{text}\nAll that was measured is in {path}.", flush=True)
+    if publishes:
+        source = f"Of `{path}`, by `tests/benchmarks/{place}.py`.\n"
+        fill(place, f"{source}\n{text}{picture()}")
+
+
 def fill(place, text):
     """Puts figures into the page, in the place of this name: the words around it are written by hand."""
     begin, end = f"<!-- {place}: begin -->", f"<!-- {place}: end -->"

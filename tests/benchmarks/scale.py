@@ -82,10 +82,7 @@ def main():
         result["edges"] |= edges(arguments, pathlib.Path(directory))
         report.keep(result, path)
         result["users"]["crowds"] = list(crowds(arguments, module, pathlib.Path(directory)))
-    report.keep(result, path)
-    say(f"{text(result)}\nAll that was measured is in {path}.")
-    if arguments.publish:
-        report.fill("scale", f"Of `{path}`, by `tests/benchmarks/scale.py`.\n\n{text(result)}")
+    report.tell("scale", result, text(result), publishes=arguments.publish, path=path)
 
 
 def allow_files(edges):

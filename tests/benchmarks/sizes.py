@@ -26,11 +26,7 @@ def main():
         },
         "bytes": modules,
     }
-    path = report.file_of("sizes-")
-    report.keep(result, path)
-    print(f"{text(result)}\nAll that was measured is in {path}.")
-    if arguments.publish:
-        report.fill("sizes", f"Of `{path}`, by `tests/benchmarks/sizes.py`.\n\n{text(result)}")
+    report.tell("sizes", result, text(result), publishes=arguments.publish)
 
 
 def text(result):

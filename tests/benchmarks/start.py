@@ -59,11 +59,7 @@ def main():
         "module_bytes": module.stat().st_size,
         "seconds": samples,
     }
-    path = report.file_of("start-")
-    report.keep(result, path)
-    say(f"{text(result)}\nAll that was measured is in {path}.")
-    if arguments.publish:
-        report.fill("start", f"Of `{path}`, by `tests/benchmarks/start.py`.\n\n{text(result)}")
+    report.tell("start", result, text(result), publishes=arguments.publish)
 
 
 def first_answer(contender, keyserver, directory):

@@ -51,14 +51,14 @@ def main():
             "storm": storm(subjects[STORM], keystone, own.seconds),
             "added": compare(subjects[WITHOUT], subjects[WITH], own),
         }
-    path = report.file_of("storm-")
-    report.keep(result, path)
-    proxies.say(f"{text(result)}\nAll that was measured is in {path}.")
-    if own.publish:
-        title = "Latency at half of saturation, as a ratio to no filter"
-        picture = report.draw("latency", title, bars(result))
-        source = f"Of `{path}`, by `tests/benchmarks/storm.py`.\n"
-        report.fill("storm", f"{source}\n{text(result)}\n{picture}")
+    title = "Latency at half of saturation, as a ratio to no filter"
+    report.tell(
+        "storm",
+        result,
+        text(result),
+        publishes=own.publish,
+        picture=lambda: "\n" + report.draw("latency", title, bars(result)),
+    )
 
 
 def storm(subject, keystone, seconds):
