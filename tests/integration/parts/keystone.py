@@ -2,6 +2,7 @@
 
 import fcntl
 import grp
+import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -134,7 +135,8 @@ class Keystone(Uwsgi):
 
     def _copy_database(self, own):
         """A copy of what is in SQLite after that, which is the same each time."""
-        made = target() / f"keystone-{importlib.metadata.version('keystone')}.db"
+        made_by = importlib.metadata.version("keystone") + CONFIGURATION + ADMIN_PASSWORD
+        made = target() / f"keystone-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}.db"
         with made.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if made.exists():
