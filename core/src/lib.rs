@@ -37,6 +37,8 @@ pub mod config;
 pub mod feed;
 pub mod fernet;
 pub mod fetch;
+#[cfg(test)]
+mod fleet;
 pub mod gate;
 pub mod head;
 pub mod identities;

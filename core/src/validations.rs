@@ -195,11 +195,12 @@ impl Record for Validation {
                 read => read.map(Outcome::Record),
             },
             401 | 403 | 404 if is_keystones_refusal(status, answer.body) => {
-                Ok(Outcome::Denied(match (status, request.is_vouched_for()) {
+                Ok(match (status, request.is_vouched_for()) {
                     // A token that asks about itself is also who asks; a service is not.
-                    (403, _) | (401, true) => ValidationFault::Forbidden,
-                    _ => ValidationFault::Denied,
-                }))
+                    (401, true) => Outcome::DeniedToAsker(ValidationFault::Forbidden),
+                    (403, _) => Outcome::Denied(ValidationFault::Forbidden),
+                    _ => Outcome::Denied(ValidationFault::Denied),
+                })
             }
             _ => Err(FetchFailure::Keystone(status)),
         }

@@ -116,7 +116,7 @@ impl World {
     }
 
     fn handle(&mut self, event: Event<'_>) {
-        self.store.handle(self.now, event);
+        self.store.handle(self.now, event, None);
         let mut actions = 0;
         while let Some(action) = self.store.next_action() {
             actions += 1;
@@ -130,11 +130,11 @@ impl World {
             Action::Read(slot) => {
                 let value = self.slots[usize::from(slot == Slot::Lease)].clone();
                 let value = value.as_deref();
-                self.store.handle(self.now, Event::Slot { slot, value, version: 1 });
+                self.store.handle(self.now, Event::Slot { slot, value, version: 1 }, None);
             }
             Action::Write { slot, value, .. } => {
                 self.slots[usize::from(slot == Slot::Lease)] = Some(value);
-                self.store.handle(self.now, Event::Written { slot, outcome: Written::Done });
+                self.store.handle(self.now, Event::Written { slot, outcome: Written::Done }, None);
             }
             Action::Fetch { etag, .. } => {
                 // A call that was given up may still be under way when the next one starts.

@@ -42,7 +42,7 @@ impl Upkeep for RefCell<Waiting> {
         self.borrow_mut().remove(request);
     }
 
-    fn changed(&self, _now: UnixTime, _changes: &[Change]) {}
+    fn changed(&self, _now: UnixTime, _changes: &[Change], _at: UnixTime) {}
 
     fn next(&self, worker: &Worker) -> Option<bool> {
         let (request, why) = self.borrow_mut().next_over(now()?, &worker.budget)?;

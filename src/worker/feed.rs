@@ -36,7 +36,7 @@ impl Worker {
                 }
             }
             Action::Fetch { call, after } => self.fetch_changes(now, call, after.as_ref()),
-            Action::Changed(changes) => self.changed(now, &changes),
+            Action::Changed { changes, at } => self.changed(now, &changes, at),
             Action::Report(report) => self.report_feed(&report),
         }
         Some(false)
@@ -61,9 +61,9 @@ impl Worker {
         }
     }
 
-    fn changed(&self, now: UnixTime, changes: &[Change]) {
+    fn changed(&self, now: UnixTime, changes: &[Change], at: UnixTime) {
         self.metrics.count_changes(changes.len());
-        self.machines().for_each(|machine| machine.changed(now, changes));
+        self.machines().for_each(|machine| machine.changed(now, changes, at));
     }
 
     fn report_feed(&self, report: &Report) {

@@ -1,5 +1,6 @@
 //! Drives the store of token keys.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use voussoir_core::fetch::{Answer, FetchFailure};
@@ -26,7 +27,8 @@ impl Worker {
 
     pub(super) fn handle_keys(&self, now: UnixTime, event: Event<'_>) {
         if let Some(store) = &self.keys {
-            store.borrow_mut().handle(now, event);
+            let feed = self.feed.as_ref().map(RefCell::borrow);
+            store.borrow_mut().handle(now, event, feed.as_deref());
         }
     }
 

@@ -38,7 +38,7 @@ use crate::metrics::Metrics;
 use calls::Calls;
 pub(crate) use edits::Shown;
 use listener_check::Check;
-use records::Records;
+use records::{Records, make_slots};
 pub(crate) use stream::Stream;
 use upkeep::Upkeep;
 
@@ -95,6 +95,8 @@ impl Worker {
         let revocations =
             server(has_records).map(|server| RevocationList::new(&config, server, seed));
         let feed = keyserver.filter(|_| has_feed).map(|keyserver| ChangeFeed::new(keyserver, seed));
+        make_slots(keys.iter().flat_map(KeyStore::slot_names));
+        make_slots(feed.iter().flat_map(ChangeFeed::slot_names));
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),

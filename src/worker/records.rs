@@ -182,7 +182,7 @@ pub(super) struct Records<R: Kept> {
 impl<R: Kept> Records<R> {
     pub(super) fn new(config: &Config, server: &Server, seed: u64) -> Self {
         let cache = Cache::new(config, server, seed);
-        make_slots(&cache);
+        make_slots(cache.slot_names());
         let metrics = RecordMetrics::define(R::NAME, R::NAMES);
         Self { cache: RefCell::new(cache), metrics, told_at: Cell::new(None) }
     }
@@ -210,8 +210,8 @@ impl<R: Kept> Records<R> {
 
 /// Makes the slots of shared data that are not there yet: to one that is not, any conditional write
 /// would succeed, and two workers would think that they alone had leased it.
-fn make_slots<R: Record>(cache: &Cache<R>) {
-    for name in cache.slot_names() {
+pub(super) fn make_slots(names: impl IntoIterator<Item = String>) {
+    for name in names {
         match host::shared_data(&name) {
             Ok(None) => {
                 if host::set_shared_data(&name, b"", 0).is_err() {

@@ -21,8 +21,8 @@ pub(super) trait Upkeep {
     /// A request that waited is no more.
     fn gone(&self, worker: &Worker, now: UnixTime, request: u32);
 
-    /// What the change feed tells.
-    fn changed(&self, now: UnixTime, changes: &[Change]);
+    /// What the change feed tells; all of it had come in at the time `at`.
+    fn changed(&self, now: UnixTime, changes: &[Change], at: UnixTime);
 
     /// Carries out one thing that it asks for, if there is any: whether a request was resumed.
     fn next(&self, worker: &Worker) -> Option<bool>;
@@ -64,8 +64,8 @@ impl<R: Kept> Upkeep for Records<R> {
         worker.handle::<R>(now, cache::Event::Gone(request));
     }
 
-    fn changed(&self, _now: UnixTime, changes: &[Change]) {
-        self.cache.borrow_mut().changed(changes);
+    fn changed(&self, now: UnixTime, changes: &[Change], _at: UnixTime) {
+        self.cache.borrow_mut().changed(now, changes);
     }
 
     fn next(&self, worker: &Worker) -> Option<bool> {
@@ -90,10 +90,10 @@ impl Upkeep for RefCell<KeyStore> {
         worker.handle_keys(now, keys::Event::Gone(request));
     }
 
-    fn changed(&self, now: UnixTime, changes: &[Change]) {
+    fn changed(&self, now: UnixTime, changes: &[Change], at: UnixTime) {
         let is_about_tokens = |change| matches!(change, &Change::All | &Change::TokenKeys);
         if changes.iter().any(is_about_tokens) {
-            self.borrow_mut().renew(now);
+            self.borrow_mut().renew(now, at);
         }
     }
 
@@ -119,7 +119,7 @@ impl Upkeep for RefCell<RevocationList> {
         worker.handle_revocations(now, list::Event::Gone(request));
     }
 
-    fn changed(&self, now: UnixTime, changes: &[Change]) {
+    fn changed(&self, now: UnixTime, changes: &[Change], _at: UnixTime) {
         self.borrow_mut().changed(now, changes);
     }
 
@@ -144,7 +144,7 @@ impl Upkeep for RefCell<ChangeFeed> {
 
     fn gone(&self, _worker: &Worker, _now: UnixTime, _request: u32) {}
 
-    fn changed(&self, _now: UnixTime, _changes: &[Change]) {}
+    fn changed(&self, _now: UnixTime, _changes: &[Change], _at: UnixTime) {}
 
     fn next(&self, worker: &Worker) -> Option<bool> {
         worker.next_of_feed()

@@ -1,9 +1,12 @@
-"""What it costs to look for changes, over as many live access keys as a key server checks by default.
+"""What it costs to look for changes, over as many live access keys, and as many live identities, as a key
+server checks by default.
 
 `scripts/bench-changes` runs this. On each engine: a Keystone's own database with COUNT users, each
 with a project, a role in it, an EC2 credential and a membership in a group that has a role in all
-projects of the domain. The key server is asked for each access key once. Then its passes are timed,
-while nothing changes, and its answers to edges that ask whether something has.
+projects of the domain. The key server is asked for each access key and each identity once. Then its
+passes are timed, while nothing changes, and its answers to edges that ask whether something has.
+
+A pass begins once in PERIOD: where one takes longer, changes are told later by as much.
 
 What is counted comes from the key server's metrics, CPU time from the kernel.
 """
@@ -33,8 +36,10 @@ from parts.deadline import wait_until
 from parts.keyserver import BEARER_TOKEN, KeyServer
 from parts.keystone import Keystone
 
-# As many as --recheck-keys has by default.
+# As many as --recheck-keys and --recheck-identities have by default.
 COUNT = 10_000
+# As --change-poll is by default, in seconds.
+PERIOD = 1
 GROUP_SIZE = 20
 PASSES = 20
 POLLERS = 4
@@ -46,9 +51,10 @@ ASKERS = 8
 def main():
     program = pathlib.Path(os.environ["VOUSSOIR_KEYSERVER"])
     names = sys.argv[1:] or list(ENGINES)
-    print(f"{machine.describe()}\n{COUNT:,} access keys, {PASSES} passes on each engine\n")
-    print("| Engine | Statements | Rows | Time of a pass | Key server | Database | Memory | Lookup |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"{machine.describe()}\n{COUNT:,} access keys and {COUNT:,} identities in each pass,")
+    print(f"one pass in {PERIOD} s, {PASSES} passes on each engine\n")
+    print("| Engine | Statements | Rows | Time of a pass | Key server | Database | Memory | Lookup | Holds |")
+    print("|---|---|---|---|---|---|---|---|---|")
     polls = []
     for name in names:
         with tempfile.TemporaryDirectory(prefix="voussoir-bench-") as directory:
@@ -56,7 +62,8 @@ def main():
         print("| " + " | ".join(row) + " |", flush=True)
         polls.append(f"{name}: {polled}")
     print("\nStatements, rows, milliseconds of CPU time of both: for each pass. Memory: of the key")
-    print("server. Lookup: CPU time of both for the first question for an access key.\n")
+    print("server. Lookup: CPU time of both for the first question for an access key or an identity.")
+    print(f"Holds: how often a pass began; once in {PERIOD} s, unless passes take longer.\n")
     print(f"GET /v1/changes, {POLLERS} clients, one request at a time each, plain HTTP/1.1:")
     print("\n".join(polls))
 
@@ -64,7 +71,7 @@ def main():
 def measure(engine, program, directory):
     with engine(directory / "database") as engine:
         with Keystone(directory / "keystone", engine.keystone_url("keystone")) as keystone:
-            access_keys = fill(engine, keystone)
+            access_keys, identities = fill(engine, keystone)
         url = directory / "url"
         url.write_text(engine.read_only_url("keystone"))
         with KeyServer(
@@ -73,12 +80,16 @@ def measure(engine, program, directory):
             directory / "keyserver",
             f"--keystone-database-file={url}",
             f"--credential-keys={keystone.credential_keys}",
+            f"--change-poll={PERIOD}s",
         ) as server:
             meter = Meter(server, engine)
-            lookups = meter.change(lambda: ask(server, access_keys))
+            lookups = meter.change(lambda: ask(server, access_keys, identities))
             await_passes(meter, 2)
-            assert meter.read()["watched"] == COUNT
+            watched = meter.read()
+            assert (watched["access_keys"], watched["identities"]) == (COUNT, COUNT), watched
+            begun = time.monotonic()
             passes = meter.change(lambda: await_passes(meter, PASSES))
+            period = (time.monotonic() - begun) / passes["passes"]
             told = meter.read()["told"]
             assert told == 0, f"{told} changes were told, and there was none"
             memory = machine.resident(server.child.pid)
@@ -90,7 +101,8 @@ def measure(engine, program, directory):
                 f"{1000 * passes['server'] / passes['passes']:.0f} ms",
                 f"{1000 * passes['engine'] / passes['passes']:.0f} ms",
                 f"{memory >> 20} MiB",
-                f"{1000 * (lookups['server'] + lookups['engine']) / COUNT:.2f} ms",
+                f"{1000 * (lookups['server'] + lookups['engine']) / (2 * COUNT):.2f} ms",
+                f"each {period:.1f} s",
             ], poll(server, meter)
 
 
@@ -98,7 +110,7 @@ def measure(engine, program, directory):
 
 
 def fill(engine, keystone):
-    """Makes everybody; returns the access keys."""
+    """Makes everybody; returns the access keys, and the questions for the identities of their tokens."""
     (member,) = keystone.call("GET", "/roles?name=member")["roles"]
     (reader,) = keystone.call("GET", "/roles?name=reader")["roles"]
     key = max(keystone.credential_keys.iterdir(), key=lambda path: int(path.name)).read_bytes()
@@ -122,7 +134,11 @@ def fill(engine, keystone):
                 command = "ANALYZE TABLE" if engine.name == "mariadb" else "ANALYZE"
                 connection.execute(sqlalchemy.text(f"{command} {preparer.quote(name)}"))
     database.dispose()
-    return access_keys
+    grants = [row for row in rows["assignment"] if row["type"] == "UserProject"]
+    identities = [
+        {"user": row["actor_id"], "scope": {"project": row["target_id"]}} for row in grants
+    ]
+    return access_keys, identities
 
 
 def somebody(rows, number, access_key, member, reader, key):
@@ -195,7 +211,8 @@ class Meter:
             "rows": count(r'database_rows_total\{database="keystone"\}'),
             "passes": count(r'change_passes_total\{result="complete"\}'),
             "duration": count("change_pass_duration_seconds_sum"),
-            "watched": count(r'watched_access_keys\{answer="found"\}'),
+            "access_keys": count(r'watched\{kind="access_key",answer="found"\}'),
+            "identities": count(r'watched\{kind="identity",answer="found"\}'),
             "told": count(r"changes_total\{[^}]*\}"),
             "server": machine.cpu_seconds(self.server.child.pid),
             "engine": sum(map(machine.cpu_seconds, machine.family(child.pid))) if child else 0.0,
@@ -208,8 +225,8 @@ class Meter:
         return {name: after[name] - before[name] for name in after}
 
 
-def ask(server, access_keys):
-    """Asks for a signing key of each."""
+def ask(server, access_keys, identities):
+    """Asks for a signing key of each, and for each identity."""
     today = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d")
     scope = {"date": today, "region": "us-east-1", "service": "s3"}
     with (
@@ -217,15 +234,21 @@ def ask(server, access_keys):
         concurrent.futures.ThreadPoolExecutor(ASKERS) as pool,
     ):
 
-        def one(access_key):
-            question = scope | {"access_key": access_key}
-            answer = client.post(server.url + "/v1/signing-keys", json=question)
+        def post(path, question):
+            answer = client.post(server.url + path, json=question)
             assert answer.status_code == 200, answer.text
-            roles = {role["name"] for role in answer.json()["credential"]["roles"]}
-            assert roles == {"member", "reader"}, roles
+            return answer.json()
 
-        for _ in pool.map(one, access_keys):
-            pass
+        def one_key(access_key):
+            return post("/v1/signing-keys", scope | {"access_key": access_key})["credential"]
+
+        def one_identity(question):
+            return post("/v1/identities", question)["identity"]
+
+        for one, questions in ((one_key, access_keys), (one_identity, identities)):
+            for record in pool.map(one, questions):
+                roles = {role["name"] for role in record["roles"]}
+                assert roles == {"member", "reader"}, roles
 
 
 def await_passes(meter, count):

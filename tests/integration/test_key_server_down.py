@@ -6,6 +6,9 @@ from parts import http1
 from parts.deadline import holds_for, wait_until
 from parts.envoy_config import Listener, plugin
 
+# Within which all is as before when the key server is back, in seconds: two, and what this machine takes.
+BACK = 2 + 1
+
 UNAVAILABLE = (
     b'{"error":{"code":503,"title":"Service Unavailable",'
     b'"message":"The server is currently unable to validate the token. Please try again."}}'
@@ -28,7 +31,7 @@ def test_down_at_the_start_is_503_and_mends_itself(start_envoy, relay, path, goo
         assert (response.status, response.body) == (503, UNAVAILABLE)
         assert response.header("content-type") == "application/json"
         # Whole seconds, at least one, and no longer than the longest pause between two tries.
-        assert 1 <= int(response.header("retry-after")) <= 15
+        assert 1 <= int(response.header("retry-after")) <= 2
         assert response.header("www-authenticate") is None
         assert envoy.details(path) == "voussoir_keys_unavailable"
 
@@ -44,7 +47,7 @@ def test_down_at_the_start_is_503_and_mends_itself(start_envoy, relay, path, goo
         relay.up()
         for listener in envoy.ports:
             wait_until(
-                lambda n=listener: get(good, listener=n).status == 200, "keys again", seconds=20
+                lambda n=listener: get(good, listener=n).status == 200, "keys again", seconds=BACK
             )
 
 
@@ -68,7 +71,7 @@ def test_down_later_changes_nothing_until_the_keys_are_stale(start_envoy, relay,
         failed = envoy.stats("voussoir_key_fetches_total;result=failed")
         assert sum(failed.values()) >= 2
         relay.up()
-        wait_until(lambda: all_are(200), "keys again", seconds=20)
+        wait_until(lambda: all_are(200), "keys again", seconds=BACK)
 
 
 def test_a_wrong_bearer_token_is_no_key_set(start_envoy, relay, path, good_token):

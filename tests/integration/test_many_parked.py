@@ -24,7 +24,7 @@ def relay(relay):
 
 @pytest.fixture
 def envoy(start_envoy, relay):
-    listener = Listener(plugin(keyserver={"timeout": "20s"}))
+    listener = Listener(plugin(keyserver={"timeout": "30s"}))
     with start_envoy({"held": listener}, relay.port) as envoy:
         yield envoy
 
@@ -39,7 +39,7 @@ def tokens(vectors, good_token):
 def test_a_thousand_that_wait_are_all_answered(envoy, relay, path, tokens, status):
     with contextlib.ExitStack() as stack:
         clients = [
-            stack.enter_context(Client(envoy.ports["held"], seconds=40)) for _ in range(CONNECTIONS)
+            stack.enter_context(Client(envoy.ports["held"], seconds=60)) for _ in range(CONNECTIONS)
         ]
         waiting = [
             (client, client.start(path, [("x-auth-token", tokens[status])]))

@@ -7,10 +7,18 @@ differs on purpose has a test that says what the filter does.
 import pytest
 
 from parts.deadline import wait_until
-from parts.everyone import RULED_PATH
+from parts.everyone import RULED_PATH, WAYS
 from parts.feed import PERIOD
 from parts.minting import aged
-from parts.services import POLL, USER, assert_same, refusal, told
+from parts.services import (
+    CATALOG,
+    POLL,
+    USER,
+    assert_same,
+    assert_told_the_same,
+    refusal,
+    told,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -44,6 +52,71 @@ def test_both_are_told_of(pair, user_token, service_token, way):
     assert found["x-service-project-name"] == "services"
     service = {name for name in found if name.startswith("x-service-")}
     assert {name: found[name] for name in found if name not in service} == alone
+
+
+USERS = [
+    way
+    for way in WAYS
+    # Bound to a certificate, or for requests of another kind.
+    if way not in ("of_a_client_certificate", "of_a_restricted_application_credential")
+]
+
+
+@pytest.mark.parametrize("way", USERS)
+def test_beside_a_token_of_any_kind_a_service_is_told_of(pair, issued, service_token, way):
+    alone = assert_same(pair, "enforce", headers(issued[way]))
+    answers = pair.both("enforce", RULED_PATH, headers(issued[way], service_token))
+    # The middleware takes the user's system away where the service has none.
+    found = assert_told_the_same(*answers, but_for={CATALOG, "openstack-system-scope"})
+    assert found["x-service-identity-status"] == "Confirmed"
+    assert found["x-service-user-name"] == USER
+    assert {name: found[name] for name in found if not name.startswith("x-service-")} == alone
+
+
+@pytest.fixture(scope="module")
+def service_tokens(pair, service_token):
+    """What services may have instead of a user's token of their project."""
+    call, user_token = pair.keystone.call, pair.keystone.user_token
+    (role,) = call("GET", "/roles?name=service")["roles"]
+    user = pair.keystone.validate(service_token)["user"]["id"]
+    call("PUT", f"/domains/default/users/{user}/roles/{role['id']}")
+    body = {"application_credential": {"name": "of a service"}}
+    path = f"/users/{user}/application_credentials"
+    made = call("POST", path, body, token=service_token)["application_credential"]
+    shown = {"id": made["id"], "secret": made["secret"]}
+    trust = {
+        "trustor_user_id": user,
+        "trustee_user_id": user,
+        "project_id": made["project_id"],
+        "impersonation": False,
+        "roles": [{"id": role["id"]}],
+    }
+    trust = call("POST", "/OS-TRUST/trusts", {"trust": trust}, token=service_token)["trust"]
+    identity = {"methods": ["application_credential"], "application_credential": shown}
+    return {
+        "of_an_application_credential": pair.keystone.token(identity),
+        "of_a_trust": user_token(USER, scope={"OS-TRUST:trust": {"id": trust["id"]}}),
+        "of_a_domain": user_token(USER, scope={"domain": {"id": "default"}}),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["of_an_application_credential", "of_a_trust", "of_a_domain"]
+)
+def test_a_service_with_a_token_of_any_kind_is_told_of(pair, user_token, service_tokens, kind):
+    sent = headers(user_token, service_tokens[kind])
+    # Its roles are new.
+    wait_until(
+        lambda: pair.ours("enforce", RULED_PATH, sent).status == 200, "the edge to know", LIMIT
+    )
+    found = assert_same(pair, "enforce", sent)
+    assert found["x-service-identity-status"] == "Confirmed"
+    assert "service" in found["x-service-roles"]
+    if kind == "of_a_domain":
+        assert found["x-service-domain-id"] == "default"
+        assert "x-service-project-id" not in found
+    else:
+        assert found["x-service-project-name"] == "services"
 
 
 @pytest.fixture

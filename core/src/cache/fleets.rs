@@ -102,7 +102,8 @@ fn whose_key_server_is_away_calls_once_in_a_while_and_not_more_when_it_is_back()
         assert_eq!(sidecar.word(last), "ready");
     }
     let calls = calls(&fleet) - before;
-    assert!(IS_ABOUT_10_000.contains(&calls), "{calls}");
+    // What waited for its turn for longer than a lease lasts is asked for by more than one worker.
+    assert!((10_000..15_000).contains(&calls), "{calls}");
 }
 
 /// Ten keys of a thousand sidecars. Among 256 slots, now and then a key finds both of its two taken.

@@ -56,6 +56,8 @@ pub(super) struct Flight<Q> {
     pub(super) since: UnixTime,
     /// Whether it is fetched although nobody waits, to replace one that is in use.
     pub(super) is_refresh: bool,
+    /// Whether anything has changed since the call is under way.
+    pub(super) is_overtaken: bool,
 }
 
 /// How far a search has come.
@@ -187,6 +189,7 @@ impl<Q: Clone + Ord> Flights<Q> {
             requests: Vec::new(),
             since: now,
             is_refresh,
+            is_overtaken: false,
         };
         self.all.insert(call, flight);
         call
@@ -259,6 +262,7 @@ impl<Q: Clone + Ord> Flights<Q> {
         let flight = self.all.get_mut(&call)?;
         flight.since = now;
         flight.stage = Stage::Sent;
+        flight.is_overtaken = false;
         self.sent += 1;
         Some((call, flight.question.clone()))
     }
@@ -297,6 +301,11 @@ impl<Q: Clone + Ord> Flights<Q> {
         let is_stuck =
             |flight: &Flight<Q>| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
         self.all.iter().filter(|(_, flight)| is_stuck(flight)).map(|(call, _)| *call).collect()
+    }
+
+    /// Something has changed.
+    pub(super) fn overtake(&mut self) {
+        self.all.values_mut().for_each(|flight| flight.is_overtaken = true);
     }
 
     /// The clock went back by so much, and with it the times since when they wait.

@@ -34,9 +34,9 @@ pub(super) struct Held<R> {
     pub(super) confirmed_at: UnixTime,
     /// When to fetch it anew behind a request that it serves.
     pub(super) refresh_at: UnixTime,
-    /// Whether something may have changed since, so that it serves nobody before it was confirmed;
-    /// unless that cannot be had.
-    pub(super) is_suspect: bool,
+    /// From when on it serves nobody before it was confirmed, unless that cannot be had: something may
+    /// have changed since.
+    pub(super) suspect_from: Option<UnixTime>,
 }
 
 /// That there is no record of a subject.
@@ -144,10 +144,13 @@ impl<R: Record> Local<R> {
         self.nothing.put(subject.clone(), nothing);
     }
 
-    /// Lets go of all that changes are about.
-    pub(super) fn changed(&mut self, changes: &[Change]) {
+    /// Lets go of all that changes are about. If that may be anything, it serves until then while it is
+    /// confirmed.
+    pub(super) fn changed(&mut self, changes: &[Change], until: UnixTime) {
         if changes.contains(&Change::All) {
-            self.records.iter_mut().for_each(|(_, held)| held.is_suspect = true);
+            for (_, held) in &mut self.records {
+                held.suspect_from.get_or_insert(until);
+            }
             self.nothing.clear();
         }
         // Looked up for each entry: many entries and many changes may meet.
@@ -183,6 +186,7 @@ impl<R: Record> Local<R> {
         for (_, held) in &mut self.records {
             held.confirmed_at = held.confirmed_at - back;
             held.refresh_at = held.refresh_at - back;
+            held.suspect_from = held.suspect_from.map(|from| from - back);
         }
         self.nothing.clear();
     }
@@ -234,7 +238,7 @@ mod tests {
             bytes: MAX_BYTES / 10,
             confirmed_at: time,
             refresh_at: time,
-            is_suspect: false,
+            suspect_from: None,
         }
     }
 
@@ -286,11 +290,11 @@ mod tests {
             (Change::All, 3, false),
         ] {
             let mut local = all();
-            local.changed(core::slice::from_ref(&change));
+            local.changed(core::slice::from_ref(&change), now);
             assert_eq!(local.record_count(), keys, "{change:?}");
             assert_eq!(local.counts.values().sum::<usize>(), keys, "{change:?}");
             assert_eq!(local.nothing(&subject("C"), now).is_some(), has_denial, "{change:?}");
-            let is_suspect = local.records.iter().all(|(_, held)| held.is_suspect);
+            let is_suspect = local.records.iter().all(|(_, held)| held.suspect_from == Some(now));
             assert_eq!(is_suspect, change == Change::All || keys == 0, "{change:?}");
         }
     }

@@ -103,10 +103,10 @@ impl<R: Record> Cache<R> {
             return false;
         }
         let Ok(record) = R::from_json(question, json) else { return false };
-        if has_changed(feed, now, confirmed_at, &record) {
+        if has_changed(feed, confirmed_at, &record) {
             return false;
         }
-        self.hold(Rc::new(record), json.len(), confirmed_at, false);
+        self.hold(Rc::new(record), json.len(), confirmed_at, None);
         age < self.fresh()
     }
 
@@ -130,6 +130,7 @@ impl<R: Record> Cache<R> {
     fn found(&mut self, now: UnixTime, call: Call) {
         self.stats.shared += 1;
         let Some((flight, requests)) = self.flights.land(call) else { return };
+        self.pay_back(&flight);
         for request in requests {
             let answer = self.local.peek(&flight.question).map_or(
                 Want::Refused { cause: R::UNAVAILABLE, retry_after: Duration::from_secs(1) },
@@ -229,6 +230,13 @@ impl<R: Record> Cache<R> {
                 });
                 false
             }
+        }
+    }
+
+    /// Nobody calls any more. A lease that has run out may be another worker's by now.
+    pub(super) fn end_lease(&mut self, now: UnixTime, flight: &Flight<R::Question>, call: Call) {
+        if flight.leased_until.is_some_and(|until| now < until) {
+            self.share(flight, call, &Entry::Lease { until: now });
         }
     }
 

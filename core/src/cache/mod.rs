@@ -22,8 +22,12 @@
 //! | up to twice that | the record, while it is fetched anew |
 //! | older | what is fetched; only if that fails, and up to `cache.stale`, the record |
 //!
-//! What the change feed tells of is let go of at once ([`Cache::changed`]). While the feed is silent,
-//! nothing is fresh for longer than ten seconds.
+//! What the change feed tells of is let go of at once ([`Cache::changed`]). If it tells only that
+//! everything may have changed, records serve for a quarter of a poll period while they are confirmed, and
+//! after that only once they are. While the feed is silent, nothing is fresh for longer than ten seconds.
+//!
+//! Where more requests would wait than may, a record that is not too old for it serves like one that cannot
+//! be fetched, and is fetched behind it: what is known is refused to nobody for lack of room.
 
 mod allowance;
 #[cfg(test)]

@@ -83,4 +83,6 @@ pub enum Outcome<R: Record> {
     Record(R),
     /// There is none, and that is all there is to know.
     Denied(R::Fault),
+    /// Who asked may not know; another may, so that this is not remembered.
+    DeniedToAsker(R::Fault),
 }

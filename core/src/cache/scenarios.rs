@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::world::{Server, World, credential, key};
 use super::{Event, Report, Want};
-use crate::record::AccessKeyFault;
+use crate::record::{AccessKeyFault, Change};
 use crate::refusal::Unknown;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -368,4 +368,134 @@ fn strangers_do_not_push_out_keys_in_use() {
     }
     // Four keys in four slots, each with two to choose from: one or two find none.
     assert!(world.all_calls() - before <= 2, "{}", world.all_calls() - before);
+}
+
+/// A world with feeds that have begun, and `A` at the first worker.
+fn followed(workers: usize, changes: &Value) -> World {
+    let mut world = World::with_feeds(workers, changes, 1);
+    for _ in 0..10 {
+        world.pass(SECOND / 2);
+        world.answer();
+    }
+    world.request(0, "A", "r");
+    world.settle();
+    world
+}
+
+#[test]
+fn what_may_have_changed_serves_for_a_moment_while_it_is_confirmed() {
+    let mut world = followed(1, &json!({"cache": {"fresh": "1h", "stale": "4h"}}));
+    world.workers[0].cache.changed(world.now, &[Change::All]);
+    // A quarter of a poll period; and it does not begin again.
+    let told_at = world.now;
+    for millis in [200, 499] {
+        world.now = told_at + Duration::from_millis(millis);
+        world.workers[0].cache.changed(world.now, &[Change::All]);
+        let request = world.request(0, "A", "r");
+        assert_eq!(world.word(request), "ready");
+    }
+    world.now = told_at + SECOND / 2;
+    let request = world.request(0, "A", "r");
+    assert_eq!(world.word(request), "waits");
+    world.tick();
+    assert_eq!(world.all_calls(), 2, "which was made behind the first of them");
+    world.answer();
+    let later = world.request(0, "A", "r");
+    assert_eq!([request, later].map(|it| world.word(it)), ["ready"; 2]);
+    assert_eq!(world.all_calls(), 2);
+}
+
+#[test]
+fn where_no_more_may_wait_what_is_held_serves() {
+    let cache = json!({"fresh": "1h", "stale": "4h"});
+    let mut world = followed(1, &json!({"limits": {"parked": 2}, "cache": cache}));
+    world.workers[0].cache.changed(world.now, &[Change::All]);
+    world.now = world.now + SECOND;
+    let others = ["B", "C"].map(|access_key| world.request(0, access_key, "r"));
+    let held = [world.request(0, "A", "r"), world.request(0, "A", "r")];
+    let new = world.request(0, "D", "r");
+    assert_eq!(others.map(|it| world.word(it)), ["waits"; 2]);
+    assert_eq!(held.map(|it| world.word(it)), ["ready"; 2]);
+    assert_eq!(world.word(new), "too_many_waiting");
+    // It is confirmed all the same.
+    world.tick();
+    let of_a = &world.calls[&credential("A", "r")];
+    assert_eq!(of_a.len(), 2);
+    // And too old is too old.
+    world.now = world.now + SECOND * 4 * 3600;
+    let others = ["B", "C"].map(|access_key| world.request(0, access_key, "other"));
+    let held = world.request(0, "A", "r");
+    assert_eq!((world.word(held), others.len()), ("too_many_waiting", 2));
+}
+
+#[test]
+fn a_silent_feed_shortens_the_time_for_which_a_record_is_fresh() {
+    let cache = json!({"fresh": "1h", "stale": "4h"});
+    let mut world = followed(1, &json!({"cache": cache}));
+    let step = |world: &mut World, seconds: u32| {
+        for _ in 0..seconds * 2 {
+            world.pass(SECOND / 2);
+            world.answer();
+        }
+        let request = world.request(0, "A", "r");
+        let told = world.word(request);
+        world.settle();
+        (told, world.all_calls())
+    };
+    assert_eq!(step(&mut world, 60), ("ready", 1));
+    world.is_feed_mute = true;
+    // It is silent after ten seconds; then what is ten seconds old is fetched anew, behind who wants it.
+    assert_eq!(step(&mut world, 5), ("ready", 1));
+    assert_eq!(step(&mut world, 15), ("waits", 2), "and what is older than twice that, before");
+    assert_eq!(step(&mut world, 5), ("ready", 2));
+    assert_eq!(step(&mut world, 8), ("ready", 3));
+    world.is_feed_mute = false;
+    assert_eq!(step(&mut world, 60), ("ready", 3));
+}
+
+#[test]
+fn what_changed_before_the_clock_went_back_is_not_found_in_shared_data() {
+    let cache = json!({"fresh": "1h", "stale": "4h"});
+    let mut world = followed(2, &json!({"cache": cache}));
+    world.change("A");
+    for _ in 0..8 {
+        world.pass(SECOND / 2);
+        world.answer();
+    }
+    world.set_back(SECOND * 60);
+    for worker in 0..2 {
+        // Whoever is served it is served the new one: the world looks.
+        let request = world.request(worker, "A", "r");
+        world.settle();
+        assert_eq!(world.word(request), "ready");
+    }
+    assert!((2..=3).contains(&world.all_calls()), "{}", world.all_calls());
+}
+
+#[test]
+fn what_was_under_way_when_it_changed_serves_nobody_who_came_later() {
+    for back in [Duration::ZERO, SECOND * 60] {
+        let cache = json!({"fresh": "1h", "stale": "4h"});
+        let mut world = followed(1, &json!({"cache": cache, "keyserver": {"timeout": "10s"}}));
+        if back > Duration::ZERO {
+            world.set_back(back);
+        }
+        world.request(0, "B", "r");
+        world.handle(0, Event::Tick);
+        let (call, (question, _)) = world.workers[0].under_way.pop_first().unwrap();
+        // The answer is made up, and takes its time.
+        let old = key(&question);
+        world.change("B");
+        for _ in 0..8 {
+            world.pass(SECOND / 2);
+            world.answer();
+        }
+        let later = world.request(0, "B", "r");
+        assert_eq!(world.word(later), "waits");
+        world.vouched.insert(question, world.now);
+        world.answer_call(0, call, "200", b"1", &old);
+        assert_eq!(world.word(later), "waits", "{back:?}");
+        world.settle();
+        assert_eq!(world.word(later), "ready", "{back:?}");
+    }
 }

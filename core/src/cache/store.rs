@@ -17,7 +17,7 @@ use super::local::{Held, Local, Nothing, Seeded, bounded};
 use super::shared::{Entry, Place, Shared};
 use super::{Action, Call, Event, Outcome, Record, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits, Server};
-use crate::feed::ChangeFeed;
+use crate::feed::{ChangeFeed, FRESH_IN_SILENCE, grace};
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
 use crate::record::Change;
 use crate::refusal::Unknown;
@@ -37,6 +37,8 @@ pub struct Cache<R: Record> {
     circuit: Circuit,
     jitter: Pause,
     is_feed_silent: bool,
+    /// For how long what may have changed serves on while it is confirmed.
+    grace: Duration,
     pub(super) shared: Shared,
     pub(super) flights: Flights<R::Question>,
     pub(super) stats: Stats,
@@ -64,6 +66,7 @@ impl<R: Record> Cache<R> {
             circuit: Circuit::new(seed),
             jitter: Pause::new(seed),
             is_feed_silent: false,
+            grace: grace(config),
             shared: Shared::new(slots, limits.shared_entries),
             flights: Flights::new(),
             stats: Stats::default(),
@@ -95,10 +98,12 @@ impl<R: Record> Cache<R> {
         }
         let fresh = self.fresh();
         if let Some(held) = self.local.held(question)
-            && !held.is_suspect
+            && held.suspect_from.is_none_or(|from| now < from)
             && now.since(held.confirmed_at) < fresh * 2
         {
-            let is_due = now >= held.refresh_at || now.since(held.confirmed_at) >= fresh;
+            let is_due = now >= held.refresh_at
+                || now.since(held.confirmed_at) >= fresh
+                || held.suspect_from.is_some();
             let record = Rc::clone(&held.record);
             if is_due {
                 self.stats.stale += 1;
@@ -112,6 +117,10 @@ impl<R: Record> Cache<R> {
             return self.fallen_back(now, question, retry_after);
         }
         if self.flights.waiting() >= self.limits.parked {
+            if self.is_serviceable(now, question) {
+                self.refresh(now, question);
+                return self.fallen_back(now, question, self.timeout);
+            }
             self.stats.refused += 1;
             return Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout };
         }
@@ -126,9 +135,11 @@ impl<R: Record> Cache<R> {
     }
 
     /// The change feed tells what has changed.
-    pub fn changed(&mut self, changes: &[Change]) {
+    pub fn changed(&mut self, now: UnixTime, changes: &[Change]) {
+        self.observe(now);
         if R::IS_WATCHED {
-            self.local.changed(changes);
+            self.local.changed(changes, now + self.grace);
+            self.flights.overtake();
         }
     }
 
@@ -238,6 +249,7 @@ impl<R: Record> Cache<R> {
         answer: impl Fn(&mut Self, &R::Question) -> Want<R>,
     ) {
         let Some((flight, requests)) = self.flights.land(call) else { return };
+        self.pay_back(&flight);
         if let Some(held) = self.local.held_mut(&flight.question) {
             held.refresh_at = now + A_WHILE;
         }
@@ -286,6 +298,16 @@ impl<R: Record> Cache<R> {
         allowance.take(now)
     }
 
+    /// A search is over for which no call was made.
+    pub(super) fn pay_back(&mut self, flight: &Flight<R::Question>) {
+        if flight.is_paid && !flight.is_refresh {
+            self.calls.put_back();
+            if let Some(share) = self.questions.peek_mut(R::subject(&flight.question)) {
+                share.put_back();
+            }
+        }
+    }
+
     fn on_fetched(
         &mut self,
         now: UnixTime,
@@ -297,6 +319,7 @@ impl<R: Record> Cache<R> {
         let Some((flight, requests)) = self.flights.land(call) else { return };
         let (question, began) = (&flight.question, flight.since);
         let outcome = answer.and_then(|answer| R::read(question, answer));
+        let (mut denied_to_asker, mut is_over) = (None, false);
         let report = match outcome {
             Ok(Outcome::Record(record)) => {
                 self.circuit.succeeded();
@@ -304,8 +327,16 @@ impl<R: Record> Cache<R> {
                 let bytes = json.len();
                 self.share(&flight, call, &Entry::Record { confirmed_at: began, json });
                 // It may have been under way when something changed.
-                let is_suspect = has_changed(feed, now, began, &record);
-                self.hold(Rc::new(record), bytes, began, is_suspect);
+                let is_suspect = match feed {
+                    Some(feed) if !feed.covers(now) => flight.is_overtaken,
+                    _ => has_changed(feed, began, &record),
+                };
+                // And what this worker was told to let go of is not to come back, nor be told to those who
+                // came after that.
+                is_over = is_suspect && flight.is_overtaken;
+                if !is_over {
+                    self.hold(Rc::new(record), bytes, began, is_suspect.then_some(now));
+                }
                 Report::Fetched
             }
             Ok(Outcome::Denied(fault)) => {
@@ -315,11 +346,17 @@ impl<R: Record> Cache<R> {
                 self.local.forget(R::subject(question), Nothing { fault: Some(fault), until });
                 Report::Denied
             }
-            Err(failure) => {
-                // A lease that has run out may be another worker's by now.
-                if flight.leased_until.is_some_and(|until| now < until) {
-                    self.share(&flight, call, &Entry::Lease { until: now });
+            Ok(Outcome::DeniedToAsker(fault)) => {
+                self.circuit.succeeded();
+                self.end_lease(now, &flight, call);
+                if let Some(held) = self.local.held_mut(question) {
+                    held.refresh_at = now + A_WHILE;
                 }
+                denied_to_asker = Some(fault);
+                Report::Denied
+            }
+            Err(failure) => {
+                self.end_lease(now, &flight, call);
                 if failure.is_about_the_question() {
                     self.circuit.succeeded();
                     let until = now + A_WHILE;
@@ -342,7 +379,13 @@ impl<R: Record> Cache<R> {
         let has_failed = matches!(report, Report::Failed(_));
         self.actions.push_back(Action::Report(report));
         for request in requests {
-            let answer = self.known(now, question, has_failed);
+            if is_over {
+                let place = self.place_of_new(question);
+                self.flights.join(question, place, request, now);
+                continue;
+            }
+            let answer =
+                denied_to_asker.map_or_else(|| self.known(now, question, has_failed), Want::Denied);
             self.resume(request, answer);
         }
         self.send(now);
@@ -354,10 +397,10 @@ impl<R: Record> Cache<R> {
         record: Rc<R>,
         bytes: usize,
         confirmed_at: UnixTime,
-        is_suspect: bool,
+        suspect_from: Option<UnixTime>,
     ) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
-        let held = Held { record, bytes, confirmed_at, refresh_at, is_suspect };
+        let held = Held { record, bytes, confirmed_at, refresh_at, suspect_from };
         let evicted = self.local.hold(held);
         self.stats.evicted += u64::try_from(evicted).unwrap_or(u64::MAX);
     }
@@ -392,12 +435,17 @@ impl<R: Record> Cache<R> {
         question: &R::Question,
         retry_after: Duration,
     ) -> Want<R> {
-        let stale = self.freshness.stale;
         let held = self.local.peek(question);
-        held.filter(|held| now.since(held.confirmed_at) < stale)
+        held.filter(|_| self.is_serviceable(now, question))
             .map_or(Want::Refused { cause: R::UNAVAILABLE, retry_after }, |held| {
                 ready(Rc::clone(&held.record), now)
             })
+    }
+
+    /// Whether what is held would do if nothing better can be had.
+    fn is_serviceable(&self, now: UnixTime, question: &R::Question) -> bool {
+        let stale = self.freshness.stale;
+        self.local.peek(question).is_some_and(|held| now.since(held.confirmed_at) < stale)
     }
 
     pub(super) fn resume(&mut self, request: u32, answer: Want<R>) {
@@ -415,14 +463,14 @@ impl<R: Record> fmt::Debug for Cache<R> {
     }
 }
 
-/// Whether a record may have become another since a time. A feed that has not begun knows nothing.
+/// Whether a record may have become another since a time. A feed that has not begun knows nothing; one that
+/// does not reach back so far, as after the clock went back, may lack the change.
 pub(super) fn has_changed<R: Record>(
     feed: Option<&ChangeFeed>,
-    now: UnixTime,
     since: UnixTime,
     record: &R,
 ) -> bool {
-    feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
+    feed.filter(|feed| feed.has_begun()).is_some_and(|feed| {
         feed.changed_since(since, |change| {
             record.is_concerned(|thing| change.thing() == Some(thing))
         })
@@ -432,9 +480,6 @@ pub(super) fn has_changed<R: Record>(
 pub(super) fn ready<R: Record>(record: Rc<R>, now: UnixTime) -> Want<R> {
     record.fault(now).map_or(Want::Ready(record), Want::Denied)
 }
-
-/// How long a record is fresh while the change feed is silent.
-const FRESH_IN_SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a question is let be, of which the key server's answer makes no sense.
 const A_WHILE: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -97,6 +98,8 @@ struct Told {
     entry: Entry,
     report: Report,
     next: Next,
+    /// What this worker did not know yet.
+    changes: Vec<Change>,
 }
 
 /// What comes after an answer.
@@ -141,6 +144,12 @@ impl ChangeFeed {
         self.slots.keys(slot).name().into()
     }
 
+    /// The names of all of them, to be made when the plugin is configured: only a slot that is there can be
+    /// written on a condition.
+    pub fn slot_names(&self) -> impl Iterator<Item = String> {
+        [Slot::Changes, Slot::Lease].into_iter().map(|slot| self.slot_name(slot))
+    }
+
     /// Takes in one event at the time `now`.
     pub fn handle(&mut self, now: UnixTime, event: Event<'_>) {
         self.observe(now);
@@ -182,6 +191,12 @@ impl ChangeFeed {
     #[must_use]
     pub fn is_silent(&self, now: UnixTime) -> bool {
         self.lag(now) > (self.poll * 5).max(SILENCE)
+    }
+
+    /// Whether it has been heard of at all.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.log.is_some()
     }
 
     /// Whether all changes are known that a record may lack, for which the call began at `since`.
@@ -292,25 +307,28 @@ impl ChangeFeed {
         }
         self.must_mend |= log.ring.complete_since() < self.furthest;
         log.ring.distrust(self.furthest);
-        self.hold(now, log);
-    }
-
-    /// Knows what is in a log from now on, and tells it to this worker's stores.
-    fn hold(&mut self, now: UnixTime, log: Log) {
         let missed = match self.applied {
             Some(position) => log.ring.after(position),
             None => Some(vec![Change::All]),
         };
+        self.hold(now, log, missed);
+    }
+
+    /// Knows what is in a log from now on, and tells this worker's stores what they do not know of it;
+    /// that is all, if nobody can say.
+    fn hold(&mut self, now: UnixTime, log: Log, untold: Option<Vec<Change>>) {
         self.applied = log.ring.last();
         self.log = Some(log);
-        let changes = missed.unwrap_or_else(|| {
+        let (changes, at) = if let (Some(changes), Some(last)) = (untold, self.applied) {
+            (changes, last.at())
+        } else {
             // What came in before now may have been in another ring, which is not there any more.
             self.floor = self.floor.max(now);
             self.actions.push_back(Action::Report(Report::Missed));
-            vec![Change::All]
-        });
+            (vec![Change::All], now)
+        };
         if !changes.is_empty() {
-            self.actions.push_back(Action::Changed(changes));
+            self.actions.push_back(Action::Changed { changes, at });
         }
     }
 
@@ -337,8 +355,6 @@ impl ChangeFeed {
                 return;
             }
         }
-        // A conditional write to a slot that was never written always succeeds, so two workers may
-        // both take the first lease. Two calls at the start do no harm.
         self.stage = Stage::Taking;
         self.write_lease(self.lease_of_a_call(now), Some(version));
     }
@@ -414,7 +430,13 @@ impl ChangeFeed {
         };
         let log = Log { cursor: changes.cursor.clone(), ring };
         let report = Report::Heard { changes: changes.changes.len() };
-        Told { entry: Entry { heard_at, log }, report, next }
+        // They may be more than the ring has room for, but here they all are.
+        let changes = if changes.changes.contains(&Change::All) {
+            vec![Change::All]
+        } else {
+            changes.changes.clone()
+        };
+        Told { entry: Entry { heard_at, log }, report, next, changes }
     }
 
     fn begun(&self, now: UnixTime, question: &Question, changes: &Changes) -> Told {
@@ -425,7 +447,8 @@ impl ChangeFeed {
         ring.distrust(self.furthest);
         let heard_at = self.heard_at.max(question.since);
         let log = Log { cursor: changes.cursor.clone(), ring };
-        Told { entry: Entry { heard_at, log }, report: Report::Begun, next: Next::Wait }
+        let entry = Entry { heard_at, log };
+        Told { entry, report: Report::Begun, next: Next::Wait, changes: vec![Change::All] }
     }
 
     fn write_entry(&mut self, entry: &Entry, told: Option<Told>, version: u32) {
@@ -444,9 +467,9 @@ impl ChangeFeed {
             return;
         }
         match told {
-            Some(Told { entry, report, next }) => {
+            Some(Told { entry, report, next, changes }) => {
                 self.heard_at = entry.heard_at;
-                self.hold(now, entry.log);
+                self.hold(now, entry.log, Some(changes));
                 self.actions.push_back(Action::Report(report));
                 self.go_on(now, next);
             }
@@ -498,7 +521,7 @@ impl ChangeFeed {
     }
 
     #[cfg(test)]
-    pub(super) fn cursor(&self) -> Option<&Cursor> {
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
         self.log.as_ref().map(|log| &log.cursor)
     }
 

@@ -76,7 +76,8 @@ fn kind(change: &Change) -> u8 {
     }
 }
 
-fn text(change: &Change) -> Cow<'_, str> {
+/// What stands in the slot of what a change is about.
+pub(super) fn text(change: &Change) -> Cow<'_, str> {
     match change {
         // Texts and numbers: there is nothing in them that could not be written.
         Change::Revocation(event) => serde_json::to_string(event).unwrap_or_default().into(),
@@ -192,9 +193,12 @@ mod tests {
 
         let config = Config::parse(example::with(&serde_json::json!({})).as_bytes()).unwrap();
         let slot = Seal::new(&keyserver(&config).server).slot("changes");
-        for (change, count) in [(Change::User("u".repeat(256)), MAX_NOTED), (revocation(), 97)] {
+        let long = (Change::User("u".repeat(256)), 256);
+        for (change, count) in
+            [(Change::User("u".repeat(64)), MAX_NOTED), long, (revocation(), 115)]
+        {
             let mut entry = entry();
-            for _ in 0..300 {
+            for _ in 0..2 * MAX_NOTED {
                 entry.log.ring.note(UnixTime::from_secs(9), change.clone());
             }
             assert_eq!(entry.log.ring.changes().len(), count);

@@ -20,6 +20,10 @@
 //! `All`. How long ago a feed last heard of the key server is [`ChangeFeed::lag`]; while it
 //! [is silent](ChangeFeed::is_silent), what is held should be trusted for a shorter time.
 //!
+//! What has to be confirmed since *all* may have changed, and there is no telling that it has, serves on for
+//! a quarter of a poll period while it is confirmed: a key server that was started anew shall not have all
+//! requests wait at once.
+//!
 //! A record that another worker confirmed may be older than a change that this one has applied
 //! already. So [`ChangeFeed::changed_since`] is to be asked before it is believed, and before the
 //! answer to a call is, since that may have been under way when the change came in.
@@ -43,9 +47,11 @@ use core::time::Duration;
 
 pub use client::ChangeFeed;
 
+use crate::config::Config;
 use crate::fetch::{Answer, FetchFailure};
 use crate::record::{Change, Cursor};
 pub use crate::shared::Written;
+use crate::time::UnixTime;
 
 /// What the world tells a feed.
 #[derive(Clone, Copy, Debug)]
@@ -107,9 +113,13 @@ pub enum Action {
         /// Since when: [`Cursor::path`] says where to ask.
         after: Option<Cursor>,
     },
-    /// What was made of any of these has to be confirmed again. There is at least one, and
-    /// [`Change::All`] stands alone.
-    Changed(Vec<Change>),
+    /// What was made of any of these has to be confirmed again.
+    Changed {
+        /// There is at least one, and [`Change::All`] stands alone.
+        changes: Vec<Change>,
+        /// When the latest of them came in: what was asked for later than that shows them all.
+        at: UnixTime,
+    },
     /// Count and log what happened.
     Report(Report),
 }
@@ -133,4 +143,12 @@ pub enum Report {
     },
     /// This worker does not know what it missed of what others heard.
     Missed,
+}
+
+/// How long anything is fresh while the feed is silent.
+pub(crate) const FRESH_IN_SILENCE: Duration = Duration::from_secs(10);
+
+/// For how long what may have changed, since all may have, serves on while it is confirmed.
+pub(crate) fn grace(config: &Config) -> Duration {
+    config.keyserver.as_ref().map_or(Duration::ZERO, |keyserver| keyserver.poll / 4)
 }

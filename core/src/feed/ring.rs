@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::entry::text;
 use crate::record::Change;
 use crate::time::UnixTime;
 
@@ -13,6 +14,8 @@ pub(super) struct Ring {
     /// The number of the oldest one; the others follow without a gap.
     first: u64,
     changes: VecDeque<Noted>,
+    /// How long the texts of these are together.
+    texts: usize,
     /// Of all that came in after this time, none is missing.
     complete_since: UnixTime,
 }
@@ -35,11 +38,18 @@ pub(super) struct Position {
     at: UnixTime,
 }
 
+impl Position {
+    /// When the change at this place came in.
+    pub(super) fn at(self) -> UnixTime {
+        self.at
+    }
+}
+
 impl Ring {
     /// The ring of a feed that begins.
     pub(super) fn begun(at: UnixTime) -> Self {
         let changes = VecDeque::from([Noted { at, change: Change::All }]);
-        Self { first: 0, changes, complete_since: at }
+        Self { first: 0, changes, texts: 0, complete_since: at }
     }
 
     /// What was written down elsewhere, if it can be a ring.
@@ -48,9 +58,9 @@ impl Ring {
         changes: VecDeque<Noted>,
         complete_since: UnixTime,
     ) -> Option<Self> {
-        let ids: usize = changes.iter().map(|noted| id_length(&noted.change)).sum();
-        let is_ring = (1..=MAX_NOTED).contains(&changes.len()) && ids <= MAX_IDS;
-        is_ring.then_some(Self { first, changes, complete_since })
+        let texts = changes.iter().map(|noted| text_length(&noted.change)).sum();
+        let is_ring = (1..=MAX_NOTED).contains(&changes.len()) && texts <= MAX_TEXTS;
+        is_ring.then_some(Self { first, changes, texts, complete_since })
     }
 
     pub(super) fn first(&self) -> u64 {
@@ -72,10 +82,9 @@ impl Ring {
             self.drop_oldest(self.changes.len());
             self.complete_since = self.complete_since.max(at);
         }
+        self.texts += text_length(&change);
         self.changes.push_back(Noted { at, change });
-        let mut ids: usize = self.changes.iter().map(|noted| id_length(&noted.change)).sum();
-        while self.changes.len() > MAX_NOTED || ids > MAX_IDS {
-            ids -= self.changes.front().map_or(0, |noted| id_length(&noted.change));
+        while self.changes.len() > MAX_NOTED || self.texts > MAX_TEXTS {
             self.drop_oldest(1);
         }
     }
@@ -125,17 +134,16 @@ impl Ring {
 
     fn drop_oldest(&mut self, count: usize) {
         for noted in self.changes.drain(..count.min(self.changes.len())) {
+            self.texts -= text_length(&noted.change);
             self.first = self.first.saturating_add(1);
             self.complete_since = self.complete_since.max(noted.at);
         }
     }
 }
 
-fn id_length(change: &Change) -> usize {
-    match change {
-        Change::Revocation(_) => change.most_bytes(),
-        _ => change.id().map_or(0, str::len),
-    }
+/// How long the text of a change is in the slot.
+fn text_length(change: &Change) -> usize {
+    text(change).len()
 }
 
 fn length(length: usize) -> u64 {
@@ -143,10 +151,11 @@ fn length(length: usize) -> u64 {
 }
 
 /// The most changes that are kept.
-pub(super) const MAX_NOTED: usize = 256;
+pub(super) const MAX_NOTED: usize = 1024;
 
-/// The most bytes that their ids and events take together. Keystone's ids have 32 or 64.
-pub(super) const MAX_IDS: usize = 64 * 1024;
+/// The most bytes that their ids and events take together. Keystone's ids have 32 or 64; the event of a
+/// token that its owner revokes takes about 62, so that a thousand of those have room.
+pub(super) const MAX_TEXTS: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -210,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn all_their_ids_take_no_more_than_their_share() {
+    fn all_their_texts_take_no_more_than_their_share() {
         let mut ring = Ring::begun(at(10));
-        for _ in 0..300 {
+        for _ in 0..MAX_NOTED {
             ring.note(at(20), Change::User("u".repeat(MAX_CHANGE_ID)));
-            let ids: usize = ring.changes().iter().map(|noted| id_length(&noted.change)).sum();
-            assert!(ids <= MAX_IDS);
+            let texts: usize = ring.changes().iter().map(|noted| text_length(&noted.change)).sum();
+            assert!(texts == ring.texts && texts <= MAX_TEXTS);
         }
-        assert_eq!(ring.changes().len(), MAX_IDS / MAX_CHANGE_ID);
+        assert_eq!(ring.changes().len(), MAX_TEXTS / MAX_CHANGE_ID);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod pause;
 use core::fmt;
 use core::time::Duration;
 
-pub(crate) use pause::{LONGEST, LONGEST_WHILE_REFUSED, Pause};
+pub(crate) use pause::{LONGEST, Pause};
 
 use crate::record::{
     InvalidCatalog, InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations,

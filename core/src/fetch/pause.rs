@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// Back-off that doubles with each failure, and jitter that keeps a fleet of proxies from knocking
+/// Back-off after failures, and jitter that keeps a fleet of proxies from knocking
 /// all at once.
 ///
 /// The jitter is pseudo-random from a seed that comes in from outside; nothing secret depends on it.
@@ -31,7 +31,7 @@ impl Pause {
         self.failures = failures;
     }
 
-    /// The wait after one more failure: 1 s, 2 s, 4 s ... [`LONGEST`], each shortened by up to half.
+    /// The wait after one more failure: 1 s and then [`LONGEST`], each shortened by up to half.
     pub(crate) fn failed(&mut self) -> Duration {
         let doubled = SHORTEST.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
@@ -57,12 +57,9 @@ impl Pause {
 
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The longest wait between two tries while the key server cannot be reached.
-pub(crate) const LONGEST: Duration = Duration::from_secs(15);
-
-/// The longest wait where requests are refused meanwhile: one call of each worker costs a key server
-/// nothing, and when it is back nobody shall wait for long.
-pub(crate) const LONGEST_WHILE_REFUSED: Duration = Duration::from_millis(1500);
+/// The longest wait between two tries while the key server cannot be reached. A feed polls about as often
+/// when all is well; and when the key server is back, all shall be as before within two seconds.
+pub(crate) const LONGEST: Duration = Duration::from_millis(1500);
 
 #[cfg(test)]
 mod tests {
@@ -72,11 +69,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_the_longest_and_starts_again_after_success() {
+    fn grows_up_to_the_longest_and_starts_again_after_success() {
         let mut pause = Pause::new(7);
-        for secs in [1, 2, 4, 8, 15, 15, 15] {
+        for millis in [1000, 1500, 1500, 1500] {
             let wait = pause.failed();
-            let full = Duration::from_secs(secs);
+            let full = Duration::from_millis(millis);
             assert!((full / 2..=full).contains(&wait), "{wait:?} of {full:?}");
         }
         pause.succeeded();

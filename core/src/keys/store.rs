@@ -14,6 +14,7 @@ use super::outcome::{Fetched, Outcome};
 use super::waiting::{Waiter, Waiting};
 use super::{Action, Event, Keys, Report, Slot, TokenKeys, Want, Written};
 use crate::config::{Config, Freshness, Server};
+use crate::feed::{ChangeFeed, FRESH_IN_SILENCE};
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
@@ -26,6 +27,10 @@ pub struct KeyStore {
     timeout: Duration,
     slots: Slots,
     held: Option<Held>,
+    /// When the latest change came in that may be one of the keys: what was confirmed no later has to be
+    /// confirmed again.
+    renewed_at: Option<UnixTime>,
+    is_feed_silent: bool,
     /// The number of the next generation.
     next_generation: u64,
     /// Until when to let the key server be: a call of another worker, or the back-off.
@@ -78,6 +83,8 @@ impl KeyStore {
             timeout: keyserver.timeout,
             slots: Slots::new(&Seal::new(keyserver)),
             held: None,
+            renewed_at: None,
+            is_feed_silent: false,
             next_generation: 1,
             blocked: None,
             call: Call::None,
@@ -92,6 +99,12 @@ impl KeyStore {
     #[must_use]
     pub fn slot_name(&self, slot: Slot) -> String {
         self.slots.keys(slot).name().into()
+    }
+
+    /// The names of all of them, to be made when the plugin is configured: only a slot that is there can be
+    /// written on a condition.
+    pub fn slot_names(&self) -> impl Iterator<Item = String> {
+        [Slot::KeySet, Slot::Lease].into_iter().map(|slot| self.slot_name(slot))
     }
 
     /// A request wants keys: any, or newer ones than those of a generation.
@@ -116,9 +129,10 @@ impl KeyStore {
         }
     }
 
-    /// Takes in one event at the time `now`.
-    pub fn handle(&mut self, now: UnixTime, event: Event<'_>) {
+    /// Takes in one event at the time `now`. `feed` tells of changes, if anything does.
+    pub fn handle(&mut self, now: UnixTime, event: Event<'_>, feed: Option<&ChangeFeed>) {
         self.observe(now);
+        self.is_feed_silent = feed.is_some_and(|feed| feed.is_silent(now));
         match event {
             Event::Tick => self.on_tick(now),
             Event::Slot { slot: Slot::KeySet, value, .. } => self.on_shared_keys(now, value),
@@ -132,12 +146,11 @@ impl KeyStore {
         }
     }
 
-    /// The keys may have changed: they are to be fetched with the next tick.
-    pub fn renew(&mut self, now: UnixTime) {
+    /// The keys may have changed, as was known at the time `changed_at`: they are to be confirmed by a
+    /// call that begins later than that, with the next tick.
+    pub fn renew(&mut self, now: UnixTime, changed_at: UnixTime) {
         self.observe(now);
-        if let Some(held) = &mut self.held {
-            held.refresh_at = now;
-        }
+        self.renewed_at = self.renewed_at.max(Some(changed_at.min(now)));
     }
 
     /// What to do next; `None` until another event.
@@ -148,7 +161,11 @@ impl KeyStore {
     /// When the next tick is wanted at the latest.
     #[must_use]
     pub fn next_tick(&self) -> Duration {
-        let is_idle = self.waiting.is_empty() && self.actions.is_empty();
+        if let Some(lease) = self.blocked.filter(|lease| lease.is_back_off()) {
+            return lease.until.since(self.clock).clamp(BUSY_TICK, IDLE_TICK);
+        }
+        let is_outdated = self.held.as_ref().is_some_and(|held| self.is_outdated(held));
+        let is_idle = self.waiting.is_empty() && self.actions.is_empty() && !is_outdated;
         if is_idle { IDLE_TICK } else { BUSY_TICK }
     }
 
@@ -171,6 +188,7 @@ impl KeyStore {
             if let Call::Sent { since, .. } = &mut self.call {
                 *since = *since - back;
             }
+            self.renewed_at = self.renewed_at.map(|renewed_at| renewed_at - back);
             self.waiting.move_back(back);
             self.blocked = None;
             // The shared copy would pass for a later one, and make old keys young again.
@@ -199,7 +217,18 @@ impl KeyStore {
 
     /// Whether keys should be fetched.
     fn is_due(&self, now: UnixTime) -> bool {
-        !self.waiting.is_empty() || self.held.as_ref().is_none_or(|held| now >= held.refresh_at)
+        let is_old = |held: &Held| {
+            let is_fresh = now < held.refresh_at && !self.is_outdated(held);
+            // Nobody tells of a change.
+            let is_silence_long = now.since(held.confirmed_at) >= FRESH_IN_SILENCE;
+            !is_fresh || self.is_feed_silent && is_silence_long
+        };
+        !self.waiting.is_empty() || self.held.as_ref().is_none_or(is_old)
+    }
+
+    /// Whether the keys were last confirmed before they may have changed.
+    fn is_outdated(&self, held: &Held) -> bool {
+        self.renewed_at.is_some_and(|renewed_at| held.confirmed_at <= renewed_at)
     }
 
     fn on_shared_keys(&mut self, now: UnixTime, value: Option<&[u8]>) {
@@ -249,8 +278,6 @@ impl KeyStore {
                 return self.block(now, lease);
             }
         }
-        // A conditional write to a slot that was never written always succeeds, so two workers may
-        // both take the first lease. Two calls at the start do no harm.
         let until = now + self.timeout * 2;
         let failures = self.pause.failures();
         let lease = Lease { since: now, until, failures, is_call: true };

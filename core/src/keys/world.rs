@@ -15,13 +15,14 @@ use super::store::ENOUGH;
 use super::{Action, Event, KeyStore, Report, Slot, Want, Written};
 use crate::config::Config;
 use crate::config::example::keyserver;
+use crate::feed::{self, ChangeFeed};
 use crate::fetch::{Answer, FetchFailure};
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
 
 /// What the key server does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyServer {
+pub(super) enum KeyServer {
     Up,
     /// The proxy does not even send the call.
     Unreachable,
@@ -35,31 +36,48 @@ enum KeyServer {
     Unauthorized,
 }
 
+impl KeyServer {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Up,
+        Self::Unreachable,
+        Self::Silent,
+        Self::Stranger,
+        Self::Broken,
+        Self::Unauthorized,
+    ];
+}
+
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     /// With keys of this primary id.
     Keys(u32),
     Refused(Unknown),
 }
 
-struct World {
-    now: UnixTime,
-    workers: Vec<KeyStore>,
+pub(super) struct World {
+    pub(super) now: UnixTime,
+    pub(super) workers: Vec<KeyStore>,
+    /// What waits to be carried out by the worker of this number.
+    busy: BTreeSet<usize>,
+    pub(super) feed: Option<ChangeFeed>,
     shared: BTreeMap<String, (Vec<u8>, u32)>,
     has_shared_data: bool,
-    server: KeyServer,
-    primary: u32,
+    pub(super) server: KeyServer,
+    pub(super) primary: u32,
     /// Calls that reached the key server, with the answer's etag.
-    calls: Vec<Option<String>>,
+    pub(super) calls: Vec<Option<String>>,
     /// The request whose trace each call carries.
     traced: Vec<Option<u32>>,
     /// Calls under way: the worker, and the etag it sent.
-    under_way: VecDeque<(usize, Option<String>)>,
-    parked: BTreeSet<u32>,
-    outcomes: BTreeMap<u32, Outcome>,
+    pub(super) under_way: VecDeque<(usize, Option<String>)>,
+    /// Who waits, and at which worker.
+    pub(super) parked: BTreeMap<u32, usize>,
+    pub(super) outcomes: BTreeMap<u32, Outcome>,
     reports: Vec<Report>,
     next_request: u32,
+    pub(super) random: u64,
+    config: Config,
 }
 
 impl World {
@@ -67,20 +85,18 @@ impl World {
         Self::with(workers, r#"{"fresh":"60s","stale":"10m"}"#, 100)
     }
 
-    fn with(workers: usize, cache: &str, parked: usize) -> Self {
+    pub(super) fn with(workers: usize, cache: &str, parked: usize) -> Self {
         let config = format!(
             r#"{{"keyserver":{{"cluster":"k","bearer_token":"secret"}},
                  "token":{{"www_authenticate_uri":"http://k/v3"}},
                  "cache":{cache},"limits":{{"parked":{parked}}}}}"#
         );
         let config = Config::parse(config.as_bytes()).unwrap();
-        Self {
+        let mut world = Self {
             now: UnixTime::from_secs(1_800_000_000),
-            workers: (0..workers)
-                .map(|seed| {
-                    KeyStore::new(&config, &keyserver(&config).server, u64::try_from(seed).unwrap())
-                })
-                .collect(),
+            workers: vec![],
+            busy: BTreeSet::new(),
+            feed: None,
             shared: BTreeMap::new(),
             has_shared_data: true,
             server: KeyServer::Up,
@@ -88,20 +104,48 @@ impl World {
             calls: vec![],
             traced: vec![],
             under_way: VecDeque::new(),
-            parked: BTreeSet::new(),
+            parked: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             reports: vec![],
             next_request: 1,
-        }
+            random: 1,
+            config,
+        };
+        (0..workers).for_each(|_| world.start_worker());
+        let names: Vec<_> = world.workers[0].slot_names().collect();
+        world.shared = names.into_iter().map(|name| (name, (vec![], 1))).collect();
+        world
+    }
+
+    fn new_store(&mut self) -> KeyStore {
+        let seed = u64::try_from(self.random(usize::MAX >> 40)).unwrap();
+        KeyStore::new(&self.config, &keyserver(&self.config).server, seed)
+    }
+
+    pub(super) fn start_worker(&mut self) {
+        let store = self.new_store();
+        self.workers.push(store);
+    }
+
+    /// A worker's VM is gone, with its requests and calls, and another takes its place.
+    pub(super) fn lose(&mut self, worker: usize) {
+        self.workers[worker] = self.new_store();
+        self.under_way.retain(|(other, ..)| *other != worker);
+        self.parked.retain(|_, other| *other != worker);
+    }
+
+    pub(super) fn random(&mut self, below: usize) -> usize {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(self.random >> 40).unwrap() % below.max(1)
     }
 
     /// A request arrives at a worker.
-    fn request(&mut self, worker: usize, newer_than: Option<u64>) -> u32 {
+    pub(super) fn request(&mut self, worker: usize, newer_than: Option<u64>) -> u32 {
         let request = self.next_request;
         self.next_request += 1;
         match self.workers[worker].want(self.now, request, newer_than) {
             Want::Parked => {
-                self.parked.insert(request);
+                self.parked.insert(request, worker);
                 self.handle(worker, Event::Tick);
             }
             answer => self.end(request, answer),
@@ -118,10 +162,27 @@ impl World {
         assert!(self.outcomes.insert(request, outcome).is_none(), "resumed twice");
     }
 
-    fn handle(&mut self, worker: usize, event: Event<'_>) {
-        self.workers[worker].handle(self.now, event);
-        while let Some(action) = self.workers[worker].next_action() {
-            self.perform(worker, action);
+    pub(super) fn handle(&mut self, worker: usize, event: Event<'_>) {
+        self.begin(worker, event);
+        self.run();
+    }
+
+    fn begin(&mut self, worker: usize, event: Event<'_>) {
+        self.workers[worker].handle(self.now, event, self.feed.as_ref());
+        self.busy.insert(worker);
+    }
+
+    /// The workers' threads take turns, one host call at a time.
+    fn run(&mut self) {
+        while !self.busy.is_empty() {
+            let nth = self.random(self.busy.len());
+            let Some(worker) = self.busy.iter().nth(nth).copied() else { return };
+            match self.workers[worker].next_action() {
+                Some(action) => self.perform(worker, action),
+                None => {
+                    self.busy.remove(&worker);
+                }
+            }
         }
     }
 
@@ -131,16 +192,14 @@ impl World {
                 let found = self.shared.get(&self.workers[worker].slot_name(slot)).cloned();
                 let (value, version) =
                     found.map_or((None, 0), |(value, version)| (Some(value), version));
-                let value = value.as_deref();
-                self.workers[worker].handle(self.now, Event::Slot { slot, value, version });
+                self.begin(worker, Event::Slot { slot, value: value.as_deref(), version });
             }
             Action::Write { slot, value, version } => {
                 let outcome = self.write(worker, slot, value, version);
-                self.workers[worker].handle(self.now, Event::Written { slot, outcome });
+                self.begin(worker, Event::Written { slot, outcome });
             }
             Action::Fetch { .. } if self.server == KeyServer::Unreachable => {
-                let failed = Event::Fetched(Err(FetchFailure::NotSent));
-                self.workers[worker].handle(self.now, failed);
+                self.begin(worker, Event::Fetched(Err(FetchFailure::NotSent)));
             }
             Action::Fetch { etag, on_behalf_of } => {
                 self.calls.push(etag.clone());
@@ -148,7 +207,8 @@ impl World {
                 self.under_way.push_back((worker, etag));
             }
             Action::Resume { request, answer } => {
-                assert!(self.parked.remove(&request), "resumed, but not parked");
+                let at = self.parked.remove(&request);
+                assert_eq!(at, Some(worker), "resumed, but not parked");
                 self.end(request, answer);
             }
             Action::Report(report) => self.reports.push(report),
@@ -182,7 +242,7 @@ impl World {
     }
 
     /// The key server answers everything that is under way.
-    fn answer(&mut self) {
+    pub(super) fn answer(&mut self) {
         while let Some((worker, etag)) = self.under_way.pop_front() {
             let current = format!("\"{}\"", self.primary);
             let body = format!(
@@ -211,7 +271,7 @@ impl World {
     }
 
     /// Time passes, with a tick of every worker each 50 ms, and answers after each.
-    fn pass(&mut self, duration: Duration) {
+    pub(super) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.now < end {
             self.now = self.now + Duration::from_millis(50);
@@ -220,8 +280,9 @@ impl World {
             let tick = self.now.as_micros() / 50_000;
             let first = usize::try_from(tick % u64::try_from(count).unwrap()).unwrap();
             for worker in (first..count).chain(0..first) {
-                self.handle(worker, Event::Tick);
+                self.begin(worker, Event::Tick);
             }
+            self.run();
             self.answer();
         }
     }
@@ -269,7 +330,7 @@ fn a_call_is_made_on_behalf_of_the_first_that_waits_or_of_nobody() {
     for request in [11, 12, 13] {
         let answer = world.workers[0].want(world.now, request, Some(generation));
         assert!(matches!(answer, Want::Parked));
-        world.parked.insert(request);
+        world.parked.insert(request, 0);
     }
     world.handle(0, Event::Gone(11));
     world.handle(0, Event::Tick);
@@ -353,13 +414,7 @@ fn a_flood_of_forged_tokens_makes_a_call_every_few_seconds() {
 
 #[test]
 fn without_a_key_server_requests_are_refused_and_then_recover() {
-    for server in [
-        KeyServer::Unreachable,
-        KeyServer::Silent,
-        KeyServer::Stranger,
-        KeyServer::Broken,
-        KeyServer::Unauthorized,
-    ] {
+    for server in KeyServer::ALL.into_iter().filter(|server| *server != KeyServer::Up) {
         let mut world = World::new(2);
         world.server = server;
         let requests = [world.request(0, None), world.request(1, None)];
@@ -369,18 +424,121 @@ fn without_a_key_server_requests_are_refused_and_then_recover() {
             assert_eq!(world.outcome(request), Some(&refused), "{server:?}");
         }
         world.server = KeyServer::Up;
-        world.pass(16 * SECOND);
+        // A call that is lost takes a second.
+        world.pass(2 * SECOND + if server == KeyServer::Silent { SECOND } else { Duration::ZERO });
         let request = world.request(0, None);
         assert_eq!(world.outcome(request), Some(&Outcome::Keys(1)), "{server:?}");
     }
 }
 
 #[test]
-fn a_key_server_that_is_down_is_asked_ever_more_rarely() {
+fn a_key_server_that_is_down_is_asked_about_once_a_second() {
     let mut world = World::new(16);
     world.server = KeyServer::Stranger;
     world.pass(MINUTE);
-    assert!((5..=12).contains(&world.calls.len()), "{}", world.calls.len());
+    assert!((40..=80).contains(&world.calls.len()), "{}", world.calls.len());
+    // By the clock of a worker that ticks no sooner than it wants to, too.
+    world.server = KeyServer::Up;
+    let (mut waited, mut next) = (Duration::ZERO, Duration::ZERO);
+    while world.workers[0].key_count() == 0 {
+        world.now = world.now + next;
+        waited += next;
+        world.handle(0, Event::Tick);
+        world.answer();
+        next = world.workers[0].next_tick();
+    }
+    assert!(waited <= 2 * SECOND, "{waited:?}");
+}
+
+/// All workers are told that the keys have changed, as the feed does.
+fn tell(world: &mut World, worker: usize, changed_at: UnixTime) {
+    let now = world.now;
+    world.workers[worker].renew(now, changed_at);
+}
+
+#[test]
+fn keys_that_may_have_changed_are_confirmed_by_a_call_that_begins_later() {
+    let mut world = World::with(2, r#"{"fresh":"1h","stale":"4h"}"#, 100);
+    world.pass(SECOND);
+    // The workers differ in what they hold: one has been asked for newer keys, and shared them.
+    world.pass(10 * SECOND);
+    let generation = world.generation(0);
+    let request = world.request(0, Some(generation));
+    world.answer();
+    assert!(world.outcome(request).is_some());
+    world.primary = 2;
+    let before = world.calls.len();
+    // What the other worker finds in shared data is later than what it holds, and from before the change.
+    let changed_at = world.now;
+    tell(&mut world, 1, changed_at);
+    assert_eq!(world.workers[1].next_tick(), Duration::from_millis(50));
+    world.pass(SECOND);
+    tell(&mut world, 0, changed_at);
+    world.pass(SECOND);
+    for worker in 0..2 {
+        let request = world.request(worker, None);
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(2)), "worker {worker}");
+        assert_eq!(world.workers[worker].next_tick(), SECOND);
+    }
+    assert_eq!(world.calls.len(), before + 1, "one call is enough for both");
+}
+
+#[test]
+fn a_call_that_was_under_way_when_the_keys_changed_does_not_confirm_them() {
+    let mut world = World::with(1, r#"{"fresh":"1h","stale":"4h"}"#, 100);
+    world.pass(10 * SECOND);
+    let generation = world.generation(0);
+    world.request(0, Some(generation));
+    assert_eq!(world.under_way.len(), 1);
+    world.now = world.now + Duration::from_millis(100);
+    let changed_at = world.now;
+    tell(&mut world, 0, changed_at);
+    // The key server had made up this answer before.
+    world.answer();
+    world.primary = 2;
+    world.now = world.now + Duration::from_millis(100);
+    world.pass(SECOND);
+    let request = world.request(0, None);
+    assert_eq!(world.outcome(request), Some(&Outcome::Keys(2)));
+}
+
+#[test]
+fn a_clock_that_goes_back_puts_off_no_renewal_and_makes_none_endless() {
+    let mut world = World::with(2, r#"{"fresh":"1h","stale":"4h"}"#, 100);
+    world.pass(10 * SECOND);
+    world.server = KeyServer::Unreachable;
+    let changed_at = world.now;
+    (0..2).for_each(|worker| tell(&mut world, worker, changed_at));
+    world.pass(SECOND);
+    world.now = world.now - MINUTE;
+    world.primary = 2;
+    world.server = KeyServer::Up;
+    let before = world.calls.len();
+    world.pass(3 * SECOND);
+    for worker in 0..2 {
+        let request = world.request(worker, None);
+        assert_eq!(world.outcome(request), Some(&Outcome::Keys(2)));
+    }
+    // Told by a time of before the clock went back.
+    (0..2).for_each(|worker| tell(&mut world, worker, changed_at));
+    world.pass(10 * SECOND);
+    assert!(world.calls.len() <= before + 4, "{}", world.calls.len() - before);
+}
+
+#[test]
+fn while_the_feed_is_silent_keys_are_confirmed_each_ten_seconds() {
+    let mut world = World::with(2, r#"{"fresh":"1h","stale":"4h"}"#, 100);
+    let mut feed = ChangeFeed::new(keyserver(&world.config), 1);
+    feed.handle(world.now, feed::Event::Tick);
+    assert!(feed.is_silent(world.now + 11 * SECOND));
+    world.feed = Some(feed);
+    world.pass(5 * SECOND);
+    assert_eq!(world.calls.len(), 1);
+    world.pass(2 * MINUTE);
+    assert!((10..=13).contains(&world.calls.len()), "{}", world.calls.len());
+    world.feed = None;
+    world.pass(2 * MINUTE);
+    assert!(world.calls.len() <= 13);
 }
 
 #[test]

@@ -10,8 +10,12 @@
 //!   feed ──changed─▶ └────────────────┘
 //! ```
 //!
-//! What may lack an event serves nobody before it was loaded anew. If that cannot be had, it serves
-//! on for as long as records do (`cache.stale`), counted from when the feed was last heard of.
+//! When a feed begins anew, events may be missing: then those are loaded that were written since the last
+//! load, and some before it, at a moment that differs from worker to worker. Only if the table is not the one
+//! that was read before, and once an hour, all are. What may lack an event serves for a quarter of a poll
+//! period more, and then nobody before it was loaded. If that cannot be had, it serves on for as long
+//! as records do (`cache.stale`), counted from when the feed was last heard of; and so it does where more
+//! requests would wait than may.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
@@ -20,9 +24,9 @@ use core::time::Duration;
 
 use super::{MAX_EVENTS, RevocationSet};
 use crate::config::{Config, Server};
-use crate::feed::ChangeFeed;
-use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST_WHILE_REFUSED, Pause};
-use crate::record::{Change, InvalidRevocations, Revocations};
+use crate::feed::{ChangeFeed, grace};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
+use crate::record::{Change, InvalidRevocations, RevocationEvent, Revocations};
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
 
@@ -36,13 +40,20 @@ pub struct RevocationList {
     most: usize,
     /// What is known, once all of it was.
     known: Option<Rc<RevocationSet>>,
+    /// Up to where the key server's events were read for it.
+    place: Option<Place>,
     /// Whether something may be missing in it.
     is_suspect: bool,
+    /// Until when it serves while that is being loaded.
+    serves_until: UnixTime,
+    grace: Duration,
     /// Nothing is missing in it up to this time.
     complete_until: UnixTime,
     loading: Option<Loading>,
     /// When to load the next time.
     load_at: Option<UnixTime>,
+    /// When to load everything again.
+    reload_at: UnixTime,
     /// Which requests wait, and since when.
     waiting: BTreeMap<u32, UnixTime>,
     pause: Pause,
@@ -51,10 +62,24 @@ pub struct RevocationList {
     actions: VecDeque<Action>,
 }
 
+/// A place in the order of the key server's events.
+#[derive(Clone, Debug)]
+struct Place {
+    /// What to ask with for those behind it.
+    after: u64,
+    /// The last event before it: in a table in which it does not stand, numbers mean something else.
+    last: RevocationEvent,
+}
+
 /// A set that is being loaded.
 #[derive(Debug)]
 struct Loading {
-    set: RevocationSet,
+    /// `None` when what is known is only added to.
+    set: Option<RevocationSet>,
+    /// Whether the events go on where the last load ended: whether the last one of that was there.
+    is_continued: bool,
+    /// The last event that came.
+    last: Option<RevocationEvent>,
     call: Call,
     /// Since when the call is under way.
     since: UnixTime,
@@ -148,10 +173,14 @@ impl RevocationList {
             timeout: keyserver.timeout,
             most: config.limits.parked,
             known: None,
+            place: None,
             is_suspect: true,
+            serves_until: UnixTime::from_secs(0),
+            grace: grace(config),
             complete_until: UnixTime::from_secs(0),
             loading: None,
             load_at: None,
+            reload_at: UnixTime::from_secs(0),
             waiting: BTreeMap::new(),
             pause: Pause::new(seed),
             next_call: 0,
@@ -163,7 +192,8 @@ impl RevocationList {
     /// A request wants to know what was revoked.
     pub fn want(&mut self, now: UnixTime, request: u32, feed: &ChangeFeed) -> Want {
         self.observe(now);
-        if let Some(known) = self.known.as_ref().filter(|_| !self.is_suspect) {
+        let serves = !self.is_suspect || now < self.serves_until;
+        if let Some(known) = self.known.as_ref().filter(|_| serves) {
             return self.unless_stale(now, known, feed);
         }
         // The last try failed, and the next one is not due yet.
@@ -174,7 +204,13 @@ impl RevocationList {
             return self.fallen_back(now, feed, load_at.since(now));
         }
         if self.waiting.len() >= self.most {
-            return Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout };
+            return match self.fallen_back(now, feed, self.timeout) {
+                Want::Ready(known) => Want::Ready(known),
+                _ => Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout },
+            };
+        }
+        if self.known.is_none() {
+            self.load_at = self.load_at.map(|load_at| load_at.min(now));
         }
         self.waiting.insert(request, now);
         Want::Parked
@@ -186,14 +222,24 @@ impl RevocationList {
         for change in changes {
             match change {
                 Change::All => {
-                    self.is_suspect = true;
+                    if !self.is_suspect {
+                        self.is_suspect = true;
+                        self.serves_until = now + self.grace;
+                    }
                     self.loading = None;
-                    self.load_at = Some(now);
+                    // A thousand proxies may be told at once. Where nothing is known yet, the first
+                    // that asks for it does not wait.
+                    let apart = match self.known {
+                        Some(_) => self.grace / 2,
+                        None if self.waiting.is_empty() => UNASKED,
+                        None => Duration::ZERO,
+                    };
+                    self.load_at = Some(now + self.pause.shortened(apart, 1));
                 }
                 Change::Revocation(event) => {
                     // What is being loaded may have been read before it was written.
                     let known = self.known.as_mut().map(Rc::make_mut);
-                    let loading = self.loading.as_mut().map(|loading| &mut loading.set);
+                    let loading = self.loading.as_mut().and_then(|it| it.set.as_mut());
                     known.into_iter().chain(loading).for_each(|set| set.add(event));
                 }
                 _ => {}
@@ -221,8 +267,12 @@ impl RevocationList {
     /// When the next tick is wanted at the latest.
     #[must_use]
     pub fn next_tick(&self) -> Duration {
-        let is_idle = self.waiting.is_empty() && self.actions.is_empty();
-        if is_idle { IDLE_TICK } else { BUSY_TICK }
+        if !self.waiting.is_empty() || !self.actions.is_empty() {
+            return BUSY_TICK;
+        }
+        // What may lack events is loaded even if nobody waits for it yet.
+        let load_at = self.load_at.filter(|_| self.is_suspect && self.loading.is_none());
+        load_at.map_or(IDLE_TICK, |at| at.since(self.clock).clamp(BUSY_TICK, IDLE_TICK))
     }
 
     /// How many events are known.
@@ -236,6 +286,8 @@ impl RevocationList {
         if now < self.clock {
             let back = self.clock.since(now);
             self.load_at = self.load_at.map(|load_at| load_at - back);
+            self.reload_at = self.reload_at - back;
+            self.serves_until = self.serves_until - back;
             self.complete_until = self.complete_until - back;
             if let Some(loading) = &mut self.loading {
                 loading.since = loading.since - back;
@@ -255,18 +307,34 @@ impl RevocationList {
                 self.on_fetched(now, call, Err(FetchFailure::NoAnswer), feed);
             }
         } else if self.load_at.is_some_and(|load_at| now >= load_at) {
-            let set = RevocationSet::new(MAX_EVENTS, self.seed);
-            self.fetch(now, set, 0, 0);
+            self.load(now);
         }
         // The feed may never have begun, or the pages never end.
         let patience = self.timeout * 4;
         self.tell(now, feed, |since| now.since(since) >= patience);
     }
 
-    fn fetch(&mut self, now: UnixTime, set: RevocationSet, after: u64, pages: u32) {
-        let call = Call(self.next_call);
+    /// Loads what may be missing.
+    fn load(&mut self, now: UnixTime) {
+        match &self.place {
+            Some(place) if self.known.is_some() && now < self.reload_at => {
+                let after = place.before();
+                let loading = Loading::new(None, after, now);
+                self.fetch(now, loading);
+            }
+            _ => self.load_all(now),
+        }
+    }
+
+    fn load_all(&mut self, now: UnixTime) {
+        let set = RevocationSet::new(MAX_EVENTS, self.seed);
+        self.fetch(now, Loading::new(Some(set), 0, now));
+    }
+
+    fn fetch(&mut self, now: UnixTime, loading: Loading) {
+        let (call, after) = (Call(self.next_call), loading.after);
         self.next_call += 1;
-        self.loading = Some(Loading { set, call, since: now, after, pages });
+        self.loading = Some(Loading { call, since: now, ..loading });
         let on_behalf_of = self.waiting.keys().next().copied();
         self.actions.push_back(Action::Fetch { call, after, on_behalf_of });
     }
@@ -278,19 +346,25 @@ impl RevocationList {
         answer: Result<Answer<'_>, FetchFailure>,
         feed: &ChangeFeed,
     ) {
-        let Some(Loading { mut set, after, pages, .. }) =
-            self.loading.take_if(|loading| loading.call == call)
-        else {
+        let Some(mut loading) = self.loading.take_if(|loading| loading.call == call) else {
             return;
         };
-        let page = answer.and_then(|answer| page(answer, after));
+        let page = answer.and_then(|answer| page(answer, loading.after));
         match page {
-            Ok(page) => {
-                page.events.iter().for_each(|event| set.add(event));
+            Ok(mut page) => {
+                let known = self.known.as_mut().map(Rc::make_mut);
+                if let Some(set) = loading.set.as_mut().or(known) {
+                    page.events.iter().for_each(|event| set.add(event));
+                }
+                loading.is_continued |=
+                    self.place.as_ref().is_some_and(|place| page.events.contains(&place.last));
+                loading.last = page.events.pop().or(loading.last);
+                loading.after = page.after;
                 if !page.more {
-                    self.loaded(now, set, feed);
-                } else if pages < MAX_PAGES {
-                    self.fetch(now, set, page.after, pages + 1);
+                    self.loaded(now, loading, feed);
+                } else if loading.pages < MAX_PAGES {
+                    loading.pages += 1;
+                    self.fetch(now, loading);
                 } else {
                     let endless = FetchFailure::Revocations(InvalidRevocations::EventCount);
                     self.failed(now, endless, feed);
@@ -301,19 +375,29 @@ impl RevocationList {
     }
 
     fn failed(&mut self, now: UnixTime, failure: FetchFailure, feed: &ChangeFeed) {
-        let retry_after = self.pause.failed().min(LONGEST_WHILE_REFUSED);
+        let retry_after = self.pause.failed();
         self.load_at = Some(now + retry_after);
         self.actions.push_back(Action::Report(Report::Failed { failure, retry_after }));
         self.tell(now, feed, |_| true);
     }
 
-    fn loaded(&mut self, now: UnixTime, set: RevocationSet, feed: &ChangeFeed) {
+    fn loaded(&mut self, now: UnixTime, loading: Loading, feed: &ChangeFeed) {
+        let Loading { set, is_continued, last, after, .. } = loading;
         self.pause.succeeded();
-        self.actions.push_back(Action::Report(Report::Loaded { events: set.len() }));
-        self.known = Some(Rc::new(set));
+        match set {
+            Some(set) => {
+                self.known = Some(Rc::new(set));
+                self.reload_at = now + self.pause.shortened(RELOAD, 4);
+            }
+            None if is_continued => {}
+            // The numbers are another table's, or this one's anew.
+            None => return self.load_all(now),
+        }
+        self.place = last.map(|last| Place { after, last });
+        self.actions.push_back(Action::Report(Report::Loaded { events: self.event_count() }));
         self.is_suspect = false;
         self.complete_until = now - feed.lag(now);
-        self.load_at = Some(now + self.pause.shortened(RELOAD, 4));
+        self.load_at = Some(self.reload_at);
         self.tell(now, feed, |_| true);
     }
 
@@ -342,6 +426,24 @@ impl RevocationList {
     }
 }
 
+impl Place {
+    /// What to ask with for all that was not there yet when this place was: ids are given out before a
+    /// transaction ends, so that a lower one may come to be seen after a higher one. Many ask
+    /// alike, and then a key server reads a page but once.
+    fn before(&self) -> u64 {
+        let before = self.after.saturating_sub(WINDOW);
+        before - before % TOGETHER
+    }
+}
+
+impl Loading {
+    /// Of which nothing is there yet.
+    fn new(set: Option<RevocationSet>, after: u64, now: UnixTime) -> Self {
+        let (is_continued, last, call, pages) = (false, None, Call(0), 0);
+        Self { set, is_continued, last, call, since: now, after, pages }
+    }
+}
+
 fn refused(retry_after: Duration) -> Want {
     Want::Refused { cause: Unknown::RevocationsUnavailable, retry_after }
 }
@@ -360,6 +462,16 @@ const RELOAD: Duration = Duration::from_hours(1);
 /// The most pages of one load: four million events. A key server that has more to tell is not
 /// believed.
 const MAX_PAGES: u32 = 4096;
+
+/// How long at most it takes until all is loaded for the first time where nobody asks for it, as in a
+/// proxy's main thread, which serves no requests.
+const UNASKED: Duration = Duration::from_secs(10);
+
+/// Far more ids than are given out and not committed at any time, as key servers count them, too.
+const WINDOW: u64 = 200;
+
+/// From so many places those who load ask for the same.
+const TOGETHER: u64 = 500;
 
 /// How long a client should wait where nothing better is known.
 const A_MOMENT: Duration = Duration::from_secs(1);

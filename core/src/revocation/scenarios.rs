@@ -1,7 +1,7 @@
 //! What a list of revocations does: loads, follows the feed, and tells those who wait.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,6 +19,9 @@ use crate::fetch::{Answer, FetchFailure};
 use crate::record::{Change, RevocationEvent, Revocations};
 use crate::time::UnixTime;
 
+/// Who does not wait for the answer.
+const NOBODY: u32 = 999_999;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// One worker, and the key server's events.
@@ -29,9 +32,13 @@ struct World {
     events: Vec<RevocationEvent>,
     /// How many of them go on a page.
     page: usize,
+    /// The number of the first event.
+    first: u64,
     is_up: bool,
     under_way: Vec<(Call, u64)>,
     calls: usize,
+    /// On whose behalf each was made.
+    traced: Vec<Option<u32>>,
     told: BTreeMap<u32, Want>,
     loads: Vec<usize>,
     failures: usize,
@@ -46,9 +53,11 @@ impl World {
             now: UnixTime::from_secs(1_800_000_000),
             events: (0..5).map(|n| event(&format!("u{n}"))).collect(),
             page: 2,
+            first: 1,
             is_up: true,
             under_way: Vec::new(),
             calls: 0,
+            traced: Vec::new(),
             told: BTreeMap::new(),
             loads: Vec::new(),
             failures: 0,
@@ -71,16 +80,25 @@ impl World {
         world
     }
 
+    /// Where nothing was loaded yet, somebody waits for it, and gives up.
     fn changed(&mut self, changes: &[Change]) {
+        let is_new = self.loads.is_empty();
+        if is_new {
+            let _waits = self.list.want(self.now, NOBODY, &self.feed);
+        }
         self.list.changed(self.now, changes);
+        if is_new {
+            self.list.handle(self.now, Event::Gone(NOBODY), &self.feed);
+        }
     }
 
     fn handle(&mut self, event: Event<'_>) {
         self.list.handle(self.now, event, &self.feed);
         while let Some(action) = self.list.next_action() {
             match action {
-                Action::Fetch { call, after, .. } => {
+                Action::Fetch { call, after, on_behalf_of } => {
                     self.calls += 1;
+                    self.traced.push(on_behalf_of);
                     self.under_way.push((call, after));
                     assert_eq!(self.under_way.len(), 1, "two calls at a time");
                 }
@@ -103,10 +121,12 @@ impl World {
         if !self.is_up {
             return self.handle(Event::Fetched(call, Err(FetchFailure::NotSent)));
         }
-        let start = usize::try_from(after).unwrap();
+        let before = usize::try_from((after + 1).saturating_sub(self.first)).unwrap();
+        let start = self.events.len().min(before);
         let end = self.events.len().min(start + self.page);
+        let last = self.first + u64::try_from(end).unwrap() - 1;
         let page = Revocations {
-            after: u64::try_from(end).unwrap(),
+            after: if start == end { after } else { last },
             more: end < self.events.len(),
             events: self.events[start..end].to_vec(),
         };
@@ -172,6 +192,19 @@ fn who_comes_before_all_is_loaded_waits_for_it() {
 }
 
 #[test]
+fn a_call_is_made_on_behalf_of_the_first_that_waits_or_of_nobody() {
+    let mut world = World::new(&json!({}));
+    world.changed(&[Change::All]);
+    world.tick();
+    world.request(7);
+    world.request(8);
+    world.answer();
+    world.handle(Event::Gone(7));
+    world.answer();
+    assert_eq!(world.traced, [None, Some(7), Some(8)]);
+}
+
+#[test]
 fn what_the_feed_tells_is_known_at_once() {
     let mut world = World::begun();
     world.changed(&[told("v"), Change::TokenKeys, told("w")]);
@@ -183,7 +216,15 @@ fn what_the_feed_tells_is_known_at_once() {
     world.changed(&[told("x")]);
     world.settle();
     world.request(2);
-    assert_eq!(world.word(2), "6 events");
+    assert_eq!(world.word(2), "8 events");
+    // Also when that is everything, without what is over.
+    world.now = world.now + Duration::from_hours(1);
+    world.tick();
+    world.changed(&[told("y")]);
+    world.settle();
+    world.hear();
+    world.request(3);
+    assert_eq!(world.word(3), "6 events");
 }
 
 #[test]
@@ -191,10 +232,116 @@ fn what_may_lack_an_event_serves_nobody_before_it_was_loaded_anew() {
     let mut world = World::begun();
     world.events.push(event("missed"));
     world.changed(&[Change::All]);
+    // A quarter of a poll period later.
+    world.now = world.now + SECOND / 2;
     world.request(1);
     assert_eq!(world.word(1), "waits");
     world.settle();
     assert_eq!(world.word(1), "6 events");
+}
+
+#[test]
+fn what_may_lack_an_event_serves_on_for_a_moment_while_it_is_loaded() {
+    let mut world = World::begun();
+    world.events.push(event("missed"));
+    world.changed(&[Change::All]);
+    assert!(world.list.next_tick() <= SECOND / 4, "{:?}", world.list.next_tick());
+    world.now = world.now + SECOND / 2 - Duration::from_micros(1);
+    // Over and over does not make it longer.
+    world.changed(&[Change::All]);
+    world.request(1);
+    assert_eq!(world.word(1), "5 events");
+    world.now = world.now + Duration::from_micros(1);
+    world.request(2);
+    assert_eq!(world.word(2), "waits");
+}
+
+#[test]
+fn what_was_loaded_is_not_loaded_again_but_for_the_end() {
+    let mut world = World::new(&json!({"cache": {"stale": "4h"}}));
+    (world.first, world.page) = (10_001, 1000);
+    world.events = (0..4000).map(|n| event(&format!("u{n}"))).collect();
+    world.changed(&[Change::All]);
+    world.settle();
+    assert_eq!(world.calls, 4);
+    world.calls = 0;
+    world.events.extend((0..30).map(|n| event(&format!("v{n}"))));
+    // One that was given its number before, and comes to be seen only now.
+    world.events[3850] = event("late");
+    world.changed(&[Change::All]);
+    let began = world.now;
+    while world.loads.len() < 2 {
+        world.now = world.now + SECOND / 20;
+        world.settle();
+    }
+    assert!(world.now.since(began) <= SECOND / 2);
+    // From a place at which others begin, too.
+    assert_eq!((world.calls, world.loads[1]), (1, 4031));
+    world.request(1);
+    assert_eq!(world.word(1), "4031 events");
+}
+
+#[test]
+fn where_the_numbers_begin_anew_all_is_loaded() {
+    for (first, count) in [(1, 5), (1, 0), (1, 600), (1_000_000, 5)] {
+        let mut world = World::new(&json!({"cache": {"stale": "4h"}}));
+        (world.first, world.page) = (1000, 1000);
+        world.changed(&[Change::All]);
+        world.settle();
+        world.first = first;
+        world.events = (0..count).map(|n| event(&format!("new{n}"))).collect();
+        world.changed(&[Change::All]);
+        world.now = world.now + SECOND;
+        world.settle();
+        assert_eq!(world.loads, [5, count], "{first} {count}");
+    }
+}
+
+#[test]
+fn where_nobody_asks_all_is_loaded_within_ten_seconds_and_else_at_once() {
+    let config = Config::parse(example::with(&json!({})).as_bytes()).unwrap();
+    let waits: BTreeSet<_> = (0..30)
+        .map(|seed| {
+            let mut world = World::new(&json!({}));
+            world.list = RevocationList::new(&config, &keyserver(&config).server, seed);
+            world.list.changed(world.now, &[Change::All]);
+            let began = world.now;
+            while world.under_way.is_empty() {
+                world.now = world.now + Duration::from_millis(10);
+                world.tick();
+            }
+            world.now.since(began)
+        })
+        .collect();
+    assert!(waits.len() > 20 && waits.last() <= Some(&(SECOND * 10)), "{waits:?}");
+    let mut world = World::new(&json!({}));
+    world.list.changed(world.now, &[Change::All]);
+    world.request(1);
+    world.tick();
+    assert_eq!(world.under_way.len(), 1);
+}
+
+#[test]
+fn workers_do_not_load_together() {
+    let config = Config::parse(example::with(&json!({})).as_bytes()).unwrap();
+    let ticks: BTreeSet<_> = (0..30)
+        .map(|seed| {
+            let mut world = World::begun();
+            world.list = RevocationList::new(&config, &keyserver(&config).server, seed);
+            world.request(1);
+            world.changed(&[Change::All]);
+            world.settle();
+            world.changed(&[Change::All]);
+            let began = world.now;
+            while world.under_way.is_empty() {
+                world.now = world.now + Duration::from_millis(10);
+                world.tick();
+            }
+            world.now.since(began)
+        })
+        .collect();
+    assert!(ticks.len() > 10, "{ticks:?}");
+    assert!(ticks.last() <= Some(&Duration::from_millis(250)), "{ticks:?}");
 }
 
 #[test]
@@ -214,12 +361,13 @@ fn while_the_key_server_is_away_it_serves_until_it_is_stale() {
     let mut world = World::begun();
     world.is_up = false;
     world.changed(&[Change::All]);
+    world.now = world.now + SECOND / 2;
     world.request(1);
     world.settle();
     assert_eq!((world.word(1).as_str(), world.failures), ("5 events", 1));
     world.request(2);
     assert_eq!(world.word(2), "5 events", "at once, until the next try");
-    world.now = world.now + Duration::from_secs(3599);
+    world.now = world.now + SECOND / 2 + Duration::from_secs(3598);
     world.request(3);
     world.settle();
     assert_eq!(world.word(3), "5 events");
@@ -343,6 +491,22 @@ fn it_is_loaded_anew_now_and_then_without_what_is_over() {
     world.hear();
     world.request(1);
     assert_eq!(world.word(1), "2 events");
+}
+
+#[test]
+fn where_no_more_may_wait_what_is_known_serves() {
+    let mut world = World::new(&json!({"limits": {"parked": 2}}));
+    world.changed(&[Change::All]);
+    world.settle();
+    world.changed(&[Change::All]);
+    world.now = world.now + SECOND;
+    for request in 0..4 {
+        world.request(request);
+    }
+    let words: Vec<_> = (0..4).map(|request| world.word(request)).collect();
+    assert_eq!(words, ["waits", "waits", "5 events", "5 events"]);
+    world.settle();
+    assert_eq!(world.word(0), "5 events");
 }
 
 #[test]

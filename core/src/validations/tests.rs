@@ -65,7 +65,11 @@ impl World {
     /// What a request at a worker is told in the end.
     fn ask(&mut self, worker: usize, token: &str) -> &'static str {
         let question = self.question(token);
-        let want = self.workers[worker].want(self.now, 1, &question);
+        self.ask_about(worker, &question)
+    }
+
+    fn ask_about(&mut self, worker: usize, question: &ValidationRequest) -> &'static str {
+        let want = self.workers[worker].want(self.now, 1, question);
         if let Want::Parked = want {
             self.tick(worker);
             self.told.remove(&1).expect("an answer at once")
@@ -100,7 +104,7 @@ impl World {
                 Action::Fetch { call, question, .. } => {
                     self.calls += 1;
                     let (token, caller) = question.tokens().unwrap();
-                    assert!(token.matches(caller.expose()));
+                    assert!(question.is_vouched_for() || token.matches(caller.expose()));
                     let status = self.status.to_string();
                     let refusal = json!({"error": {"code": self.status}}).to_string();
                     let body = if self.status == 200 { KEYSTONE } else { &refusal };
@@ -145,7 +149,7 @@ fn all_workers_share_one_answer_while_it_is_fresh_also_if_the_feed_is_silent() {
         world.pass(1);
     }
     // What a key server changes is none of Keystone's business.
-    world.workers.iter_mut().for_each(|cache| cache.changed(&[Change::All]));
+    world.workers.iter_mut().for_each(|cache| cache.changed(world.now, &[Change::All]));
     assert_eq!((world.ask(0, "t"), world.calls), ("ready", 1));
     world.pass(5);
     assert_eq!((world.ask(0, "t"), world.calls), ("ready", 2));
@@ -237,4 +241,20 @@ fn an_answer_is_about_the_token_that_was_asked_about() {
     let odd = KEYSTONE.replace(r#""methods""#, r#""roles":[{"name":"admin"}],"methods""#);
     let read = Validation::from_json(&question, odd.as_bytes()).map(|_| ());
     assert_eq!(read, Err(FetchFailure::Validation(InvalidValidation::Inconsistent)));
+}
+
+#[test]
+fn that_a_service_may_not_ask_is_remembered_only_where_it_is_about_the_token() {
+    for (status, calls) in [(401, 3), (403, 1)] {
+        let mut world = World::new(1);
+        world.status = status;
+        for service in ["revoked", "revoked", "good"] {
+            let keystone = world.config.keystone().unwrap();
+            let secret = |text: &str| Rc::new(Secret::new(text.into()));
+            let question =
+                ValidationRequest::new(keystone, false, secret("t"), Some(secret(service)));
+            assert_eq!(world.ask_about(0, &question), "keystone_forbade");
+        }
+        assert_eq!(world.calls, calls, "{status}");
+    }
 }

@@ -1,11 +1,10 @@
-"""What changes at Keystone is so at the proxy within two poll periods, event or no event; and what a
-key server that is away costs: nothing, as long as what is held may still serve."""
+"""What changes at Keystone is so at the proxy within two poll periods, event or no event."""
 
 import hashlib
 import json
 import os
-import threading
 import time
+import uuid
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -15,15 +14,15 @@ from botocore.credentials import Credentials
 from parts import http1, signing
 from parts.deadline import wait_until
 from parts.envoy_config import Listener, plugin
-from parts.relay import Relay
 from parts.s3_clients import REGION, Account
 from parts.s3_store import DOMAIN
 from parts.uploads import upload
 
 POLL, CHANGE_POLL = 0.5, 0.5
-# A changed record is noticed in a pass of the key server's, then in a poll of the proxy's; each worker
-# looks as often again; and this machine may be busy.
-PATIENCE = 2 * (POLL + CHANGE_POLL) + 2
+# A changed record is noticed in a pass of the key server's, then in a poll of the proxy's: two periods
+# of each. And this machine may be busy.
+LIMIT = 2 * (POLL + CHANGE_POLL)
+PATIENCE = LIMIT + 2
 SIGNING_KEYS = "/v1/signing-keys"
 
 
@@ -35,33 +34,23 @@ def keyserver(serve_keystone):
 
 
 @pytest.fixture(scope="module")
-def way(keyserver):
-    with Relay(keyserver.port) as relay:
-        yield relay
-
-
-@pytest.fixture(scope="module")
-def front(start_envoy, way):
-    """Nothing is asked about again by itself while these tests run, but at one listener."""
+def front(start_envoy, keyserver):
+    """Nothing is asked about again by itself while these tests run."""
     long = {"fresh": "1h", "stale": "4h", "negative": "1h"}
-    short = {"fresh": "1s", "stale": "1h", "negative": "1h"}
-    keyserver = {"poll": f"{int(POLL * 1000)}ms", "timeout": "500ms"}
-    listeners = {
-        "long": Listener(plugin(token=None, sigv4={}, cache=long, keyserver=keyserver)),
-        "short": Listener(plugin(token=None, sigv4={}, cache=short, keyserver=keyserver)),
-    }
+    poll = {"poll": f"{int(POLL * 1000)}ms", "timeout": "500ms"}
+    listeners = {"long": Listener(plugin(token=None, sigv4={}, cache=long, keyserver=poll))}
     # Where bodies are read before the head goes on; and there, such that must be complete in time.
     sqs = plugin(
         token=None,
         sigv4={"services": ["s3", "sqs"]},
         hold_headers=True,
         cache=long,
-        keyserver=keyserver,
+        keyserver=poll,
     )
     complete = {"require_complete_body": [{"path_prefix": "/", "json": False}]}
     for name, changes in {"sqs": {}, "sqs_complete": complete}.items():
         listeners[name] = Listener(sqs | changes, allow_on_headers_stop_iteration=True)
-    with start_envoy(listeners, way.port) as envoy:
+    with start_envoy(listeners, keyserver.port) as envoy:
         wait_until(lambda: feed_has_begun(envoy), "the change feed")
         yield envoy
 
@@ -102,7 +91,20 @@ REVOCATIONS = {
         lambda cloud, holder: switch(cloud, "domains", "domain", cloud.domain, True),
     ),
     "credential deleted": (lambda cloud, holder: cloud.delete(holder), None),
+    "secret replaced": (
+        lambda cloud, holder: replace(cloud, holder, uuid.uuid4().hex),
+        lambda cloud, holder: replace(cloud, holder, holder.account.secret),
+    ),
 }
+
+
+def replace(cloud, holder, secret):
+    """Gives the credential another secret, as its owner would."""
+    access = holder.account.access
+    # As Keystone numbers those of EC2.
+    path = f"/credentials/{hashlib.sha256(access.encode()).hexdigest()}"
+    blob = json.dumps({"access": access, "secret": secret})
+    cloud.keystone.call("PATCH", path, {"credential": {"blob": blob}})
 
 
 def switch(cloud, path, kind, id, enabled):
@@ -118,10 +120,12 @@ def test_what_keystone_takes_away_is_refused_within_two_poll_periods(
     until(front, holder.account, 200)
     take(cloud, holder)
     taken = until(front, holder.account, 403)
+    assert taken < LIMIT
     given = None
     if give:
         give(cloud, holder)
         given = until(front, holder.account, 200)
+        assert given < LIMIT
     line = f"{name}: refused after {taken:.2f} s"
     line += f", good again after {given:.2f} s" if given else ""
     figures.setdefault("what Keystone takes away from signed requests", []).append(line)
@@ -224,40 +228,3 @@ def test_while_nothing_changes_nothing_is_asked_again(front, cloud, keyserver):
     while time.monotonic() < end:
         assert get(front, holder.account) == 200
     assert keyserver.answers(path=SIGNING_KEYS) == calls
-
-
-def test_a_key_server_that_is_away_costs_nobody_who_was_there(
-    front, cloud, way, keyserver, figures
-):
-    """For ten times as long as keys stay fresh, under load; and soon after, all is as before."""
-    holder = cloud.holder("holder-in-an-outage")
-    stranger = Account("0" * 31 + "7", "f" * 32)
-    assert get(front, holder.account, name="short") == 200
-    statuses, stop = [], threading.Event()
-
-    def work():
-        while not stop.is_set():
-            statuses.append(get(front, holder.account, name="short"))
-
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    # Both workers of the proxy have it.
-    wait_until(lambda: len(statuses) > 50, "some load")
-    way.down()
-    try:
-        time.sleep(10)
-        assert get(front, stranger, name="short") == 503
-    finally:
-        way.up()
-    back = time.monotonic()
-    # A new one is served again within two seconds, and whatever a busy machine takes.
-    wait_until(lambda: get(front, stranger, name="short") == 403, "the key server", seconds=5)
-    back = time.monotonic() - back
-    stop.set()
-    for worker in workers:
-        worker.join()
-    assert set(statuses) == {200}
-    figures["a key server that is away"] = [
-        f"{len(statuses)} requests; new ones were served {back:.1f} s after it was back"
-    ]

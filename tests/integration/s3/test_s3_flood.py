@@ -12,7 +12,9 @@ from parts.flood import flood
 
 MILLION, WARM_UP = 1_000_000, 30_000
 CALLS_PER_SECOND, WORKERS = 50, 2
-SIGNING_KEYS = "/v1/signing-keys"
+PATHS = ("/v1/signing-keys", "/v1/token-keys", "/v1/changes")
+# How often changes are asked for by default, in seconds.
+POLL = 2
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,11 @@ def front(start_envoy, keystone_keyserver):
     listener = Listener(plugin(sigv4={}, limits=limits))
     with start_envoy({"front": listener}, keystone_keyserver.port) as envoy:
         yield envoy
+
+
+def answers(keyserver):
+    """What the key server was asked so far."""
+    return {path: keyserver.answers(path=path) for path in PATHS}
 
 
 def token(number):
@@ -55,18 +62,26 @@ def test_a_million_strangers_leave_no_trace(front, keystone_keyserver, figures):
     )
     port = front.ports["front"]
     flood(port, lambda number: requests(MILLION + number), WARM_UP)
-    memory, calls = front.resident(), keystone_keyserver.answers(path=SIGNING_KEYS)
+    memory, before = front.resident(), answers(keystone_keyserver)
     begun = time.monotonic()
     statuses = flood(port, requests, MILLION)
     seconds = time.monotonic() - begun
     memory = front.resident() - memory
-    calls = keystone_keyserver.answers(path=SIGNING_KEYS) - calls
+    after = answers(keystone_keyserver)
+    calls, keys, changes = (after[path] - before[path] for path in PATHS)
     figures["a million requests of strangers"] = [
         f"{MILLION:,} requests in {seconds:.0f} s: {memory / 2**20:+.1f} MiB, "
-        f"{calls} calls ({calls / seconds:.0f}/s), statuses {statuses}"
+        f"{calls} calls ({calls / seconds:.0f}/s) for signing keys, {keys} for token keys, "
+        f"{changes} for changes, statuses {statuses}"
     ]
     assert set(statuses) <= {401, 403, 503}
     assert sum(statuses.values()) == MILLION
+    # What is no token is told so, and so are some of those who sign: as many as may be asked about.
+    assert statuses[401] == MILLION // 2
+    assert statuses[403] > 0 and calls > 0
     assert memory < 16 << 20
     # The allowance of a second may be used at once at the beginning.
     assert calls <= CALLS_PER_SECOND * WORKERS * (seconds + 1)
+    # A token that no key opens may be of a new one, which is looked for once in five seconds.
+    assert keys <= seconds / 5 + 2
+    assert changes <= seconds / POLL * 1.3 + 2

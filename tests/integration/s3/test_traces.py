@@ -1,6 +1,8 @@
 """Whose calls they are: a call that a request caused carries the headers by which traces and logs find
 it, and one that no request caused carries none."""
 
+import urllib.parse
+
 import pytest
 
 from parts import http1, signing
@@ -15,6 +17,7 @@ TRACE = {
     "x-request-id": "request-of-the-test",
 }
 CHANGES, SIGNING_KEYS, TOKEN_KEYS = "/v1/changes", "/v1/signing-keys", "/v1/token-keys"
+REVOCATIONS = "/v1/revocations"
 # Keys that were confirmed so lately are new enough to refuse a token by, without a call.
 ENOUGH = 5
 
@@ -31,6 +34,29 @@ def front(start_envoy, way):
     cache = {"fresh": "1h", "stale": "4h", "negative": "1h"}
     with start_envoy({"both": Listener(plugin(sigv4={}, cache=cache))}, way.port) as envoy:
         wait_until(lambda: way.heads(TOKEN_KEYS), "token keys")
+        yield envoy
+
+
+@pytest.fixture(scope="module")
+def ways(keystone_keyserver, keystone):
+    """To a key server that reads Keystone's database, and to Keystone itself."""
+    with (
+        Recorder(keystone_keyserver.port) as keyserver,
+        Recorder(urllib.parse.urlsplit(keystone.url).port) as keystone,
+    ):
+        yield {"keyserver": keyserver, "keystone": keystone}
+
+
+@pytest.fixture(scope="module")
+def fronts(start_envoy, ways):
+    """With all that is asked about tokens: of the key server, and of Keystone."""
+    cache = {"fresh": "1h", "stale": "4h", "negative": "1h"}
+    records = plugin(token={"identity": "records", "catalog": True}, cache=cache)
+    alone = plugin(token={"identity": "keystone"}, keystone={"cluster": "keystone"}, cache=cache)
+    listeners = {"keyserver": Listener(records), "keystone": Listener(alone)}
+    ports = {name: way.port for name, way in ways.items()}
+    with start_envoy(listeners, ports) as envoy:
+        wait_until(lambda: ways["keyserver"].heads(REVOCATIONS), "what was revoked")
         yield envoy
 
 
@@ -56,6 +82,33 @@ def test_the_call_for_a_signing_key_is_its_requests(front, way, bob):
         else:
             # Envoy numbers each request that has no number.
             assert set(call) == {"x-request-id"}
+
+
+@pytest.mark.parametrize(
+    ("whom", "paths"),
+    [("keyserver", ["/v1/identities", "/v1/catalogs"]), ("keystone", ["/v3/auth/tokens"])],
+)
+def test_the_calls_about_a_token_are_its_requests(fronts, ways, cloud, whom, paths):
+    holder, way = cloud.holder(f"traced-{whom}"), ways[whom]
+    # Of a project of its own, whose catalogue nobody has asked for.
+    fields = {"name": f"traced-{whom}", "domain_id": cloud.domain}
+    project = cloud.create("projects", "project", **fields)
+    path = f"/projects/{project}/users/{holder.user}/roles/{cloud.roles['direct']}"
+    cloud.keystone.call("PUT", path)
+    scope = {"project": {"id": project}}
+    token = cloud.keystone.user_token(holder.name, cloud.domain, scope)
+    before = {path: len(way.heads(path)) for path in paths}
+    headers = [("x-auth-token", token), *TRACE.items()]
+    for _ in range(2):
+        assert http1.get(fronts.ports[whom], "/", headers).status == 200
+    for path in paths:
+        calls = traces(way.heads(path)[before[path] :])
+        assert calls == [TRACE], path
+
+
+def test_what_was_revoked_is_loaded_before_anybody_asks(fronts, ways):
+    """On whose behalf it is loaded if somebody waits for it is a matter of the core's own tests."""
+    assert not any(traces(ways["keyserver"].heads(REVOCATIONS)))
 
 
 def test_the_call_for_newer_token_keys_is_its_requests(front, way, vectors):

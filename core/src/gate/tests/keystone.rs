@@ -149,7 +149,7 @@ impl World {
         };
         match Validation::read(request, answer).unwrap() {
             Outcome::Record(validation) => Input::Validation(validation.into()),
-            Outcome::Denied(fault) => Input::NoValidation(fault),
+            Outcome::Denied(fault) | Outcome::DeniedToAsker(fault) => Input::NoValidation(fault),
         }
     }
 

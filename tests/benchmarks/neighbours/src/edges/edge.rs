@@ -9,6 +9,7 @@ use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::keys::{self, KeyStore};
 use voussoir_core::record::{Change, Cursor, Revocations, TOKEN_KEYS_PATH};
 use voussoir_core::revocation::{RevocationList, list};
+use voussoir_core::time::UnixTime;
 
 use super::connection::{Connection, Reply};
 use super::counts::{Asked, Counts};
@@ -49,7 +50,7 @@ impl Edge {
     pub(super) async fn live(mut self) {
         loop {
             self.feed.handle(now(), feed::Event::Tick);
-            self.keys.handle(now(), keys::Event::Tick);
+            self.keys.handle(now(), keys::Event::Tick, Some(&self.feed));
             self.revocations.handle(now(), list::Event::Tick, &self.feed);
             self.carry_out().await;
             if self.is_loaded && self.keys.key_count() > 0 {
@@ -89,15 +90,15 @@ impl Edge {
                 let reply = self.ask(Asked::Changes, &Cursor::path(after.as_ref()), None).await;
                 self.feed.handle(now(), feed::Event::Fetched(call, answer(&reply)));
             }
-            feed::Action::Changed(changes) => self.changed(&changes),
+            feed::Action::Changed { changes, at } => self.changed(&changes, at),
             feed::Action::Report(feed::Report::Failed { failure, .. }) => self.failed(failure),
             feed::Action::Report(_) => {}
         }
     }
 
-    fn changed(&mut self, changes: &[Change]) {
+    fn changed(&mut self, changes: &[Change], at: UnixTime) {
         if changes.iter().any(|change| matches!(change, Change::All | Change::TokenKeys)) {
-            self.keys.renew(now());
+            self.keys.renew(now(), at);
         }
         self.revocations.changed(now(), changes);
         let told = changes.iter().filter(|change| matches!(change, Change::Revocation(_)));
@@ -110,15 +111,16 @@ impl Edge {
     async fn of_keys(&mut self, action: keys::Action) {
         match action {
             keys::Action::Read(slot) => {
-                self.keys.handle(now(), keys::Event::Slot { slot, value: None, version: 0 });
+                let event = keys::Event::Slot { slot, value: None, version: 0 };
+                self.keys.handle(now(), event, Some(&self.feed));
             }
             keys::Action::Write { slot, .. } => {
                 let outcome = Written::Unsupported;
-                self.keys.handle(now(), keys::Event::Written { slot, outcome });
+                self.keys.handle(now(), keys::Event::Written { slot, outcome }, Some(&self.feed));
             }
             keys::Action::Fetch { etag, .. } => {
                 let reply = self.ask(Asked::Keys, TOKEN_KEYS_PATH, etag.as_deref()).await;
-                self.keys.handle(now(), keys::Event::Fetched(answer(&reply)));
+                self.keys.handle(now(), keys::Event::Fetched(answer(&reply)), Some(&self.feed));
             }
             // No request waits here.
             keys::Action::Resume { .. } => {}
