@@ -256,7 +256,10 @@ impl ChangeFeed {
         if now < self.look_at {
             return;
         }
-        self.look_at = now + self.until_next_look(now);
+        let next_look = now + self.until_next_look(now);
+        // Where the key server may be asked before that, it is: what shortens the period is jitter, which
+        // would be lost if all looked at whole halves of it.
+        self.look_at = self.blocked.map_or(next_look, |lease| next_look.min(lease.until));
         let is_calling = matches!(self.stage, Stage::Sent(..) | Stage::Merging(..));
         if self.blocked.is_none() && !is_calling {
             self.stage = Stage::Looking;

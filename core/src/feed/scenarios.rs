@@ -41,6 +41,16 @@ fn one_worker_asks_for_all_about_every_poll_period() {
 }
 
 #[test]
+fn a_lone_worker_too_asks_at_odd_times() {
+    // A period is shortened by a twentieth on average, so a fleet that starts at once drifts apart.
+    let mut world = World::new(1, 1);
+    world.pass(10 * SECOND);
+    world.calls = 0;
+    world.pass(600 * SECOND);
+    assert!((306..=334).contains(&world.calls), "{} calls", world.calls);
+}
+
+#[test]
 fn a_change_reaches_all_workers_within_about_a_poll_period() {
     let mut world = World::new(8, 1);
     world.pass(10 * SECOND);
