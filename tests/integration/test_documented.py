@@ -82,6 +82,17 @@ def test_every_reason_of_a_refusal_is_documented_and_no_other():
     assert {reason for cell in cells for reason in re.findall(r"`(\w+)`", cell)} == reasons
 
 
+def test_every_operation_of_s3_is_documented_and_no_other():
+    code = (ROOT / "core/src/acl/s3/operation.rs").read_text()
+    rows = set(re.findall(r'(?m)^    \("(\w+)", (\w+), "', code))
+    assert len(rows) > 100
+    text = (ROOT / "docs/configuration.md").read_text()
+    levels = {"Object": "objects", "Bucket": "buckets", "Service": "the service"}
+    for level, on in levels.items():
+        (cell,) = re.findall(rf"(?m)^\| {on} \| (.*) \|$", text)
+        assert sorted(re.findall(r"`(\w+)`", cell)) == sorted(n for n, of in rows if of == level)
+
+
 def codes_of_s3():
     """Every `Code` that an answer of ours can have."""
     errors = r'\(\d{3}, "(\w+)"\)', "core/src/sigv4/error.rs"

@@ -13,6 +13,7 @@ mod pattern;
 mod tests;
 
 pub use path::{MAX_PATH, PlainPath};
+pub(crate) use path::{encode, stands_for_itself};
 pub use pattern::{MAX_PATTERN, PathPattern};
 
 /// One access rule. **With rules that are none at all, everything is allowed**: so Keystone has it,

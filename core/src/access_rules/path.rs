@@ -40,7 +40,10 @@ impl<'a> PlainPath<'a> {
             && (last.is_empty() || is_name(last))
             && !text.chars().any(|char| char == '\\' || char.is_control())
             && !decoded.windows(3).any(is_escaped_mark);
-        is_plain.then(|| encode(decoded)).filter(|path| path.len() <= MAX_PATH).map(Self)
+        is_plain
+            .then(|| encode(decoded, stands_for_itself))
+            .filter(|path| path.len() <= MAX_PATH)
+            .map(Self)
     }
 
     /// Its one spelling.
@@ -76,13 +79,14 @@ fn value([high, low]: [u8; 2]) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-fn encode(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if path.iter().copied().all(stands_for_itself) {
+/// Encodes each byte that does not stay as it is.
+pub(crate) fn encode(path: Cow<'_, [u8]>, stays: fn(u8) -> bool) -> Cow<'_, [u8]> {
+    if path.iter().copied().all(stays) {
         return path;
     }
     let mut encoded = Vec::with_capacity(path.len());
     for byte in path.iter().copied() {
-        if stands_for_itself(byte) {
+        if stays(byte) {
             encoded.push(byte);
         } else {
             let digit = |nibble: u8| b"0123456789ABCDEF".get(usize::from(nibble)).copied();
@@ -94,7 +98,8 @@ fn encode(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     encoded.into()
 }
 
-fn stands_for_itself(byte: u8) -> bool {
+/// Whether a byte of a path is not encoded in its one spelling.
+pub(crate) fn stands_for_itself(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(&byte)
 }
 

@@ -14,6 +14,8 @@
 //! So a path that servers may read in two ways
 //! ([`PlainPath`](crate::access_rules::PlainPath)) is under each `paths` of a rule that denies
 //! and under none of one that allows.
+//!
+//! Of requests to S3 ([`s3`]) rules can ask the operation, the bucket and the key as well.
 
 mod asked;
 mod caller;
@@ -21,6 +23,7 @@ mod condition;
 mod ip_block;
 mod reading;
 mod rule;
+pub mod s3;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -36,12 +39,15 @@ pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
 use reading::Readings;
+use s3::{BaseHosts, S3Pattern, S3Request};
 
 /// All rules of a configuration.
 #[derive(Clone, Debug)]
 pub struct Acl {
     rules: Vec<Rule>,
     default: Action,
+    /// By which hosts S3 is known.
+    s3_hosts: BaseHosts,
 }
 
 /// Which rules are about a request, as far as its head tells.
@@ -50,8 +56,16 @@ pub struct Matched {
     /// A bit for each operation of each rule, in order.
     operations: [u64; WORDS],
     /// The path, where the sender is to be compared with a variable of it.
-    path: Option<Box<[u8]>>,
-    /// Whether some servers read it as another path.
+    path: Seen,
+    /// S3's key, likewise.
+    key: Seen,
+}
+
+/// What variables stand in.
+#[derive(Clone, Debug)]
+struct Seen {
+    text: Option<Box<[u8]>>,
+    /// Whether some servers read it as another one.
     has_other_reading: bool,
 }
 
@@ -70,7 +84,21 @@ impl Acl {
     #[must_use]
     pub fn new(rules: Vec<Rule>, default: Action) -> Option<Self> {
         let operations: usize = rules.iter().map(|rule| rule.to.len()).sum();
-        (operations <= MAX_OPERATIONS).then_some(Self { rules, default })
+        let s3_hosts = BaseHosts::default();
+        (operations <= MAX_OPERATIONS).then_some(Self { rules, default, s3_hosts })
+    }
+
+    /// The same rules, for an S3 that is known by these hosts.
+    #[must_use]
+    pub fn with_s3_hosts(self, s3_hosts: BaseHosts) -> Self {
+        Self { s3_hosts, ..self }
+    }
+
+    /// By which hosts S3 is known, if any rule asks what is asked of it.
+    #[must_use]
+    pub fn s3_hosts(&self) -> Option<&BaseHosts> {
+        let asks = |rule: &Rule| rule.to.iter().any(|operation| operation.s3.is_some());
+        self.rules.iter().any(asks).then_some(&self.s3_hosts)
     }
 
     /// The rules, in order.
@@ -109,25 +137,34 @@ impl Acl {
     /// needed](Self::needs_source).
     #[must_use]
     pub fn matched(&self, asked: Asked<'_>) -> Matched {
-        let Asked { method, host, path, source } = asked;
+        let Asked { method, host, path, source, s3 } = asked;
         let path = Readings::of(path.as_deref());
-        let has_other_reading = path.has_other();
-        let mut matched = Matched { operations: [0; WORDS], path: None, has_other_reading };
+        let s3 = s3.unwrap_or(S3Request::unknown());
+        let keys = Readings::of(s3.key());
+        let is_one_key = matches!(s3.keys, s3::Keys::One(_));
+        let mut matched = Matched {
+            operations: [0; WORDS],
+            path: Seen { text: None, has_other_reading: path.has_other() },
+            key: Seen { text: None, has_other_reading: keys.has_other() || !is_one_key },
+        };
         for Entry { place, rule, operation, .. } in self.entries() {
             // What cannot be known is as if it were so for a rule that denies, and only for that.
             let covers = |known: Option<bool>| known.unwrap_or(rule.action == Action::Deny);
+            let asks_of_s3 = |pattern: &S3Pattern| pattern.is_about(&s3, &keys, rule.action);
             let is_about = covers(rule.is_from(source))
                 && covers(operation.has_method(method, rule.action))
                 && covers(operation.has_host(host))
-                && covers(operation.has_path(&path, rule.action));
+                && covers(operation.has_path(&path, rule.action))
+                && operation.s3.as_ref().is_none_or(asks_of_s3);
             if !is_about {
                 continue;
             }
             if let Some(word) = matched.operations.get_mut(place / BITS) {
                 *word |= 1 << (place % BITS);
             }
-            if rule.compares_path() && matched.path.is_none() {
-                matched.path = path.plain().map(Into::into);
+            if rule.compares_path() {
+                matched.path.keep(&path);
+                matched.key.keep(&keys);
             }
         }
         matched
@@ -137,12 +174,11 @@ impl Acl {
     #[must_use]
     pub fn decide(&self, matched: &Matched, caller: &Caller<'_>) -> Decision {
         let first = |action: Action| {
-            // What stands in the place of a variable may be something else to a server then.
-            let is_certain = action == Action::Allow || !matched.has_other_reading;
-            let path = matched.path.as_deref().filter(|_| is_certain);
             let is_about = |Entry { place, rule, operation, .. }: &Entry<'_>| {
+                let seen = if operation.path.is_some() { &matched.path } else { &matched.key };
+                let text = seen.text(action);
                 let holds = |condition: &Condition| {
-                    let holds = condition.holds(caller, operation.path.as_ref(), path);
+                    let holds = condition.holds(caller, operation.template(), text);
                     holds.unwrap_or(action == Action::Deny)
                 };
                 rule.action == action && matched.has(*place) && rule.when.iter().all(holds)
@@ -179,6 +215,21 @@ struct Entry<'a> {
 impl Matched {
     fn has(&self, place: usize) -> bool {
         self.operations.get(place / BITS).is_some_and(|word| word >> (place % BITS) & 1 == 1)
+    }
+}
+
+impl Seen {
+    fn keep(&mut self, readings: &Readings<'_>) {
+        if self.text.is_none() {
+            self.text = readings.plain().map(Into::into);
+        }
+    }
+
+    /// What a rule of this kind may take for known.
+    fn text(&self, action: Action) -> Option<&[u8]> {
+        // What stands in the place of a variable may be something else to a server then.
+        let is_certain = action == Action::Allow || !self.has_other_reading;
+        self.text.as_deref().filter(|_| is_certain)
     }
 }
 

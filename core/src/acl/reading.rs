@@ -45,10 +45,16 @@ impl<'a> Readings<'a> {
 
     /// Whether a rule for these paths is about it. `None` if that cannot be known.
     pub(super) fn is_under(&self, template: &PathTemplate, action: Action) -> Option<bool> {
+        self.fits(action, |path| template.matches(path))
+    }
+
+    /// Whether it is so of the path, for a rule that allows, or of any that it may be read as, for one that
+    /// denies. `None` if that cannot be known.
+    pub(super) fn fits(&self, action: Action, is_so: impl Fn(&[u8]) -> bool) -> Option<bool> {
         let path = self.plain()?;
         let fits = |path: &[u8]| {
             let without_slash = path.strip_suffix(b"/").filter(|_| action == Action::Deny);
-            template.matches(path) || without_slash.is_some_and(|path| template.matches(path))
+            is_so(path) || without_slash.is_some_and(&is_so)
         };
         match &self.other {
             Other::Path(other) if action == Action::Deny => Some(fits(path) || fits(other)),

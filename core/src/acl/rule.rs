@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::reading::Readings;
+use super::s3::S3Pattern;
 use super::{Condition, IpBlock, PathTemplate};
 use crate::head::RequestHead;
 
@@ -41,6 +42,8 @@ pub struct Operation {
     pub methods: Vec<String>,
     /// The path.
     pub path: Option<PathTemplate>,
+    /// What is asked of S3.
+    pub s3: Option<S3Pattern>,
 }
 
 /// One host, or all under a domain.
@@ -88,6 +91,12 @@ impl Operation {
 
     pub(super) fn has_path(&self, path: &Readings<'_>, action: Action) -> Option<bool> {
         self.path.as_ref().map_or(Some(true), |template| path.is_under(template, action))
+    }
+
+    /// The template that variables are in, of a path or of a key.
+    #[must_use]
+    pub fn template(&self) -> Option<&PathTemplate> {
+        self.path.as_ref().or_else(|| self.s3.as_ref()?.key.as_ref())
     }
 }
 

@@ -4,15 +4,16 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::access_rules::PlainPath;
+use crate::access_rules::{PlainPath, encode, stands_for_itself};
 
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE: usize = 512;
 
-/// A path whose segments may be variables: `/v2.1/{project_id}/servers/**`.
+/// A path whose segments may be variables: `/v2.1/{project_id}/servers/**`, `/v1/AUTH_{project_id}/**`.
 ///
 /// `{name}` stands for one segment that is not empty, `*` likewise, and `**` at the end for any number of
-/// segments, also for none. Everything else stands for itself, in the spelling of a [`PlainPath`]: what is
+/// segments, also for none. A text before them is what the segment begins with; behind such a text `*` may
+/// stand for nothing. Everything else stands for itself, in the spelling of a [`PlainPath`]: what is
 /// percent-encoded in a path has to be so here, with digits in upper case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTemplate {
@@ -24,8 +25,9 @@ pub struct PathTemplate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(Box<[u8]>),
-    Variable(Box<str>),
-    Any,
+    /// A beginning, and what stands for more.
+    Variable(Box<[u8]>, Box<str>),
+    Any(Box<[u8]>),
 }
 
 /// Why a text is no template.
@@ -35,7 +37,7 @@ pub enum InvalidTemplate {
     Length,
     /// `**` stands before the end.
     Rest,
-    /// A brace or a star is only a part of a segment, or the name between braces is not one of letters,
+    /// Something follows a brace or a star in its segment, or the name between braces is not one of letters,
     /// digits and underscores.
     Variable,
     /// A variable is there twice.
@@ -56,16 +58,26 @@ impl PathTemplate {
             Some(rest) => (rest.strip_suffix('/').ok_or(InvalidTemplate::Rest)?, true),
             None => (rest, false),
         };
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut this = Self { segments: Vec::new(), is_prefix };
         for part in rest.split('/') {
-            let segment = segment(part)?;
-            if matches!(segment, Segment::Variable(_)) && segments.contains(&segment) {
+            let segment = Segment::new(part)?;
+            if matches!(&segment, Segment::Variable(_, name) if this.has_variable(name)) {
                 return Err(InvalidTemplate::Repeated);
             }
-            segments.push(segment);
+            this.segments.push(segment);
         }
-        let this = Self { segments, is_prefix };
         if this.is_plain() { Ok(this) } else { Err(InvalidTemplate::NotPlain) }
+    }
+
+    /// Reads a template of S3's keys, `2026/**`, in which all characters but braces and stars stand for
+    /// themselves as they are; it is then one of the paths that keys make behind their bucket.
+    pub fn of_key(text: &str) -> Result<Self, InvalidTemplate> {
+        if text.is_empty() {
+            return Err(InvalidTemplate::Length);
+        }
+        let stays = |byte| stands_for_itself(byte) || matches!(byte, b'{' | b'}');
+        let path = encode([b"/", text.as_bytes()].concat().into(), stays);
+        Self::new(core::str::from_utf8(&path).unwrap_or_default())
     }
 
     /// Whether a path is one of these; it must be plain, and in its one spelling.
@@ -73,26 +85,50 @@ impl PathTemplate {
     pub fn matches(&self, path: &[u8]) -> bool {
         let Some(rest) = path.strip_prefix(b"/") else { return false };
         let mut parts = rest.split(|byte| *byte == b'/');
-        let are_same = self.segments.iter().all(|segment| match (segment, parts.next()) {
-            (Segment::Literal(literal), Some(part)) => **literal == *part,
-            (Segment::Variable(_) | Segment::Any, Some(part)) => !part.is_empty(),
-            (_, None) => false,
-        });
-        are_same && (self.is_prefix || parts.next().is_none())
+        let mut segments = self.segments.iter();
+        segments.all(|segment| parts.next().is_some_and(|part| segment.matches(part)))
+            && (self.is_prefix || parts.next().is_none())
+    }
+
+    /// Whether all paths that begin so are some of these.
+    #[must_use]
+    pub fn matches_all_below(&self, start: &[u8]) -> bool {
+        // The last segment may go on.
+        let segments = start.iter().filter(|byte| **byte == b'/').count();
+        self.is_prefix && segments > self.segments.len() && self.matches(start)
+    }
+
+    /// Whether one of the paths that begin so may be one of these.
+    #[must_use]
+    pub fn matches_some_below(&self, start: &[u8]) -> bool {
+        let Some(rest) = start.strip_prefix(b"/") else { return true };
+        let mut parts = rest.split(|byte| *byte == b'/').peekable();
+        let mut segments = self.segments.iter();
+        while let Some(part) = parts.next() {
+            let is_last = parts.peek().is_none();
+            match segments.next() {
+                // A slash at the end may be nothing to a server.
+                None => return self.is_prefix || (is_last && part.is_empty()),
+                Some(segment) if is_last => return segment.may_begin_with(part),
+                Some(segment) if !segment.matches(part) => return false,
+                Some(_) => {}
+            }
+        }
+        true
     }
 
     /// What stands in the place of a variable in a path that [matches](Self::matches).
     #[must_use]
     pub fn variable<'a>(&self, name: &str, path: &'a [u8]) -> Option<&'a [u8]> {
-        let is_it = |segment: &Segment| matches!(segment, Segment::Variable(it) if **it == *name);
-        let place = self.segments.iter().position(is_it)?;
-        path.strip_prefix(b"/")?.split(|byte| *byte == b'/').nth(place)
+        let place = self.segments.iter().position(|segment| segment.is_variable(name))?;
+        let part = path.strip_prefix(b"/")?.split(|byte| *byte == b'/').nth(place)?;
+        part.strip_prefix(self.segments.get(place)?.beginning())
     }
 
     /// Whether it has a variable of this name.
     #[must_use]
     pub fn has_variable(&self, name: &str) -> bool {
-        self.segments.iter().any(|it| matches!(it, Segment::Variable(it) if **it == *name))
+        self.segments.iter().any(|segment| segment.is_variable(name))
     }
 
     /// Whether paths that it stands for can be plain, and spelt so.
@@ -100,35 +136,60 @@ impl PathTemplate {
         let mut example = Vec::new();
         for segment in &self.segments {
             example.push(b'/');
-            match segment {
-                Segment::Literal(literal) => example.extend_from_slice(literal),
-                Segment::Variable(_) | Segment::Any => example.push(b'x'),
+            example.extend_from_slice(segment.beginning());
+            if !matches!(segment, Segment::Literal(_)) {
+                example.push(b'x');
             }
         }
         PlainPath::new(&example).is_some_and(|path| path.as_bytes() == example)
     }
 }
 
-fn segment(part: &str) -> Result<Segment, InvalidTemplate> {
-    if part == "*" {
-        return Ok(Segment::Any);
-    }
-    if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-        let is_name = !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        return if is_name {
-            Ok(Segment::Variable(name.into()))
-        } else {
-            Err(InvalidTemplate::Variable)
+impl Segment {
+    fn new(text: &str) -> Result<Self, InvalidTemplate> {
+        if text.contains("**") {
+            return Err(InvalidTemplate::Rest);
+        }
+        let Some(place) = text.find(['{', '}', '*']) else {
+            return Ok(Self::Literal(text.as_bytes().into()));
         };
+        let (beginning, rest) = text.split_at(place);
+        if rest == "*" {
+            return Ok(Self::Any(beginning.as_bytes().into()));
+        }
+        let name = rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let name = name.filter(|name| !name.is_empty() && name.bytes().all(is_of_names));
+        let name = name.ok_or(InvalidTemplate::Variable)?;
+        Ok(Self::Variable(beginning.as_bytes().into(), name.into()))
     }
-    if part.contains("**") {
-        return Err(InvalidTemplate::Rest);
+
+    fn matches(&self, part: &[u8]) -> bool {
+        match self {
+            Self::Literal(literal) => **literal == *part,
+            Self::Variable(beginning, _) => {
+                part.strip_prefix(&**beginning).is_some_and(|rest| !rest.is_empty())
+            }
+            Self::Any(beginning) => !part.is_empty() && part.starts_with(beginning),
+        }
     }
-    if part.contains(['{', '}', '*']) {
-        return Err(InvalidTemplate::Variable);
+
+    /// Whether a part that it matches may begin so.
+    fn may_begin_with(&self, start: &[u8]) -> bool {
+        let beginning = self.beginning();
+        beginning.starts_with(start)
+            || !matches!(self, Self::Literal(_)) && start.starts_with(beginning)
     }
-    Ok(Segment::Literal(part.as_bytes().into()))
+
+    fn is_variable(&self, name: &str) -> bool {
+        matches!(self, Self::Variable(_, it) if **it == *name)
+    }
+
+    fn beginning(&self) -> &[u8] {
+        match self {
+            Self::Literal(text) | Self::Variable(text, _) | Self::Any(text) => text,
+        }
+    }
 }
 
 impl fmt::Display for InvalidTemplate {
@@ -136,7 +197,9 @@ impl fmt::Display for InvalidTemplate {
         match self {
             Self::Length => write!(f, "1 to {MAX_TEMPLATE} bytes"),
             Self::Rest => f.write_str("a path with ** as its last segment only"),
-            Self::Variable => f.write_str("a path whose segments are texts, {names} or *, each whole"),
+            Self::Variable => f.write_str(
+                "a path whose segments are texts, or end with a {name} or *, perhaps behind a text",
+            ),
             Self::Repeated => f.write_str("a path in which each {name} is there once"),
             Self::NotPlain => f.write_str(
                 "a path from / that every server reads alike: no empty segments, dots or backslashes, \

@@ -15,6 +15,7 @@ fn operation(methods: &[&str], path: &str) -> Operation {
         hosts: Vec::new(),
         methods: methods.iter().map(|method| String::from(*method)).collect(),
         path: Some(PathTemplate::new(path).unwrap()),
+        s3: None,
     }
 }
 
@@ -62,7 +63,7 @@ fn ask(acl: &Acl, method: &str, path: &str, caller: &Caller<'_>) -> Decision {
         (b":path", path.as_bytes()),
         (b":authority", b"compute.example:8774"),
     ];
-    acl.decide(&acl.matched(Asked::of(RequestHead::new(&headers))), caller)
+    acl.decide(&acl.matched(Asked::of(RequestHead::new(&headers), None)), caller)
 }
 
 fn is_allowed(acl: &Acl, method: &str, path: &str, caller: &Caller<'_>) -> bool {
@@ -278,7 +279,7 @@ fn hosts_and_addresses_are_looked_at_too() {
         let head = RequestHead::new(&head);
         let source = source.map(|source| source.parse().unwrap());
         let head = source.map_or(head, |source| head.from_source(source));
-        acl.decide(&acl.matched(Asked::of(head)), &Caller::default()).action
+        acl.decide(&acl.matched(Asked::of(head, None)), &Caller::default()).action
     };
     for (host, source, is_inside) in [
         ("compute.example", "10.1.2.3", true),
@@ -328,10 +329,15 @@ fn templates_are_whole_segments_of_plain_paths() {
         ("/%61", InvalidTemplate::NotPlain),
         ("/**/a", InvalidTemplate::Rest),
         ("/a**", InvalidTemplate::Rest),
-        ("/a*", InvalidTemplate::Variable),
+        ("/a*b", InvalidTemplate::Variable),
+        ("/*a", InvalidTemplate::Variable),
+        ("/*/{a}{b}", InvalidTemplate::Variable),
+        ("/{a/b}", InvalidTemplate::Variable),
+        ("/a}", InvalidTemplate::Variable),
         ("/{a}b", InvalidTemplate::Variable),
         ("/{}", InvalidTemplate::Variable),
         ("/{a}/{a}", InvalidTemplate::Repeated),
+        ("/{a}/x{a}", InvalidTemplate::Repeated),
     ] {
         assert_eq!(PathTemplate::new(text), Err(error), "{text}");
     }
@@ -345,6 +351,9 @@ fn templates_are_whole_segments_of_plain_paths() {
     assert_eq!(template.variable("account", path), Some(&b"AUTH_x"[..]));
     assert_eq!(template.variable("object", path), Some(&b"na%20me"[..]));
     assert_eq!(template.variable("other", path), None);
+    let swift = PathTemplate::new("/v1/AUTH_{account}/**").unwrap();
+    assert_eq!(swift.variable("account", path), Some(&b"x"[..]));
+    assert!(swift.matches(path) && !swift.matches(b"/v1/AUTH_/c") && !swift.matches(b"/v1/x/c"));
     for (template, path, is_it) in [
         ("/**", "/", true),
         ("/**", "/a/b", true),
@@ -355,6 +364,10 @@ fn templates_are_whole_segments_of_plain_paths() {
         ("/{x}", "/", false),
         ("/a/", "/a/", true),
         ("/a/", "/a", false),
+        ("/a*", "/a", true),
+        ("/a*", "/abc", true),
+        ("/a*", "/b", false),
+        ("/a*", "/a/b", false),
     ] {
         let template_ = PathTemplate::new(template).unwrap();
         assert_eq!(template_.matches(path.as_bytes()), is_it, "{template} {path}");

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::check::{MAX_RULES, methods};
 use super::{ConfigError, raw};
+use crate::acl::s3::{BaseHosts, BucketPattern, S3Operations, S3Pattern};
 use crate::acl::{
     Acl, Action, Attribute, Condition, DEFAULT, Expected, HostPattern, IpBlock, MAX_OPERATIONS,
     Operation, PathTemplate, Rule,
@@ -30,9 +31,22 @@ pub(super) fn check(raw: raw::Acl, token_alone: bool) -> Result<Acl, ConfigError
         rules.push(rule(raw, &field, token_alone)?);
     }
     let default = raw.default.map_or(Action::Deny, action);
-    Acl::new(rules, default).ok_or_else(|| {
-        let limits = format!("at most {MAX_OPERATIONS} paths, over all rules");
+    let acl = Acl::new(rules, default).ok_or_else(|| {
+        let limits = format!("at most {MAX_OPERATIONS} paths and keys, over all rules");
         ConfigError::limits("acl.rules", limits)
+    })?;
+    Ok(acl.with_s3_hosts(s3_hosts(&raw.s3_hosts)?))
+}
+
+fn s3_hosts(names: &[String]) -> Result<BaseHosts, ConfigError> {
+    if names.len() > MAX_HOSTS {
+        return Err(ConfigError::limits("acl.s3_hosts", "at most 64 names"));
+    }
+    BaseHosts::new(names).map_err(|index| {
+        ConfigError::limits(
+            format!("acl.s3_hosts[{index}]"),
+            "a host's name without a port, such as s3.example, and not under another one of them",
+        )
     })
 }
 
@@ -63,18 +77,27 @@ fn action(raw: raw::AclAction) -> Action {
     }
 }
 
-/// One operation for each path.
+/// One operation for each path or key.
 fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, ConfigError> {
     let mut operations = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let field = format!("{field}.to[{index}]");
+        let paths = raw.paths.unwrap_or_default();
+        let keys = raw.keys.unwrap_or_default();
+        let s3 = s3(raw.operations, raw.buckets, &keys, &field)?;
+        if s3.is_some() && !paths.is_empty() {
+            return Err(ConfigError::limits(
+                field,
+                "given either `paths`, or `operations`, `buckets` and `keys`",
+            ));
+        }
         let operation = Operation {
             hosts: hosts(&raw.hosts.unwrap_or_default(), &field)?,
             methods: methods(raw.methods, &field)?,
             path: None,
+            s3,
         };
-        let paths = raw.paths.unwrap_or_default();
-        if paths.is_empty() {
+        if paths.is_empty() && keys.is_empty() {
             operations.push(operation.clone());
         }
         for (index, path) in paths.iter().enumerate() {
@@ -83,11 +106,59 @@ fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, Confi
             })?;
             operations.push(Operation { path: Some(path), ..operation.clone() });
         }
+        for (index, key) in keys.iter().enumerate() {
+            let key = PathTemplate::of_key(key).map_err(|_| {
+                ConfigError::limits(
+                    format!("{field}.keys[{index}]"),
+                    "a key such as 2026/**, whose parts between slashes are texts or end with * or a \
+                     {name}, and not empty, dots, or with backslashes or encoded ones",
+                )
+            })?;
+            let s3 = operation.s3.clone().map(|s3| S3Pattern { key: Some(key), ..s3 });
+            operations.push(Operation { s3, ..operation.clone() });
+        }
     }
     if operations.is_empty() {
         operations.push(Operation::default());
     }
     Ok(operations)
+}
+
+/// What is asked of S3, but for the key; nothing where nothing is said.
+fn s3(
+    names: Option<Vec<String>>,
+    buckets: Option<Vec<String>>,
+    keys: &[String],
+    field: &str,
+) -> Result<Option<S3Pattern>, ConfigError> {
+    if names.is_none() && buckets.is_none() && keys.is_empty() {
+        return Ok(None);
+    }
+    let mut operations: Option<S3Operations> = None;
+    for (index, name) in names.iter().flatten().enumerate() {
+        let named = S3Operations::named(name).ok_or_else(|| {
+            ConfigError::limits(
+                format!("{field}.operations[{index}]"),
+                "an operation of S3 by AWS's name for it, such as GetObject, or the beginning of some \
+                 with a star, such as Get*",
+            )
+        })?;
+        operations = Some(operations.map_or(named, |others| others.and(named)));
+    }
+    let buckets = buckets.unwrap_or_default();
+    if buckets.len() > MAX_BUCKETS {
+        return Err(ConfigError::limits(format!("{field}.buckets"), "at most 64 names"));
+    }
+    let bucket = |(index, name): (usize, &String)| {
+        BucketPattern::new(name).ok_or_else(|| {
+            ConfigError::limits(
+                format!("{field}.buckets[{index}]"),
+                "a bucket's name, such as photos, or the beginning of some with a star, such as photos-*",
+            )
+        })
+    };
+    let buckets = buckets.iter().enumerate().map(bucket).collect::<Result<_, _>>()?;
+    Ok(Some(S3Pattern { operations, buckets, key: None }))
 }
 
 fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
@@ -163,21 +234,23 @@ fn condition(
 fn expected(text: String, field: &str, to: &[Operation]) -> Result<Expected, ConfigError> {
     let Some(name) = text.strip_prefix('{') else {
         return match &*text {
-            "" => {
-                Err(ConfigError::limits(field, "a text, `*` for any, or a {variable} of the path"))
-            }
+            "" => Err(ConfigError::limits(
+                field,
+                "a text, `*` for any, or a {variable} of the path or key",
+            )),
             "*" => Ok(Expected::Present),
             _ => Ok(Expected::Text(text)),
         };
     };
     let name = name.strip_suffix('}').unwrap_or_default();
-    let has_it =
-        |operation: &Operation| operation.path.as_ref().is_some_and(|path| path.has_variable(name));
+    let has_it = |operation: &Operation| {
+        operation.template().is_some_and(|template| template.has_variable(name))
+    };
     // Where it is missing, the rule would silently say nothing, or too much.
     if to.iter().all(has_it) {
         return Ok(Expected::Variable(name.into()));
     }
-    Err(ConfigError::limits(field, "a {variable} that is in every path of the rule"))
+    Err(ConfigError::limits(field, "a {variable} that is in every path or key of the rule"))
 }
 
 fn is_name(name: &str) -> bool {
@@ -188,6 +261,8 @@ fn is_name(name: &str) -> bool {
 const MAX_CONDITIONS: usize = 16;
 const MAX_VALUES: usize = 64;
 const MAX_BLOCKS: usize = 256;
+const MAX_BUCKETS: usize = 64;
+const MAX_HOSTS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -243,6 +318,14 @@ mod tests {
         assert_eq!(rule.when[0].values, [own, Expected::Text("p1".into())]);
         assert_eq!(rule.when[1].values, [Expected::Present]);
         assert_eq!(rule.when[1].not_values, [Expected::Text("reader".into())]);
+        let s3 = parse_rule(&json!({
+            "to": [{"operations": ["GetObject", "List*"], "buckets": ["photos", "archive-*"],
+                    "keys": ["2026/**", "{user}/ä*"]},
+                   {"buckets": ["*"]}],
+        }));
+        let s3 = s3.unwrap().to.into_iter().map(|operation| operation.s3.unwrap());
+        let said = s3.map(|it| (it.operations.is_some(), it.buckets.len(), it.key.is_some()));
+        assert_eq!(said.collect::<Vec<_>>(), [(true, 2, true), (true, 2, true), (false, 1, false)]);
         let bare = parse_rule(&json!({})).unwrap();
         assert_eq!((bare.to.len(), bare.from.len(), bare.when.len()), (1, 0, 0));
     }
@@ -259,6 +342,13 @@ mod tests {
             (json!({"to": [{"hosts": ["a:80"]}]}), ".to[0].hosts[0]"),
             (json!({"to": [{}, {"paths": ["/a", "/a/../b"]}]}), ".to[1].paths[1]"),
             (json!({"to": [{"paths": ["/**/b"]}]}), ".to[0].paths[0]"),
+            (json!({"to": [{"operations": ["GetObject", "Gett*"]}]}), ".to[0].operations[1]"),
+            (json!({"to": [{"buckets": ["a/b"]}]}), ".to[0].buckets[0]"),
+            (json!({"to": [{"buckets": ["a*b"]}]}), ".to[0].buckets[0]"),
+            (json!({"to": [{"buckets": many(65)}]}), ".to[0].buckets"),
+            (json!({"to": [{"keys": ["a", "/a"]}]}), ".to[0].keys[1]"),
+            (json!({"to": [{"keys": [""]}]}), ".to[0].keys[0]"),
+            (json!({"to": [{"keys": ["a"], "paths": ["/a"]}]}), ".to[0]"),
             (json!({"from": [{"ip_blocks": []}]}), ".from[0].ip_blocks"),
             (json!({"from": [{"ip_blocks": ["10.0.0.1/8"]}]}), ".from[0].ip_blocks[0]"),
             (json!({"when": [{"key": "role", "values": ["a"]}]}), ".when[0].key"),
@@ -283,11 +373,15 @@ mod tests {
         let rule = |name: &str| json!({"name": name, "action": "deny"});
         let message = parse(&json!({"rules": [rule("a"), rule("a")]})).unwrap_err();
         assert!(message.starts_with("acl.rules[1].name: must be "), "{message}");
+        let message = parse(&json!({"s3_hosts": ["a", "b.a"]})).unwrap_err();
+        assert!(message.starts_with("acl.s3_hosts[1]: must be "), "{message}");
+        let message = parse(&json!({"s3_hosts": many(65)})).unwrap_err();
+        assert_eq!(message, "acl.s3_hosts: must be at most 64 names");
         let names = (0..257).map(|number| rule(&number.to_string()));
         let message = parse(&json!({"rules": names.collect::<Vec<_>>()})).unwrap_err();
         assert_eq!(message, "acl.rules: must be at most 256 rules");
         let message = parse_rule(&json!({"to": [{"paths": vec!["/a"; 513]}]})).unwrap_err();
-        assert_eq!(message, "acl.rules: must be at most 512 paths, over all rules");
+        assert_eq!(message, "acl.rules: must be at most 512 paths and keys, over all rules");
     }
 
     #[test]

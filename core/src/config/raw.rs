@@ -138,6 +138,8 @@ pub(super) struct CompleteBody {
 pub(super) struct Acl {
     pub(super) default: Option<AclAction>,
     #[serde(default)]
+    pub(super) s3_hosts: Vec<String>,
+    #[serde(default)]
     pub(super) rules: Vec<AclRule>,
 }
 
@@ -167,6 +169,9 @@ pub(super) struct AclTo {
     pub(super) hosts: Option<Vec<String>>,
     pub(super) methods: Option<Vec<String>>,
     pub(super) paths: Option<Vec<String>>,
+    pub(super) operations: Option<Vec<String>>,
+    pub(super) buckets: Option<Vec<String>>,
+    pub(super) keys: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]

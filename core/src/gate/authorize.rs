@@ -13,9 +13,10 @@ impl Gate {
     /// Finds the rules that are about a request with this head.
     pub(super) fn match_rules(&mut self, head: RequestHead<'_>) {
         let Some(acl) = &self.config.acl else { return };
-        self.matched = Some(acl.matched(Asked::of(head)));
+        let s3 = acl.s3_hosts();
+        self.matched = Some(acl.matched(Asked::of(head, s3)));
         // A copy has to be allowed to write, and to read what it copies.
-        let copied = self.config.sigv4.as_ref().and_then(|_| Asked::of_copied(head));
+        let copied = self.config.sigv4.as_ref().and_then(|_| Asked::of_copied(head, s3));
         self.matched_copied = copied.map(|asked| Box::new(acl.matched(asked)));
     }
 

@@ -44,11 +44,48 @@ def front(start_envoy, keystone_relay, s3s_fs, alice, bea):
             "to": [{"methods": ["PUT", "POST", "DELETE"], "paths": [f"/{BUCKET}/*/kept/**"]}],
         },
     ]
-    config = plugin(token=None, sigv4={"forward": False}, acl={"rules": rules})
-    with start_envoy(
-        {"s3": Listener(config, upstream="s3s")}, keystone_relay.port, s3s=s3s_fs.port
-    ) as envoy:
+    listeners = {"s3": {"rules": rules}, "operations": operations(alice)}
+    listeners = {
+        name: Listener(plugin(token=None, sigv4={"forward": False}, acl=acl), upstream="s3s")
+        for name, acl in listeners.items()
+    }
+    with start_envoy(listeners, keystone_relay.port, s3s=s3s_fs.port) as envoy:
         yield envoy
+
+
+def operations(alice):
+    """Alice does in her home what one is for, and in her other bucket everything but delete."""
+    own = {"key": "access_key", "values": [alice.account.access]}
+    objects = ["GetObject", "HeadObject", "PutObject", "CopyObject", "DeleteObject", "ListObjects*"]
+    uploads = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "ListParts"]
+    home = {"operations": [*objects, *uploads], "buckets": [BUCKET], "keys": ["home/{key}/**"]}
+    return {
+        "s3_hosts": [DOMAIN, "127.0.0.1"],
+        "rules": [
+            {
+                "name": "home",
+                "action": "allow",
+                "to": [home],
+                "when": [{"key": "access_key", "values": ["{key}"]}],
+            },
+            {
+                "name": "public",
+                "action": "allow",
+                "to": [{"operations": ["GetObject"], "buckets": [BUCKET], "keys": ["public/**"]}],
+            },
+            {
+                "name": "other",
+                "action": "allow",
+                "to": [{"buckets": ["other-*"]}],
+                "when": [own],
+            },
+            {
+                "name": "kept",
+                "action": "deny",
+                "to": [{"operations": ["DeleteObject*"], "buckets": ["other-*"]}],
+            },
+        ],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +97,17 @@ def clients(front, alice, bea):
         client.close()
 
 
+@pytest.fixture(scope="module")
+def client(front, alice):
+    """A client of the second listener."""
+    made = boto3_client(f"http://127.0.0.1:{front.ports['operations']}", alice.account)
+    yield made
+    made.close()
+
+
 def denied(call, **options):
     with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(Bucket=BUCKET, **options)
+        call(**{"Bucket": BUCKET, **options})
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
     return caught.value.response["Error"]
 
@@ -117,3 +162,76 @@ def test_a_copy_is_a_reading_too(clients, s3s_fs):
     for source in ("secret/plan", "secret/./plan", "x/../secret/plan"):
         copied = {"Bucket": BUCKET, "Key": source}
         denied(clients["alice"].copy_object, Key="alice/copy", CopySource=copied)
+
+
+def test_rules_by_operation_bucket_and_key(client, alice):
+    home = f"home/{alice.account.access}"
+    client.put_object(Bucket=BUCKET, Key=f"{home}/a b+ä.txt", Body=b"one")
+    found = client.list_objects_v2(Bucket=BUCKET, Prefix=f"{home}/")
+    assert [entry["Key"] for entry in found["Contents"]] == [f"{home}/a b+ä.txt"]
+    source = {"Bucket": BUCKET, "Key": f"{home}/a b+ä.txt"}
+    client.copy_object(Bucket=BUCKET, Key=f"{home}/copy", CopySource=source)
+    upload = client.create_multipart_upload(Bucket=BUCKET, Key=f"{home}/parts")["UploadId"]
+    which = {"Bucket": BUCKET, "Key": f"{home}/parts", "UploadId": upload}
+    part = client.upload_part(**which, PartNumber=1, Body=b"two")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    client.complete_multipart_upload(**which, MultipartUpload=parts)
+    assert client.get_object(Bucket=BUCKET, Key=f"{home}/parts")["Body"].read() == b"two"
+    client.delete_object(Bucket=BUCKET, Key=f"{home}/copy")
+
+    denied(client.put_object, Key="home/other/a", Body=b"x")
+    denied(client.put_object, Key="public/a", Body=b"x")
+    denied(client.list_objects_v2, Prefix=home)
+    denied(client.list_objects_v2)
+    denied(client.get_object_tagging, Key=f"{home}/parts")
+    denied(client.abort_multipart_upload, Key=f"{home}/parts", UploadId="1")
+    # The keys are in the body.
+    denied(client.delete_objects, Delete={"Objects": [{"Key": f"{home}/parts"}]})
+    source = {"Bucket": BUCKET, "Key": "home/other/a"}
+    denied(client.copy_object, Key=f"{home}/copy", CopySource=source)
+    denied(client.create_bucket, Bucket="new")
+
+
+def test_a_rule_for_a_bucket_is_for_all_of_it_that_is_not_denied(client, s3s_fs):
+    http1.get(s3s_fs.port, "/other-1", method="PUT", host="127.0.0.1")
+    client.put_object(Bucket="other-1", Key="a//b", Body=b"x")
+    found = client.list_objects_v2(Bucket="other-1")
+    assert found["KeyCount"] == 1
+    for call in (client.delete_object, client.delete_object_tagging):
+        denied(call, Bucket="other-1", Key="a//b")
+    denied(client.delete_objects, Bucket="other-1", Delete={"Objects": [{"Key": "a"}]})
+
+
+def test_what_is_no_operation_is_allowed_to_nobody(front, alice):
+    home = f"/{BUCKET}/home/{alice.account.access}"
+    for path, status in (
+        (f"{home}/x", 404),
+        (f"{home}/x?acl", 403),
+        (f"{home}/x?acl&tagging", 403),
+        (f"{home}/x?unheard-of", 403),
+        (f"{home}/x?x-id=PutObject", 403),
+        (f"{home}//x", 403),
+        (f"/{BUCKET}/public/../home/x", 403),
+        (f"/{BUCKET}/public/x", 404),
+        (f"/{BUCKET}/public%2Fx", 404),
+        (f"/{BUCKET}%2Fpublic/x", 403),
+    ):
+        signed = signing.sign(alice.account, "GET", path)
+        answer = http1.get(front.ports["operations"], path, signed.headers, host=DOMAIN)
+        assert answer.status == status, (path, front.details(path))
+
+
+def test_a_bucket_in_the_host_is_one_where_that_is_named(front, alice):
+    key = f"/home/{alice.account.access}/by-host"
+    for host, path, status in (
+        (f"{BUCKET}.{DOMAIN}", key, 200),
+        (f"{BUCKET}.{DOMAIN}", f"/{BUCKET}{key}", 403),
+        (f"other.{DOMAIN}", key, 403),
+        (f"{BUCKET}.elsewhere.example", key, 403),
+        (f"{BUCKET}.{DOMAIN}.", key, 403),
+        (DOMAIN, key, 403),
+    ):
+        signed = signing.sign(alice.account, "PUT", path, body=b"x", host=host)
+        port = front.ports["operations"]
+        answer = http1.get(port, path, signed.headers, method="PUT", body=b"x", host=host)
+        assert answer.status == status, (host, path, front.details(path))

@@ -798,3 +798,35 @@ fn a_copy_may_read_what_it_copies() {
         assert_eq!(gate.take_decision().unwrap().rule, Some(usize::from(!is_allowed)));
     }
 }
+
+#[test]
+fn what_s3_is_asked_can_be_asked_of_the_list() {
+    let rules = json!([
+        {"name": "own", "action": "allow",
+         "to": [{"operations": ["PutObject", "CopyObject", "GetObject"], "buckets": ["bucket"],
+                 "keys": ["{key}/**"]}],
+         "when": [{"key": "access_key", "values": ["{key}"]}]},
+    ]);
+    let list = json!({"acl": {"rules": rules, "s3_hosts": ["storage.example"]}});
+    for (path, source, is_allowed) in [
+        ("/bucket/AKID/a", None, true),
+        ("/bucket/AKID/a%2Fb?x-id=PutObject", None, true),
+        ("/bucket/AKID/a", Some("bucket/AKID/b"), true),
+        ("/bucket/OTHER/a", None, false),
+        ("/bucket/AKID/a", Some("bucket/OTHER/b"), false),
+        ("/bucket/AKID/a", Some("other/AKID/b"), false),
+        ("/bucket/AKID/a", Some("bucket/AKID/b?x"), false),
+        ("/bucket/AKID/a?acl", None, false),
+        ("/bucket/AKID2/a", None, false),
+        ("/bucket", None, false),
+    ] {
+        let mut gate = gate(&list);
+        let mut headers = Vec::from([("x-amz-content-sha256", NOTHING)]);
+        headers.extend(source.map(|source| ("x-amz-copy-source", source)));
+        let mut request = Request::of("s3", &headers);
+        request.method = "PUT";
+        request.path = path.into();
+        let effect = run(&mut gate, &request.signed(None));
+        assert_eq!(matches!(effect, Effect::Forward(..)), is_allowed, "{path} {source:?}");
+    }
+}
