@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use core::net::IpAddr;
 
 use super::rule;
-use super::s3::{BaseHosts, S3Request, copy_source};
+use super::s3::{BaseHosts, CopySource, S3Request, copy_source};
 use crate::head::RequestHead;
 
 /// What is asked for, how and from where, as far as it is known.
@@ -36,7 +36,10 @@ impl<'a> Asked<'a> {
     /// names an object as a path does, with or without its first slash.
     #[must_use]
     pub fn of_copied(head: RequestHead<'a>, s3: Option<&BaseHosts>) -> Option<Self> {
-        let named = copy_source(head)?.and_then(named_by);
+        let named = match copy_source(head)? {
+            CopySource::Named(source) => named_by(source),
+            CopySource::Unknown => None,
+        };
         let path = named.clone().map(|named| match &*named {
             [b'/', ..] => named,
             _ => [b"/", &*named].concat().into(),

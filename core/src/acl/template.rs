@@ -94,8 +94,8 @@ impl PathTemplate {
     #[must_use]
     pub fn matches_all_below(&self, start: &[u8]) -> bool {
         // The last segment may go on.
-        let segments = start.iter().filter(|byte| **byte == b'/').count();
-        self.is_prefix && segments > self.segments.len() && self.matches(start)
+        let segments = start.split(|byte| *byte == b'/').count();
+        self.is_prefix && segments > self.segments.len() + 1 && self.matches(start)
     }
 
     /// Whether one of the paths that begin so may be one of these.

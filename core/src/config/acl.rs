@@ -84,7 +84,7 @@ fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, Confi
         let field = format!("{field}.to[{index}]");
         let paths = raw.paths.unwrap_or_default();
         let keys = raw.keys.unwrap_or_default();
-        let s3 = s3(raw.operations, raw.buckets, &keys, &field)?;
+        let s3 = s3(raw.operations.as_deref(), raw.buckets, &keys, &field)?;
         if s3.is_some() && !paths.is_empty() {
             return Err(ConfigError::limits(
                 field,
@@ -126,16 +126,16 @@ fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, Confi
 
 /// What is asked of S3, but for the key; nothing where nothing is said.
 fn s3(
-    names: Option<Vec<String>>,
+    called: Option<&[String]>,
     buckets: Option<Vec<String>>,
     keys: &[String],
     field: &str,
 ) -> Result<Option<S3Pattern>, ConfigError> {
-    if names.is_none() && buckets.is_none() && keys.is_empty() {
+    if called.is_none() && buckets.is_none() && keys.is_empty() {
         return Ok(None);
     }
     let mut operations: Option<S3Operations> = None;
-    for (index, name) in names.iter().flatten().enumerate() {
+    for (index, name) in called.unwrap_or_default().iter().enumerate() {
         let named = S3Operations::named(name).ok_or_else(|| {
             ConfigError::limits(
                 format!("{field}.operations[{index}]"),

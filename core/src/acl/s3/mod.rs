@@ -127,7 +127,8 @@ fn operation<'a>(
     let mut parameters = Parameters::of(head.query())?;
     if let Some(source) = copy_source(head) {
         // Without a slash, it names a source to some stores only.
-        source?.contains(&b'/').then_some(())?;
+        let CopySource::Named(source) = source else { return None };
+        source.contains(&b'/').then_some(())?;
         parameters.add(COPY_SOURCE)?;
     }
     let operation = S3Operation::of(head.method()?, place.level?, parameters.telling())?;
@@ -135,22 +136,31 @@ fn operation<'a>(
     parameters.x_id.is_none_or(is_called_so).then_some((operation, parameters.prefix))
 }
 
+/// The source of a copy.
+pub(super) enum CopySource<'a> {
+    /// This one, to all stores.
+    Named(Cow<'a, [u8]>),
+    /// It may be any.
+    Unknown,
+}
+
 /// The source of a copy, if there is any: `x-amz-copy-source`, or the parameter that SDKs make of it in
-/// presigned URLs. Nothing inside where it is not one source to all stores.
-pub(super) fn copy_source(head: RequestHead<'_>) -> Option<Option<Cow<'_, [u8]>>> {
+/// presigned URLs.
+pub(super) fn copy_source(head: RequestHead<'_>) -> Option<CopySource<'_>> {
     let headers = head.iter().filter(|(name, _)| is_copy_source(name));
     // CGI and WSGI read underscores as hyphens, and others do not.
     let headers =
-        headers.map(|(name, value)| (name == COPY_SOURCE.as_bytes()).then(|| value.into()));
+        headers.map(|(name, value)| (name == COPY_SOURCE.as_bytes()).then_some(Cow::from(value)));
     let parameters = parameters(head.query()).filter_map(|(name, value)| {
         let decode = |side| percent_decode(side, Plus::Space).ok();
         is_copy_source(&decode(name)?).then(|| decode(value))
     });
     let mut sources = headers.chain(parameters);
-    let source = sources.next()?;
     // Which of two a store would read is not known.
-    let is_one = sources.next().is_none();
-    Some(source.filter(|_| is_one))
+    match (sources.next()?, sources.next()) {
+        (Some(source), None) => Some(CopySource::Named(source)),
+        _ => Some(CopySource::Unknown),
+    }
 }
 
 /// Names of headers are in lower case, those of parameters need not be.

@@ -96,13 +96,12 @@ impl<'a> Place<'a> {
             return Self::of_path(path);
         }
         match authority.and_then(|authority| hosts.bucket_in(authority)) {
-            None => Self::unknown(),
             Some(b"") => Self::of_path(path),
             // DNS knows no letters in upper case, and a store might.
             Some(name) if is_bucket(name) && !name.iter().any(u8::is_ascii_uppercase) => {
                 Self::within(name.into(), path)
             }
-            Some(_) => Self::unknown(),
+            Some(_) | None => Self::unknown(),
         }
     }
 
@@ -162,11 +161,12 @@ impl Landing {
         let mut landing = Self::Object;
         for key in [&*once, &*decoded_as_far_as_it_goes(&once)] {
             let mut segments = key.split(|byte| matches!(byte, b'/' | b'\\')).map(name);
-            let leads_up = |name: &[u8]| name.starts_with(b"..") && name.iter().all(is_nothing);
+            let leads_up =
+                |name: &[u8]| name.starts_with(b"..") && name.iter().copied().all(is_nothing);
             if segments.clone().any(leads_up) {
                 return Self::Elsewhere;
             }
-            if segments.all(|name| name.iter().all(is_nothing)) {
+            if segments.all(|name| name.iter().copied().all(is_nothing)) {
                 landing = Self::Nowhere;
             }
         }
@@ -180,7 +180,7 @@ fn name(segment: &[u8]) -> &[u8] {
 }
 
 /// Whether a byte by itself makes no name to some server.
-fn is_nothing(byte: &u8) -> bool {
+fn is_nothing(byte: u8) -> bool {
     matches!(byte, b'.' | b' ' | b'%') || byte.is_ascii_control()
 }
 
@@ -193,15 +193,12 @@ fn decoded_as_far_as_it_goes(text: &[u8]) -> Cow<'_, [u8]> {
     let mut rest = text;
     while let Some(byte) = rest.first() {
         let escape = rest.get(..3).filter(|_| *byte == b'%');
-        match escape.and_then(|escape| decode(escape, Plus::Literal).ok()) {
-            Some(one) => {
-                decoded.extend_from_slice(&one);
-                rest = rest.get(3..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(*byte);
-                rest = rest.get(1..).unwrap_or_default();
-            }
+        if let Some(one) = escape.and_then(|escape| decode(escape, Plus::Literal).ok()) {
+            decoded.extend_from_slice(&one);
+            rest = rest.get(3..).unwrap_or_default();
+        } else {
+            decoded.push(*byte);
+            rest = rest.get(1..).unwrap_or_default();
         }
     }
     decoded.into()
