@@ -26,7 +26,7 @@ use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
-use crate::json::{self, FromJson, Wrong};
+use crate::json::{self, Wrong};
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -227,7 +227,7 @@ impl Config {
                              google.protobuf.Struct";
                 ConfigError::shape(".", forms)
             })?;
-            FromJson::from_json(json)
+            json.read()
         };
         check::config(raw.map_err(|wrong| shape(&wrong))?)
     }
@@ -249,13 +249,13 @@ fn first_is_brace(bytes: &[u8]) -> bool {
 }
 
 fn shape(wrong: &Wrong) -> ConfigError {
-    match wrong.path() {
+    match wrong.path.as_str() {
         // The reader's own words would show the value.
         field @ ("keyserver.bearer_token" | "keystone.seal_secret") => {
             ConfigError::limits(field, "a text")
         }
-        "" => ConfigError::shape(".", wrong.problem()),
-        field => ConfigError::shape(field, wrong.problem()),
+        "" => ConfigError::shape(".", wrong.problem.as_str()),
+        field => ConfigError::shape(field, wrong.problem.as_str()),
     }
 }
 

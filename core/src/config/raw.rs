@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::json::{FromJson, Json, Wrong, from_fields, one_of};
+use crate::json::{FromJson, Json, Reader, from_fields, one_of};
 
 pub(super) struct Config {
     pub(super) mode: Option<Mode>,
@@ -189,38 +189,30 @@ from_fields! { only Cache { fresh, stale, negative, entries, shared_entries } }
 from_fields! { only Limits { parked, calls, calls_per_second, scopes_per_access_key, held_body } }
 
 impl FromJson for Mode {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        one_of(&json, &[Self::Enforce, Self::Shadow], |one| match one {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-        })
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("enforce", Self::Enforce), ("shadow", Self::Shadow)];
+        one_of(&json, reader, &words).unwrap_or(Self::Enforce)
     }
 }
 
 impl FromJson for Missing {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        one_of(&json, &[Self::Reject, Self::Anonymous], |one| match one {
-            Self::Reject => "reject",
-            Self::Anonymous => "anonymous",
-        })
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("reject", Self::Reject), ("anonymous", Self::Anonymous)];
+        one_of(&json, reader, &words).unwrap_or(Self::Reject)
     }
 }
 
 impl FromJson for Identity {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        one_of(&json, &[Self::Keystone, Self::Payload, Self::Records], |one| match one {
-            Self::Keystone => "keystone",
-            Self::Payload => "payload",
-            Self::Records => "records",
-        })
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words =
+            [("keystone", Self::Keystone), ("payload", Self::Payload), ("records", Self::Records)];
+        one_of(&json, reader, &words).unwrap_or(Self::Records)
     }
 }
 
 impl FromJson for AclAction {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        one_of(&json, &[Self::Allow, Self::Deny], |one| match one {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-        })
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("allow", Self::Allow), ("deny", Self::Deny)];
+        one_of(&json, reader, &words).unwrap_or(Self::Deny)
     }
 }

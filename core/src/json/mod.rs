@@ -10,7 +10,7 @@
 //! A name that comes twice is refused, and texts are wiped, since some are keys.
 
 mod fields;
-mod wrong;
+mod reader;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 pub(crate) use fields::{
     Fields, FromFields, FromJson, deserialize_as_json, from_fields, one_of, variant,
 };
-pub(crate) use wrong::Wrong;
+pub(crate) use reader::{Reader, Wrong};
 
 /// A value.
 #[derive(Clone, PartialEq)]
@@ -40,13 +40,13 @@ pub(crate) enum Json {
 
 /// Reads what a text of JSON says.
 pub(crate) fn read<T: FromJson>(text: &[u8]) -> Result<T, Wrong> {
-    let json = serde_json::from_slice(text).map_err(|error| Wrong::new(&error))?;
-    T::from_json(json)
+    let json: Json = serde_json::from_slice(text).map_err(|error| Wrong::new(&error))?;
+    json.read()
 }
 
 /// Reads what any reader of `serde`'s holds: for tests, and whoever keeps records in other forms.
 pub(crate) fn deserialize<'de, T: FromJson, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    T::from_json(Json::deserialize(from)?).map_err(D::Error::custom)
+    Json::deserialize(from)?.read().map_err(D::Error::custom)
 }
 
 impl Json {

@@ -15,7 +15,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::{MAX_TEXT, RevocationEvent};
-use crate::json::{self, Fields, FromJson, Json, Wrong, deserialize_as_json, from_fields};
+use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields};
 
 /// Where changes are asked for.
 pub const CHANGES_PATH: &str = "/v1/changes";
@@ -204,22 +204,22 @@ impl Change {
         if is_sound { self } else { Self::All }
     }
 
-    fn from_fields(mut fields: Fields) -> Result<Self, Wrong> {
+    fn from_written(Written { kind, id, event }: Written) -> Self {
         // An id that is no text is none.
-        let id = fields.take("id").ok().flatten();
-        let kind: String = fields.take("kind")?;
-        Ok(match (kind.as_str(), id) {
+        let (kind, id) = (kind.into_text().unwrap_or_default(), id.into_text());
+        let change = match (kind.as_str(), id) {
             ("access_key", Some(id)) => Self::AccessKey(id),
             ("application_credential", Some(id)) => Self::ApplicationCredential(id),
             ("catalog", None) => Self::Catalog,
             ("domain", Some(id)) => Self::Domain(id),
             ("project", Some(id)) => Self::Project(id),
-            ("revocation", None) => Self::Revocation(fields.take("event")?),
+            ("revocation", None) => event.read().map_or(Self::All, Self::Revocation),
             ("token_keys", None) => Self::TokenKeys,
             ("trust", Some(id)) => Self::Trust(id),
             ("user", Some(id)) => Self::User(id),
             _ => Self::All,
-        })
+        };
+        change.or_all()
     }
 
     /// The most bytes that it takes as JSON, with a comma.
@@ -265,11 +265,19 @@ impl<'a> Thing<'a> {
 }
 
 impl FromJson for Change {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        let change = Fields::from_json(json).and_then(Self::from_fields);
-        Ok(change.map_or(Self::All, Self::or_all))
+    fn from_json(json: Json, _reader: &mut Reader) -> Self {
+        json.read().map_or(Self::All, Self::from_written)
     }
 }
+
+/// A change as it is written.
+struct Written {
+    kind: Json,
+    id: Json,
+    event: Json,
+}
+
+from_fields! { Written { kind, id, event } }
 
 impl Cursor {
     /// The cursor that a text is, if it is one.
@@ -297,8 +305,12 @@ impl Cursor {
 }
 
 impl FromJson for Cursor {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        Self::new(&String::from_json(json)?).ok_or_else(|| Wrong::new(&"no cursor"))
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let text = String::from_json(json, reader);
+        if Self::new(&text).is_none() {
+            reader.note("no cursor");
+        }
+        Self(text)
     }
 }
 

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::party::{Delegation, InvalidRecord, Project, User};
 use super::role::{Role, check_roles};
-use crate::json::{FromJson, Json, Wrong, deserialize_as_json, from_fields};
+use crate::json::{FromJson, Json, Reader, deserialize_as_json, from_fields};
 use crate::sigv4::{Hex, hex_bytes};
 use crate::time::UnixTime;
 
@@ -103,9 +103,12 @@ impl Serialize for SessionTokenHash {
 }
 
 impl FromJson for SessionTokenHash {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        let digits = String::from_json(json)?;
-        hex_bytes(digits.as_bytes()).map(Self).ok_or_else(|| Wrong::new(&"not a SHA-256"))
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let digits = String::from_json(json, reader);
+        Self(hex_bytes(digits.as_bytes()).unwrap_or_else(|| {
+            reader.note("not a SHA-256");
+            [0; 32]
+        }))
     }
 }
 

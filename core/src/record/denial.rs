@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::de::value::{Error, StringDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
-use crate::json::{self, Fields};
+use crate::json::{self, from_fields};
 
 /// There is nothing to be had, and that is all there is to know: the answer 404 with
 /// `{"error": {"reason": ...}}`. Unlike any other error it may be remembered.
@@ -21,12 +21,22 @@ impl<F: DeserializeOwned> Denial<F> {
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let is_short = json.len() <= MAX_DENIAL_BYTES;
-        let body = is_short.then(|| json::read::<Fields>(json).ok()).flatten();
-        let reason: String = body?.take::<Fields>("error").ok()?.take("reason").ok()?;
-        let reason: StringDeserializer<Error> = reason.into_deserializer();
+        let body: Option<Body> = is_short.then(|| json::read(json).ok()).flatten();
+        let reason: StringDeserializer<Error> = body?.error.reason.into_deserializer();
         F::deserialize(reason).ok().map(|reason| Self { reason })
     }
 }
+
+struct Body {
+    error: Reason,
+}
+
+struct Reason {
+    reason: String,
+}
+
+from_fields! { Body { error } }
+from_fields! { Reason { reason } }
 
 /// The most bytes of such an answer.
 pub const MAX_DENIAL_BYTES: usize = 64 * 1024;

@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use super::party::{Delegation, Domain, InvalidRecord, Project, User, check_texts};
 use super::role::{Role, check_roles};
-use crate::json::{self, FromJson, Json, Wrong, deserialize_as_json, from_fields, one_of, variant};
+use crate::json::{
+    self, FromJson, Json, Reader, deserialize_as_json, from_fields, one_of, variant,
+};
 use crate::token::MAX_GROUPS;
 
 /// Where identities are asked for.
@@ -243,21 +245,25 @@ from_fields! { Oauth1 { access_token_id, consumer_id } }
 deserialize_as_json!(IdentityRequest, IdentityAnswer, IdentityRecord, IdentityFault, AccessRule);
 
 impl FromJson for IdentityScope {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        let (kind, id) = variant(json)?;
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let (kind, id) = variant(json).unwrap_or_default();
         match (kind.as_str(), id) {
-            ("domain", Some(id)) => String::from_json(id).map(Self::Domain),
-            ("project", Some(id)) => String::from_json(id).map(Self::Project),
-            ("system", None) => Ok(Self::System),
-            ("unscoped", None) => Ok(Self::Unscoped),
-            _ => Err(Wrong::new(&"no such scope")),
+            ("domain", Some(id)) => Self::Domain(String::from_json(id, reader)),
+            ("project", Some(id)) => Self::Project(String::from_json(id, reader)),
+            ("system", None) => Self::System,
+            ("unscoped", None) => Self::Unscoped,
+            _ => {
+                reader.note("no such scope");
+                Self::Unscoped
+            }
         }
     }
 }
 
 impl FromJson for IdentityFault {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        one_of(&json, &Self::ALL, Self::reason)
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        one_of(&json, reader, &Self::ALL.map(|fault| (fault.reason(), fault)))
+            .unwrap_or(Self::UserGone)
     }
 }
 

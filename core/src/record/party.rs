@@ -6,7 +6,7 @@ use core::fmt;
 
 use serde::Serialize;
 
-use crate::json::{FromJson, Json, Wrong, deserialize_as_json, from_fields, variant};
+use crate::json::{FromJson, Json, Reader, deserialize_as_json, from_fields, variant};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,14 +77,17 @@ from_fields! { Domain { id, name } }
 deserialize_as_json!(User, Project, Domain, Delegation);
 
 impl FromJson for Delegation {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        let (kind, id) = variant(json)?;
-        let id = String::from_json(id.unwrap_or(Json::Null))?;
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let (kind, id) = variant(json).unwrap_or_default();
+        let id = String::from_json(id.unwrap_or(Json::Null), reader);
         match kind.as_str() {
-            "access_token" => Ok(Self::AccessToken(id)),
-            "application_credential" => Ok(Self::ApplicationCredential(id)),
-            "trust" => Ok(Self::Trust(id)),
-            _ => Err(Wrong::new(&"no such delegation")),
+            "access_token" => Self::AccessToken(id),
+            "application_credential" => Self::ApplicationCredential(id),
+            "trust" => Self::Trust(id),
+            _ => {
+                reader.note("no such delegation");
+                Self::Trust(id)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::party::{InvalidRecord, is_text};
-use crate::json::{self, FromJson, Json, Wrong, deserialize_as_json, from_fields};
+use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields};
 
 /// The most roles of one user in one project, domain or system.
 pub const MAX_ROLES: usize = 256;
@@ -72,14 +72,16 @@ from_fields! { Role { id, name, details } }
 deserialize_as_json!(Role, RoleDetails);
 
 impl FromJson for RoleDetails {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        let mut json = json;
-        let Json::Object(members) = &mut json else { return Err(Wrong::new(&"not an object")) };
-        // They are the role's own.
-        members.remove("id");
-        members.remove("name");
+    fn from_json(mut json: Json, reader: &mut Reader) -> Self {
+        if let Json::Object(members) = &mut json {
+            // They are the role's own.
+            members.remove("id");
+            members.remove("name");
+        } else {
+            reader.note("not an object");
+        }
         // What has just been read can be written.
-        Ok(Self(serde_json::to_string(&json).unwrap_or_default().into()))
+        Self(serde_json::to_string(&json).unwrap_or_default().into())
     }
 }
 

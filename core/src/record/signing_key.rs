@@ -11,7 +11,8 @@ use core::fmt;
 use serde::{Serialize, Serializer};
 
 use super::{CredentialRecord, InvalidRecord};
-use crate::json::{self, FromJson, Json, Wrong, deserialize_as_json, from_fields, one_of};
+use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields, one_of};
+use crate::secret::Secret;
 use crate::sigv4::{Credential, Hex, SigningKey, hex_bytes};
 
 /// Where signing keys are asked for.
@@ -81,17 +82,20 @@ from_fields! { SigningKeyAnswer { signing_key, credential, ..request } }
 deserialize_as_json!(SigningKeyRequest, SigningKeyAnswer, AccessKeyFault);
 
 impl FromJson for AccessKeyFault {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        one_of(&json, &Self::ALL, Self::reason)
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        one_of(&json, reader, &Self::ALL.map(|fault| (fault.reason(), fault)))
+            .unwrap_or(Self::AccessKeyUnknown)
     }
 }
 
 /// From 64 hexadecimal digits. What is wrong with them does not show them.
 impl FromJson for SigningKey {
-    fn from_json(json: Json) -> Result<Self, Wrong> {
-        let Json::Text(digits) = json else { return Err(Wrong::new(&"no text")) };
-        let key = hex_bytes(digits.as_bytes());
-        key.map(Self::new).ok_or_else(|| Wrong::new(&"not 64 hexadecimal digits"))
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let digits = Secret::from_json(json, reader);
+        Self::new(hex_bytes(digits.expose()).unwrap_or_else(|| {
+            reader.note("not 64 hexadecimal digits");
+            [0; 32]
+        }))
     }
 }
 

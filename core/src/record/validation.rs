@@ -13,7 +13,7 @@ use super::identity::{ApplicationCredential, IdentityRecord, MAX_IDENTITY_BYTES,
 use super::party::{Domain, InvalidRecord, Project, User};
 use super::role::Role;
 use super::{InvalidCatalog, MAX_CATALOG_BYTES};
-use crate::json::{self, Fields, from_fields};
+use crate::json::{self, from_fields};
 use crate::time::UnixTime;
 use crate::token::{
     AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
@@ -105,9 +105,8 @@ impl ValidationFault {
 #[must_use]
 pub fn is_keystones_refusal(status: u16, json: &[u8]) -> bool {
     let is_short = json.len() <= MAX_REFUSAL_BYTES;
-    let refusal = is_short.then(|| json::read::<Fields>(json).ok()).flatten();
-    let error = refusal.and_then(|mut refusal| refusal.take::<Fields>("error").ok());
-    error.and_then(|mut error| error.take("code").ok()) == Some(status)
+    let refusal: Option<Refusal> = is_short.then(|| json::read(json).ok()).flatten();
+    refusal.is_some_and(|Refusal { error }| error.code == status)
 }
 
 impl fmt::Display for InvalidValidation {
@@ -127,6 +126,14 @@ impl fmt::Display for InvalidValidation {
 }
 
 impl core::error::Error for InvalidValidation {}
+
+struct Refusal {
+    error: Code,
+}
+
+struct Code {
+    code: u16,
+}
 
 struct Body {
     token: Token,
@@ -190,6 +197,8 @@ struct Oauth2Credential {
     thumbprint: String,
 }
 
+from_fields! { Refusal { error } }
+from_fields! { Code { code } }
 from_fields! { Body { token } }
 from_fields! { Token {
     methods, user, audit_ids, expires_at, issued_at, project, is_domain or default, domain,
