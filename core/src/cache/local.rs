@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hash};
+use core::hash::{BuildHasher, Hash, Hasher};
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
@@ -153,7 +153,8 @@ impl Local {
             self.nothing.clear();
         }
         // Looked up for each entry: many entries and many changes may meet.
-        let things: BTreeSet<Thing<'_>> = changes.iter().filter_map(Change::thing).collect();
+        let mut things = BTreeSet::new();
+        things.extend(changes.iter().filter_map(Change::thing));
         if things.is_empty() {
             return;
         }
@@ -192,10 +193,24 @@ impl Local {
 }
 
 impl BuildHasher for Seeded {
-    type Hasher = SipHasher13;
+    type Hasher = KeyedHasher;
 
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0, !self.0)
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher(SipHasher13::new_with_keys(self.0, !self.0))
+    }
+}
+
+/// `SipHash`, whose code is there once and not at every text that is hashed.
+pub(crate) struct KeyedHasher(SipHasher13);
+
+impl Hasher for KeyedHasher {
+    #[inline(never)]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
     }
 }
 
