@@ -92,16 +92,16 @@ impl Local {
     }
 
     /// Keeps the record that a question asks for: how many others had to make room for it.
-    pub(super) fn hold(&mut self, question: Question, held: Held) -> usize {
+    pub(super) fn hold(&mut self, question: &Question, held: Held) -> usize {
         let subject = question.subject();
         self.nothing.pop(&subject);
         *self.counts.entry(subject).or_default() += 1;
         self.bytes += held.bytes;
         let mut evicted = 0;
         // What comes back was there under the same name, or had to make room.
-        if let Some((gone, held)) = self.records.push(question.clone(), held) {
+        if let Some((gone, held)) = self.records.push(question.to_keep(), held) {
             self.let_go(&gone, &held);
-            evicted += usize::from(gone != question);
+            evicted += usize::from(gone != *question);
         }
         while self.bytes > MAX_BYTES
             && self.records.len() > 1
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn hold(local: &mut Local, access_key: &str, region: u32) -> usize {
-        local.hold(question(access_key, region), held(access_key, region))
+        local.hold(&question(access_key, region), held(access_key, region))
     }
 
     fn held(access_key: &str, region: u32) -> Held {
@@ -338,7 +338,7 @@ mod tests {
         local.forget(&subject("A"), denied());
         assert_eq!((local.record_count(), local.bytes), (0, 0));
         // One alone is held however large it is.
-        local.hold(question("B", 1), Held { bytes: MAX_BYTES * 2, ..held("B", 1) });
+        local.hold(&question("B", 1), Held { bytes: MAX_BYTES * 2, ..held("B", 1) });
         assert_eq!(local.record_count(), 1);
         hold(&mut local, "B", 2);
         assert!(local.peek(&question("B", 2)).is_some());

@@ -102,7 +102,7 @@ impl Cache {
         {
             return false;
         }
-        let Ok(record) = question.from_json(json) else { return false };
+        let Ok(record) = question.read_record(json) else { return false };
         if has_changed(feed, confirmed_at, &record) {
             return false;
         }

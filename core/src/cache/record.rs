@@ -187,7 +187,7 @@ impl Question {
             return request.read(answer);
         }
         match answer.status()? {
-            200 => self.from_json(answer.body).map(Outcome::Record),
+            200 => self.read_record(answer.body).map(Outcome::Record),
             // One that says something else than that there is no such record is no answer.
             404 => self.denial(answer.body).ok_or(FetchFailure::Status(404)),
             status => Err(FetchFailure::Status(status)),
@@ -204,7 +204,7 @@ impl Question {
     }
 
     /// Reads the answer from JSON.
-    pub(super) fn from_json(&self, json: &[u8]) -> Result<Record, FetchFailure> {
+    pub(super) fn read_record(&self, json: &[u8]) -> Result<Record, FetchFailure> {
         Ok(match self {
             Self::AccessKey(credential) => {
                 Record::AccessKey(Rc::new(AccessKey::from_json(credential, json)?))

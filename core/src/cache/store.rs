@@ -404,7 +404,7 @@ impl Cache {
     ) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
         let held = Held { record, bytes, confirmed_at, refresh_at, suspect_from };
-        let evicted = self.local.hold(question.to_keep(), held);
+        let evicted = self.local.hold(question, held);
         self.stats.evicted += u64::try_from(evicted).unwrap_or(u64::MAX);
     }
 

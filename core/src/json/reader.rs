@@ -93,7 +93,7 @@ impl Reader {
         for step in &self.path {
             match step {
                 Step::Name(name) => go_to(name, &mut path),
-                Step::Place(place) => path.push_str(&format!("[{place}]")),
+                Step::Place(place) => path.push_str(&["[", &place.to_string(), "]"].concat()),
             }
         }
         if !name.is_empty() {
