@@ -39,7 +39,8 @@ impl Context for Request {}
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let is_stripped = Worker::strip(Part::Headers, |shown| {
-            let head = self.worker.with_source(shown.fields);
+            let properties = self.worker.properties();
+            let head = self.worker.with_source(shown.fields).with_properties(&properties);
             #[cfg(feature = "provoke-traps")]
             provoke_trap(head);
             let input = Input::Head { head, is_end: end_of_stream };

@@ -10,19 +10,33 @@ use core::net::IpAddr;
 pub struct RequestHead<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
     source: Option<IpAddr>,
+    properties: &'a [Option<Vec<u8>>],
 }
 
 impl<'a> RequestHead<'a> {
     /// A head of these headers.
     #[must_use]
     pub fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
-        Self { headers, source: None }
+        Self { headers, source: None, properties: &[] }
     }
 
     /// The same head, of a client with this address.
     #[must_use]
     pub fn from_source(self, source: IpAddr) -> Self {
         Self { source: Some(source), ..self }
+    }
+
+    /// The same head, of which the host tells this, in the places of what
+    /// [routes](crate::routes::Routes::properties) ask for.
+    #[must_use]
+    pub fn with_properties(self, properties: &'a [Option<Vec<u8>>]) -> Self {
+        Self { properties, ..self }
+    }
+
+    /// What the host tells of the request, in the place of what routes ask for.
+    #[must_use]
+    pub fn property(self, place: usize) -> Option<&'a [u8]> {
+        self.properties.get(place)?.as_deref()
     }
 
     /// The address of the client, as the proxy knows it; `None` where nobody asked for it.

@@ -51,6 +51,7 @@ mod mac;
 pub mod record;
 pub mod refusal;
 pub mod revocation;
+pub mod routes;
 pub mod secret;
 mod shared;
 pub mod sigv4;

@@ -115,6 +115,11 @@ pub(crate) fn plugin_name() -> Result<Vec<u8>> {
     property(b"plugin_name")
 }
 
+/// A property of the effective context's request, by the steps of its path; `None` where there is none.
+pub(crate) fn text_property(path: &[String]) -> Option<Vec<u8>> {
+    property(path.join("\0").as_bytes()).ok()
+}
+
 /// The address of the client of the effective context's connection, as the proxy has determined it; `None`
 /// where it is none of IP.
 pub(crate) fn source_address() -> Option<IpAddr> {

@@ -57,6 +57,8 @@ pub(crate) struct Worker {
     revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
     feed: Option<RefCell<ChangeFeed>>,
+    /// Whether any rule asks where requests come from.
+    needs_source: bool,
     /// What of bodies may be held back.
     budget: Rc<Budget>,
     /// The tokens that were opened lately.
@@ -95,8 +97,11 @@ impl Worker {
         make_slots(keys.iter().flat_map(KeyStore::slot_names));
         make_slots(feed.iter().flat_map(ChangeFeed::slot_names));
         let records = |kind, server| Records::new(kind, &config, server, seed);
+        let mut lists = config.all_settings().filter_map(|settings| settings.acl.as_ref());
+        let needs_source = lists.any(Acl::needs_source);
         let worker = Self {
             root_id,
+            needs_source,
             keys: keys.map(RefCell::new),
             access_keys: server(takes_signatures).map(|it| records(Kind::AccessKey, it)),
             identities: server(has_records).map(|it| records(Kind::Identity, it)),
@@ -126,10 +131,14 @@ impl Worker {
         Stream::new(context_id, Gate::new(Rc::clone(config), Rc::clone(budget), Rc::clone(known)))
     }
 
+    /// What the host tells of the effective context's request that routes ask for.
+    pub(crate) fn properties(&self) -> Vec<Option<Vec<u8>>> {
+        self.config.routes.properties().iter().map(|path| host::text_property(path)).collect()
+    }
+
     /// The head with the client's address, where a rule asks for it.
     pub(crate) fn with_source<'a>(&self, head: RequestHead<'a>) -> RequestHead<'a> {
-        let is_needed = self.config.acl.as_ref().is_some_and(Acl::needs_source);
-        let source = is_needed.then(host::source_address).flatten();
+        let source = self.needs_source.then(host::source_address).flatten();
         source.map_or(head, |source| head.from_source(source))
     }
 
@@ -256,7 +265,7 @@ impl Worker {
     /// Carries out a decision on the effective context.
     fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase<'_>) {
         if let Some(decision) = stream.gate.borrow_mut().take_decision() {
-            self.metrics.count_decision(decision);
+            self.metrics.count_decision(stream.gate.borrow().route(), decision);
         }
         match effect {
             Effect::Nothing => self.make_room(),

@@ -35,10 +35,11 @@ pub use asked::Asked;
 pub use caller::{Attribute, Caller};
 pub use condition::{Condition, Expected};
 pub use ip_block::IpBlock;
+pub(crate) use reading::Readings;
+pub(crate) use rule::host;
 pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
-use reading::Readings;
 use s3::{BaseHosts, S3Pattern, S3Request};
 
 /// All rules of a configuration.

@@ -12,7 +12,7 @@ use crate::access_rules::PlainPath;
 /// more what was decoded before them (`/%2561` is `/a` then). A rule that allows is for none of these,
 /// and one that denies for all.
 #[derive(Debug)]
-pub(super) struct Readings<'a> {
+pub(crate) struct Readings<'a> {
     /// `None` if servers may read it as any other.
     plain: Option<PlainPath<'a>>,
     /// Without parameters, and decoded twice, if that is another path.
@@ -27,7 +27,7 @@ enum Other {
 }
 
 impl<'a> Readings<'a> {
-    pub(super) fn of(path: Option<&'a [u8]>) -> Self {
+    pub(crate) fn of(path: Option<&'a [u8]>) -> Self {
         let plain = path.and_then(PlainPath::new);
         let other = plain.as_ref().map_or(Other::Any, |path| Other::of(path.as_bytes()));
         Self { plain, other }
@@ -41,6 +41,24 @@ impl<'a> Readings<'a> {
     /// Whether some servers read it as another path.
     pub(super) fn has_other(&self) -> bool {
         !matches!(self.other, Other::None)
+    }
+
+    /// Whether it is one of these paths however it is read, or none of them. `None` if servers may differ.
+    pub(crate) fn agree_on(&self, template: &PathTemplate) -> Option<bool> {
+        if template.is_all() {
+            return Some(true);
+        }
+        let path = self.plain()?;
+        let fits = template.matches(path);
+        let is_agreed = match &self.other {
+            Other::None => true,
+            Other::Path(other) => template.matches(other) == fits,
+            Other::Any => false,
+        };
+        // A slash at the end is nothing to some servers.
+        let is_slash_nothing =
+            fits || path.strip_suffix(b"/").is_none_or(|path| !template.matches(path));
+        (is_agreed && is_slash_nothing).then_some(fits)
     }
 
     /// Whether a rule for these paths is about it. `None` if that cannot be known.

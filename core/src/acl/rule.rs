@@ -114,7 +114,7 @@ impl HostPattern {
         labels.split('.').all(is_label).then(|| Self { name: name.to_ascii_lowercase() })
     }
 
-    fn matches(&self, host: &[u8]) -> bool {
+    pub(crate) fn matches(&self, host: &[u8]) -> bool {
         let name = self.name.as_bytes();
         let is_end = name.starts_with(b".");
         let end = host.len().checked_sub(name.len()).and_then(|start| host.get(start..));
@@ -125,7 +125,7 @@ impl HostPattern {
 
 /// The name of the host that is asked, without a port and without the dot that ends an absolute name. `None`
 /// for what is no name of a host.
-pub(super) fn host(head: RequestHead<'_>) -> Option<&[u8]> {
+pub(crate) fn host(head: RequestHead<'_>) -> Option<&[u8]> {
     let authority = head.values(b":authority").next()?;
     let is_digits = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
     let host =

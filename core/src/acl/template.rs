@@ -80,6 +80,12 @@ impl PathTemplate {
         Self::new(core::str::from_utf8(&path).unwrap_or_default())
     }
 
+    /// Whether it is all paths: `/**`.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.is_prefix && self.segments.is_empty()
+    }
+
     /// Whether a path is one of these; it must be plain, and in its one spelling.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {

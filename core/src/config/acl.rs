@@ -159,7 +159,7 @@ fn s3(
     Ok(Some(S3Pattern { operations, buckets, key: None }))
 }
 
-fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
+pub(super) fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
     let names = names.iter().enumerate();
     let host = |(index, name): (usize, &String)| {
         HostPattern::new(name).ok_or_else(|| {
@@ -251,7 +251,7 @@ fn expected(text: String, field: &str, to: &[Operation]) -> Result<Expected, Con
     Err(ConfigError::limits(field, "a {variable} that is in every path or key of the rule"))
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && name != DEFAULT
 }

@@ -8,13 +8,16 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
-    KeyServer, Keystone, Limits, Missing, Mode, acl, complete_body, quantity, raw, server, sigv4,
-    token,
+    KeyServer, Keystone, Limits, Missing, Mode, acl, answers, complete_body, quantity, raw, routes,
+    server, sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
+use crate::json::Json;
+use crate::refusal::Answers;
 
-pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
+/// `own`: the same without its routes.
+pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError> {
     let keyserver = raw.keyserver.map(server::keyserver).transpose()?;
     let keystone = raw.keystone.map(server::keystone).transpose()?;
     if raw.token.is_none() && raw.sigv4.is_none() {
@@ -54,6 +57,8 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
+        answers: raw.answers.map_or(Ok(Answers::Keystone), answers::check)?,
+        routes: routes::check(raw.routes, own)?,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,

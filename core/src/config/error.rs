@@ -35,6 +35,13 @@ impl ConfigError {
         Self(Box::new(Wrong { field: field.into(), problem: Problem::Shape(message.into()) }))
     }
 
+    /// The same, of what stands in the field `outer`.
+    pub(super) fn within(mut self, outer: &str) -> Self {
+        let field = &mut self.0.field;
+        *field = if field == "." { outer.into() } else { [outer, ".", field].concat() };
+        self
+    }
+
     /// The path of the field, such as `token.kinds[1]`; `.` for the whole.
     #[must_use]
     pub fn field(&self) -> &str {

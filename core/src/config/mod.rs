@@ -3,6 +3,7 @@
 //! `docs/configuration.md` is the reference for the person who writes it.
 
 mod acl;
+mod answers;
 mod check;
 mod complete_body;
 mod error;
@@ -11,6 +12,7 @@ pub(crate) mod example;
 mod protobuf;
 mod quantity;
 mod raw;
+mod routes;
 mod server;
 mod sigv4;
 mod token;
@@ -26,7 +28,10 @@ use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
+use crate::json::Json;
 use crate::json::{self, Wrong};
+use crate::refusal::Answers;
+use crate::routes::Routes;
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -55,6 +60,10 @@ pub struct Config {
     pub bypass: Bypass,
     /// Who may do what, of those who may pass; whatever they like without it.
     pub acl: Option<Acl>,
+    /// In which form requests with tokens, or with no credentials, are refused.
+    pub answers: Answers,
+    /// Which requests are looked at with other settings.
+    pub routes: Routes,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.
@@ -208,6 +217,11 @@ pub struct Limits {
 }
 
 impl Config {
+    /// These settings, and those of each route.
+    pub fn all_settings(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(self.routes.iter().map(|route| &*route.settings))
+    }
+
     /// The Keystone that is asked about each token, if it is.
     #[must_use]
     pub fn keystone(&self) -> Option<&Keystone> {
@@ -219,18 +233,27 @@ impl Config {
         if bytes.len() > MAX_BYTES {
             return Err(ConfigError::limits(".", "at most 65536 bytes"));
         }
-        let raw = if first_is_brace(bytes) {
-            json::read(bytes)
+        let json = if first_is_brace(bytes) {
+            json::read(bytes).map_err(|wrong| shape(&wrong))?
         } else {
-            let json = protobuf::parse_struct(bytes).ok_or_else(|| {
+            protobuf::parse_struct(bytes).ok_or_else(|| {
                 let forms = "neither JSON text (google.protobuf.StringValue) nor a \
                              google.protobuf.Struct";
                 ConfigError::shape(".", forms)
-            })?;
-            json.read()
+            })?
         };
-        check::config(raw.map_err(|wrong| shape(&wrong))?)
+        checked(json)
     }
+}
+
+/// The configuration that a value is, whose routes are made of the rest of it.
+fn checked(json: Json) -> Result<Config, ConfigError> {
+    let mut own = json.clone();
+    if let Json::Object(members) = &mut own {
+        members.remove("routes");
+    }
+    let raw: raw::Config = json.read().map_err(|wrong| shape(&wrong))?;
+    check::config(raw, &own)
 }
 
 impl RecordRules {

@@ -3,6 +3,7 @@
 //! Every struct refuses fields it does not know, so that a misspelt one is an error and not a
 //! setting silently left at its default. Defaults are in `mod.rs`, each in one place.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -20,6 +21,8 @@ pub(super) struct Config {
     pub(super) bypass: Vec<Bypass>,
     pub(super) bypass_cors_preflight: bool,
     pub(super) acl: Option<Acl>,
+    pub(super) answers: Option<Answers>,
+    pub(super) routes: Vec<Route>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     pub(super) cache: Cache,
@@ -147,6 +150,39 @@ pub(super) struct AclWhen {
     pub(super) not_values: Option<Vec<String>>,
 }
 
+/// In which form requests are refused: one of the known ones, or an own one.
+pub(super) enum Answers {
+    Keystone,
+    Nova,
+    S3,
+    Own(OwnAnswers),
+}
+
+pub(super) struct OwnAnswers {
+    pub(super) content_type: String,
+    pub(super) body: String,
+}
+
+pub(super) struct Route {
+    pub(super) name: String,
+    pub(super) to: Vec<RouteTo>,
+    pub(super) names: Vec<String>,
+    pub(super) metadata: Vec<RouteMetadata>,
+    pub(super) settings: BTreeMap<String, Json>,
+}
+
+pub(super) struct RouteTo {
+    pub(super) hosts: Vec<String>,
+    pub(super) methods: Vec<String>,
+    pub(super) paths: Vec<String>,
+}
+
+pub(super) struct RouteMetadata {
+    pub(super) filter: String,
+    pub(super) key: String,
+    pub(super) values: Vec<String>,
+}
+
 #[derive(Default)]
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
@@ -168,7 +204,7 @@ pub(super) struct Limits {
 from_fields! { only Config {
     mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
     require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
-    identity_headers, reason_header, cache or default, limits or default
+    answers, routes or default, identity_headers, reason_header, cache or default, limits or default
 } }
 from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
 from_fields! { only Keystone { cluster, authority, timeout, path, seal_secret } }
@@ -189,6 +225,12 @@ from_fields! { only AclRule { name, action, to or default, from or default, when
 from_fields! { only AclTo { hosts, methods, paths, operations, buckets, keys } }
 from_fields! { only AclFrom { ip_blocks } }
 from_fields! { only AclWhen { key, values, not_values } }
+from_fields! { only OwnAnswers { content_type, body } }
+from_fields! { only Route {
+    name, to or default, names or default, metadata or default, settings or default
+} }
+from_fields! { only RouteTo { hosts or default, methods or default, paths or default } }
+from_fields! { only RouteMetadata { filter, key, values } }
 from_fields! { only Cache { fresh, stale, negative, entries, shared_entries } }
 from_fields! { only Limits { parked, calls, calls_per_second, scopes_per_access_key, held_body } }
 
@@ -211,6 +253,20 @@ impl FromJson for Identity {
         let words =
             [("keystone", Self::Keystone), ("payload", Self::Payload), ("records", Self::Records)];
         one_of(&json, reader, &words).unwrap_or(Self::Records)
+    }
+}
+
+impl FromJson for Answers {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        if matches!(json, Json::Object(_)) {
+            return Self::Own(FromJson::from_json(json, reader));
+        }
+        let words = ["keystone", "nova", "s3"].into_iter().zip([0, 1, 2]).collect::<Vec<_>>();
+        match one_of(&json, reader, &words) {
+            Some(1) => Self::Nova,
+            Some(2) => Self::S3,
+            _ => Self::Keystone,
+        }
     }
 }
 

@@ -22,7 +22,7 @@
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
-//! bodies that must be complete, `authorize.rs` what the sender may do, `response.rs` the service's answers.
+//! bodies that must be complete, `route.rs` with which settings a request is looked at, `authorize.rs` what the sender may do, `response.rs` the service's answers.
 
 mod authorize;
 mod body;
@@ -30,6 +30,7 @@ mod budget;
 mod complete_body;
 mod exchange;
 mod response;
+mod route;
 mod signature;
 mod token;
 mod verdict;
@@ -62,6 +63,8 @@ pub use verdict::Verdict;
 #[derive(Debug)]
 pub struct Gate {
     config: Rc<Config>,
+    /// The place of the route whose settings these are, if they are one's.
+    route: Option<usize>,
     state: State,
     /// How a signed request wants to be answered; any other is answered as Keystone does.
     manner: Option<Box<Manner>>,
@@ -118,6 +121,7 @@ impl Gate {
     pub fn new(config: Rc<Config>, budget: Rc<Budget>, known: Rc<KnownTokens>) -> Self {
         Self {
             config,
+            route: None,
             state: State::New,
             manner: None,
             budget,
@@ -289,6 +293,9 @@ impl Gate {
         if let Some(reply) = self.listener_check(head) {
             self.state = SHUT;
             return Effect::Refuse(reply, Verdict::ListenerCheck);
+        }
+        if let Some(refusal) = self.choose_settings(head) {
+            return refusal;
         }
         if let Some(refusal) = self.expect_body(now, head, is_end) {
             return refusal;

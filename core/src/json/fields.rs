@@ -148,6 +148,18 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
+impl FromJson for BTreeMap<String, Json> {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        match json {
+            Json::Object(members) => members,
+            other => {
+                reader.note_value(&other, "a map");
+                Self::new()
+            }
+        }
+    }
+}
+
 impl<T: FromJson> FromJson for Vec<T> {
     fn from_json(json: Json, reader: &mut Reader) -> Self {
         let values = match json {

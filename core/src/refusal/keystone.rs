@@ -15,6 +15,9 @@ use crate::record::IdentityFault;
 pub fn rejection(rejection: Rejection, config: &Config) -> Reply {
     let told = match rejection {
         Rejection::AclDenied => return forbidden(rejection, config),
+        Rejection::RouteInDoubt => {
+            Some((400, "Bad Request", "Servers may read the path of the request in two ways."))
+        }
         Rejection::TokenAmbiguous => {
             Some((400, "Bad Request", "The request carries more than one token."))
         }
@@ -129,16 +132,11 @@ pub(super) fn seconds(duration: Duration) -> u128 {
     duration.as_millis().div_ceil(1000).max(1)
 }
 
-/// All texts are our own, and none of them needs escaping.
 fn reply(config: &Config, status: u16, title: &str, message: &str, reason: &str) -> Reply {
-    let mut headers = Vec::from([("content-type".into(), "application/json".into())]);
+    let (content_type, body) = config.answers.document(status, title, message, reason);
+    let mut headers = Vec::from([("content-type".into(), content_type.into())]);
     if let Some(name) = &config.reason_header {
         headers.push((name.clone(), reason.into()));
     }
-    Reply {
-        status,
-        headers,
-        body: format!(r#"{{"error":{{"code":{status},"title":"{title}","message":"{message}"}}}}"#),
-        details: format!("voussoir_{reason}"),
-    }
+    Reply { status, headers, body, details: format!("voussoir_{reason}") }
 }

@@ -4,6 +4,7 @@
 //! credentials: a token's holder is answered as Keystone answers ([`keystone`]), whoever signs as
 //! AWS does ([`aws`]).
 
+mod answers;
 pub mod aws;
 pub mod keystone;
 mod reason;
@@ -11,6 +12,7 @@ mod reason;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use answers::{Answers, InvalidTemplate, Template};
 pub use reason::{BodyFault, Rejection, SignatureFault, Unknown};
 
 /// A whole answer.

@@ -33,6 +33,8 @@ pub enum Rejection {
     PayloadVersionUnknown,
     /// The token of the service that asks on a user's behalf is none, or has not the role for it.
     ServiceTokenInvalid,
+    /// Servers may read the request as one of a route whose settings are others, or not.
+    RouteInDoubt,
     /// The request is signed, but not as it must be.
     Signature(SignatureFault),
     /// More than one token, or a token and a signature, and it is not clear which one the service
@@ -161,6 +163,7 @@ impl Rejection {
             Self::CredentialsMissing,
             Self::PayloadMalformed,
             Self::PayloadVersionUnknown,
+            Self::RouteInDoubt,
             Self::ServiceTokenInvalid,
             Self::TokenAmbiguous,
             Self::TokenExpired,
@@ -185,9 +188,11 @@ impl Rejection {
     #[must_use]
     pub fn can_be_anonymous(&self) -> bool {
         match self {
-            Self::AclDenied | Self::Body(_) | Self::TokenAmbiguous | Self::ValidationForbidden => {
-                false
-            }
+            Self::AclDenied
+            | Self::Body(_)
+            | Self::RouteInDoubt
+            | Self::TokenAmbiguous
+            | Self::ValidationForbidden => false,
             Self::Signature(fault) => *fault == SignatureFault::Unsupported,
             _ => true,
         }
@@ -217,6 +222,7 @@ impl Rejection {
             | Self::Keystone(_)
             | Self::PayloadMalformed
             | Self::PayloadVersionUnknown
+            | Self::RouteInDoubt
             | Self::ServiceTokenInvalid
             | Self::Signature(_)
             | Self::TokenAmbiguous
@@ -240,6 +246,7 @@ impl Rejection {
             Self::Keystone(fault) => fault.reason(),
             Self::PayloadMalformed => "payload_malformed",
             Self::PayloadVersionUnknown => "payload_version_unknown",
+            Self::RouteInDoubt => "route_in_doubt",
             Self::ServiceTokenInvalid => "service_token_invalid",
             Self::Signature(fault) => fault.reason(),
             Self::TokenAmbiguous => "token_ambiguous",

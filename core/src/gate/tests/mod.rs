@@ -6,6 +6,7 @@ mod keystone;
 mod known;
 mod records;
 mod response;
+mod routes;
 mod signature;
 mod token;
 mod validation;

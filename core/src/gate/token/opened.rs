@@ -43,6 +43,8 @@ struct Ids {
 /// What a service was told of it, and whom it stood for then.
 #[derive(Debug)]
 struct Told {
+    /// With the settings of which route.
+    route: Option<usize>,
     identity: Option<Rc<Identity>>,
     edits: Rc<HeaderEdits>,
 }
@@ -136,18 +138,22 @@ impl Opened {
     }
 
     /// What to tell a service of it and of whom it stands for, made anew only if that has changed since
-    /// the last time. `make` must depend on nothing else.
+    /// the last time, for requests of the same route. `make` must depend on nothing else.
     pub(super) fn told(
         &self,
+        route: Option<usize>,
         identity: Option<&Rc<Identity>>,
         make: impl FnOnce() -> HeaderEdits,
     ) -> Rc<HeaderEdits> {
         let mut told = self.told.borrow_mut();
         match &*told {
-            Some(told) if is_same(told.identity.as_ref(), identity) => Rc::clone(&told.edits),
+            Some(told) if told.route == route && is_same(told.identity.as_ref(), identity) => {
+                Rc::clone(&told.edits)
+            }
             _ => {
                 let edits = Rc::new(make());
-                *told = Some(Told { identity: identity.cloned(), edits: Rc::clone(&edits) });
+                let identity = identity.cloned();
+                *told = Some(Told { route, identity, edits: Rc::clone(&edits) });
                 edits
             }
         }

@@ -147,7 +147,7 @@ impl Gate {
             (verdict, _) => verdict,
         };
         if let (Ok(user), None, None) = (user, &tokens.service, catalog) {
-            let told = user.token.told(Some(&user.identity), || {
+            let told = user.token.told(self.route, Some(&user.identity), || {
                 let mut edits = HeaderEdits::default();
                 user.present(&mut edits, rules);
                 self.trim(&mut edits, rules);
@@ -190,7 +190,7 @@ impl Gate {
         {
             return self.reject_token(denied);
         }
-        let told = token.told(None, || {
+        let told = token.told(self.route, None, || {
             let mut edits = HeaderEdits::default();
             edits.set_identity(&token.payload, token.issued_at, rules);
             self.trim(&mut edits, rules);

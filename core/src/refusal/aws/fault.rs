@@ -183,6 +183,12 @@ impl Fault {
         Self::new(403, "AccessDenied", "Access Denied")
     }
 
+    /// Servers may read the path in two ways, and it matters which.
+    #[must_use]
+    pub fn of_route_in_doubt() -> Self {
+        Self::new(400, "InvalidURI", "Couldn't parse the specified URI.")
+    }
+
     /// Trailers of HTTP after a signed request.
     #[must_use]
     pub fn of_trailers() -> Self {

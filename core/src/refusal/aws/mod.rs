@@ -53,6 +53,16 @@ impl Manner {
             (false, true) => Protocol::Json,
             (false, false) => Protocol::Query,
         };
+        Self::in_protocol(protocol, head)
+    }
+
+    /// S3's, whatever the request is.
+    #[must_use]
+    pub fn of_s3(head: RequestHead<'_>) -> Self {
+        Self::in_protocol(Protocol::S3, head)
+    }
+
+    fn in_protocol(protocol: Protocol, head: RequestHead<'_>) -> Self {
         let resource = head.path().unwrap_or_default();
         Self {
             protocol,

@@ -1,0 +1,136 @@
+//! Which requests a route is about, and of which that cannot be told.
+
+use alloc::vec;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::example;
+
+fn routes(routes: &Value) -> Routes {
+    let named = routes.as_array().unwrap().iter().enumerate().map(|(place, route)| {
+        let mut route = route.clone();
+        route["name"] = alloc::format!("r{place}").into();
+        route
+    });
+    let changes = json!({"routes": named.collect::<Vec<_>>()});
+    Config::parse(example::with(&changes).as_bytes()).unwrap().routes
+}
+
+fn choose(routes: &Routes, method: &str, host: &str, path: &str) -> Choice {
+    let headers = [(":method", method), (":authority", host), (":path", path)];
+    let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    routes.choose(RequestHead::new(&headers))
+}
+
+const IN_DOUBT: Choice = Choice::InDoubt(0);
+const ROUTE: Choice = Choice::Route(0);
+
+#[test]
+fn without_routes_all_are_looked_at_alike() {
+    assert_eq!(choose(&Routes::default(), "GET", "a", "/../%"), Choice::Own);
+}
+
+#[test]
+fn the_first_that_is_about_a_request_decides() {
+    let routes = routes(&json!([
+        {"to": [{"paths": ["/a/b"]}]},
+        {"to": [{"paths": ["/a/**"], "methods": ["GET"]}, {"hosts": ["*.example"]}]},
+        {"to": [{"paths": ["/**"], "methods": ["PUT"]}]},
+    ]));
+    for (method, host, path, choice) in [
+        ("GET", "h", "/a/b", Choice::Route(0)),
+        ("GET", "h", "/a/b?c=/..", Choice::Route(0)),
+        ("GET", "h", "/a/c", Choice::Route(1)),
+        ("PUT", "h", "/a/c", Choice::Route(2)),
+        ("PUT", "x.example:80", "/a/c", Choice::Route(1)),
+        ("POST", "h", "/a/c", Choice::Own),
+        ("GET", "h", "/b", Choice::Own),
+    ] {
+        assert_eq!(choose(&routes, method, host, path), choice, "{method} {host} {path}");
+    }
+}
+
+#[test]
+fn a_path_that_servers_read_differently_is_in_doubt_where_it_matters() {
+    let routes = routes(&json!([{"to": [{"paths": ["/private/**"]}]}]));
+    for (path, choice) in [
+        ("/private/a", ROUTE),
+        ("/private/a/", ROUTE),
+        ("/private/", ROUTE),
+        ("/private/a;b=1", ROUTE),
+        ("/private/%61", ROUTE),
+        ("/public/a;b=1", Choice::Own),
+        ("/public", Choice::Own),
+        ("/private", ROUTE),
+        ("/private;a/b", IN_DOUBT),
+        ("/%2570rivate/a", IN_DOUBT),
+        ("/public/../private/a", IN_DOUBT),
+        ("/private/../public", IN_DOUBT),
+        ("//private/a", IN_DOUBT),
+        ("/public//a", IN_DOUBT),
+        ("/public%2fa", IN_DOUBT),
+        ("/public\\a", IN_DOUBT),
+        ("/a%zz", IN_DOUBT),
+        ("*", IN_DOUBT),
+        ("", IN_DOUBT),
+    ] {
+        assert_eq!(choose(&routes, "GET", "h", path), choice, "{path}");
+    }
+    assert_eq!(routes.choose(RequestHead::new(&[])), IN_DOUBT);
+}
+
+#[test]
+fn a_slash_at_the_end_is_nothing_to_some_servers() {
+    let routes = routes(&json!([{"to": [{"paths": ["/a"]}]}]));
+    for (path, choice) in [("/a", ROUTE), ("/a/", IN_DOUBT), ("/b/", Choice::Own)] {
+        assert_eq!(choose(&routes, "GET", "h", path), choice, "{path}");
+    }
+}
+
+#[test]
+fn all_paths_are_all_however_they_are_read() {
+    let routes = routes(&json!([{"to": [{"paths": ["/**"], "methods": ["PUT"]}]}]));
+    for path in ["/a", "/a//b", "/../a", "%"] {
+        assert_eq!(choose(&routes, "PUT", "h", path), ROUTE, "{path}");
+        assert_eq!(choose(&routes, "GET", "h", path), Choice::Own, "{path}");
+        // Not to every server another method.
+        assert_eq!(choose(&routes, "Put", "h", path), IN_DOUBT, "{path}");
+    }
+}
+
+#[test]
+fn what_is_in_doubt_does_not_matter_where_something_else_decides() {
+    let routes = routes(&json!([
+        {"to": [{"hosts": ["a"], "paths": ["/x/**"]}, {"methods": ["GET"]}]},
+    ]));
+    assert_eq!(choose(&routes, "PUT", "b", "/x/../y"), Choice::Own);
+    assert_eq!(choose(&routes, "GET", "a", "/x/../y"), ROUTE);
+    assert_eq!(choose(&routes, "PUT", "a", "/x/../y"), IN_DOUBT);
+    assert_eq!(choose(&routes, "PUT", "b c", "/x/y"), IN_DOUBT);
+}
+
+#[test]
+fn what_the_host_tells_is_compared_as_it_is() {
+    let routes = routes(&json!([
+        {"names": ["one", "two"], "metadata": [{"filter": "f", "key": "k", "values": ["v"]}]},
+        {"names": ["one"], "to": [{"methods": ["PUT"]}]},
+    ]));
+    let told = |told: [Option<&str>; 2]| {
+        let told = told.map(|it| it.map(|it| it.as_bytes().to_vec()));
+        let headers = [(&b":method"[..], &b"PUT"[..])];
+        routes.choose(RequestHead::new(&headers).with_properties(&told))
+    };
+    assert_eq!(told([Some("one"), Some("v")]), ROUTE);
+    assert_eq!(told([Some("two"), Some("v")]), ROUTE);
+    assert_eq!(told([Some("one"), Some("w")]), Choice::Route(1));
+    assert_eq!(told([Some("one"), None]), Choice::Route(1));
+    assert_eq!(told([Some("One"), Some("v")]), Choice::Own);
+    assert_eq!(told([None, None]), Choice::Own);
+    assert_eq!(routes.choose(RequestHead::new(&[])), Choice::Own);
+    let known: Vec<_> = routes.iter().map(|route| route.told.len()).collect();
+    assert_eq!(known, vec![2, 1]);
+}
