@@ -1,23 +1,17 @@
 //! Signing keys, and whom they sign for: what [`crate::cache`] keeps for signed requests.
 
 use alloc::rc::Rc;
-use alloc::string::String;
 use core::cell::OnceCell;
 
 use crate::acl::Caller;
-use crate::cache::{Cache, Record};
 use crate::fetch::FetchFailure;
 use crate::identity::{HeaderEdits, SelectedHeaders};
 use crate::record::{
-    AccessKeyFault, CredentialRecord, Delegation, Denial, Domain, SigningKeyAnswer,
-    SigningKeyRequest, Thing,
+    AccessKeyFault, CredentialRecord, Delegation, Domain, SigningKeyAnswer, SigningKeyRequest,
+    Thing,
 };
-use crate::refusal::Unknown;
 use crate::sigv4::{Credential, SigningKey};
 use crate::time::UnixTime;
-
-/// The signing keys of one worker.
-pub type AccessKeys = Cache<AccessKey>;
 
 /// A signing key and whom it signs for.
 #[derive(Debug)]
@@ -53,35 +47,9 @@ impl AccessKey {
             edits.into()
         })
     }
-}
 
-/// A denial is about an access key, for whatever day, region and service.
-impl Record for AccessKey {
-    type Question = Credential;
-    type Subject = String;
-    type Fault = AccessKeyFault;
-
-    const SLOTS: &'static str = "signing-keys";
-    const FAULTS: &'static [AccessKeyFault] = &AccessKeyFault::ALL;
-    const UNAVAILABLE: Unknown = Unknown::KeysUnavailable;
-
-    fn question(&self) -> &Credential {
-        &self.credential
-    }
-
-    fn subject(credential: &Credential) -> &String {
-        &credential.access_key
-    }
-
-    fn only_question(_access_key: &String) -> Option<&Credential> {
-        None
-    }
-
-    fn json(credential: &Credential) -> String {
-        SigningKeyRequest::new(credential).to_json()
-    }
-
-    fn from_json(credential: &Credential, json: &[u8]) -> Result<Self, FetchFailure> {
+    /// Reads the answer to a question about a credential.
+    pub(crate) fn from_json(credential: &Credential, json: &[u8]) -> Result<Self, FetchFailure> {
         let request = SigningKeyRequest::new(credential);
         let answer =
             SigningKeyAnswer::from_json(json, &request).map_err(FetchFailure::SigningKey)?;
@@ -89,19 +57,13 @@ impl Record for AccessKey {
         Ok(Self::new(credential.clone(), signing_key, record))
     }
 
-    fn denial(json: &[u8]) -> Option<AccessKeyFault> {
-        Denial::from_json(json).map(|denial| denial.reason)
-    }
-
-    fn reason(fault: AccessKeyFault) -> &'static str {
-        fault.reason()
-    }
-
-    fn fault(&self, now: UnixTime) -> Option<AccessKeyFault> {
+    /// Why the key is good no more at a time, if it is not.
+    pub(crate) fn fault(&self, now: UnixTime) -> Option<AccessKeyFault> {
         self.record.is_expired(now).then_some(AccessKeyFault::AccessKeyExpired)
     }
 
-    fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+    /// Whether it rests on one of the things for which `has_changed` holds.
+    pub(crate) fn is_concerned(&self, has_changed: &dyn Fn(Thing<'_>) -> bool) -> bool {
         let CredentialRecord { user, project, delegation, .. } = &self.record;
         let of_domain = |domain: &Option<Domain>| {
             domain.as_ref().is_some_and(|domain| has_changed(Thing::Domain(&domain.id)))
@@ -119,9 +81,5 @@ impl Record for AccessKey {
                 Some(Delegation::Trust(id)) => has_changed(Thing::Trust(id)),
                 Some(Delegation::AccessToken(_)) | None => false,
             }
-    }
-
-    fn may_be_made(access_key: &String, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
-        has_changed(Thing::AccessKey(access_key))
     }
 }

@@ -13,14 +13,13 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::access_keys::AccessKeys;
-use crate::cache;
+use crate::cache::{self, Cache, Kind, Question};
 use crate::config::Config;
 use crate::config::example::{self, keyserver};
 use crate::feed::{self, ChangeFeed};
 use crate::fetch::{Answer, FetchFailure};
 use crate::keys::{self, KeyStore};
-use crate::record::{Change, Changes, Cursor, Revocations, SigningKeyRequest};
+use crate::record::{Change, Changes, Cursor, Revocations};
 use crate::revocation::{RevocationList, list};
 use crate::shared::Written;
 use crate::sigv4::Credential;
@@ -42,7 +41,7 @@ const ANSWER: Duration = Duration::from_millis(5);
 struct Vm {
     keys: KeyStore,
     feed: ChangeFeed,
-    records: AccessKeys,
+    records: Cache,
     list: RevocationList,
 }
 
@@ -58,7 +57,7 @@ enum Due {
 enum Asked {
     Keys(Option<String>),
     Changes(feed::Call, Option<Cursor>),
-    Record(cache::Call, Credential),
+    Record(cache::Call, Question),
     Revocations(list::Call, u64),
 }
 
@@ -136,7 +135,7 @@ impl Fleet {
                 Vm {
                     keys: KeyStore::new(config, server, seed),
                     feed: ChangeFeed::new(keyserver(config), seed),
-                    records: AccessKeys::new(config, server, seed),
+                    records: Cache::new(Kind::AccessKey, config, server, seed),
                     list: RevocationList::new(config, server, seed),
                 }
             })
@@ -208,7 +207,8 @@ impl Fleet {
             self.next_request += 1;
             let access_key = format!("{sidecar}x{record}");
             let credential = Credential::from_parts(&access_key, b"20270115", "r", "s3").unwrap();
-            let want = self.vms[number].records.want(now, request, &credential);
+            let question = Question::AccessKey(credential.into());
+            let want = self.vms[number].records.want(now, request, &question);
             has_to_wait |= matches!(want, cache::Want::Parked);
             self.refused += usize::from(matches!(want, cache::Want::Refused { .. }));
         }
@@ -351,8 +351,7 @@ impl Fleet {
                 feed.handle(now, feed::Event::Fetched(call, found));
             }
             Asked::Record(call, question) => {
-                let question = SigningKeyRequest::new(&question).to_json();
-                let mut body: Value = serde_json::from_str(&question).unwrap();
+                let mut body: Value = serde_json::from_str(&question.json()).unwrap();
                 body["signing_key"] = "ab".repeat(32).into();
                 body["credential"] = json!({"user": {"id": "u"}, "roles": []});
                 let body = format!("{body}");

@@ -1,19 +1,14 @@
 //! Whom tokens stand for: what [`crate::cache`] keeps for requests with a token.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 
-use crate::cache::{Cache, Record};
 use crate::fetch::FetchFailure;
 use crate::record::{
-    self, Denial, Domain, IdentityAnswer, IdentityFault, IdentityRecord, IdentityRequest,
-    IdentityScope, Thing,
+    self, Domain, IdentityAnswer, IdentityFault, IdentityRecord, IdentityRequest, IdentityScope,
+    Thing,
 };
-use crate::refusal::Unknown;
 use crate::time::UnixTime;
 use crate::token::{Delegation, Payload, Scope};
-
-/// The identities of one worker.
-pub type Identities = Cache<Identity>;
 
 /// Whom some tokens stand for.
 #[derive(Debug)]
@@ -60,46 +55,15 @@ pub fn question(payload: &Payload) -> Option<IdentityRequest> {
     Some(IdentityRequest { user: payload.user_id.to_string(), scope, delegation, federation })
 }
 
-/// A denial is about the question alone: the same user may have a role elsewhere.
-impl Record for Identity {
-    type Question = IdentityRequest;
-    type Subject = IdentityRequest;
-    type Fault = IdentityFault;
-
-    const SLOTS: &'static str = "identities";
-    const FAULTS: &'static [IdentityFault] = &IdentityFault::ALL;
-    const UNAVAILABLE: Unknown = Unknown::IdentityUnavailable;
-
-    fn question(&self) -> &IdentityRequest {
-        &self.request
-    }
-
-    fn subject(request: &IdentityRequest) -> &IdentityRequest {
-        request
-    }
-
-    fn only_question(request: &IdentityRequest) -> Option<&IdentityRequest> {
-        Some(request)
-    }
-
-    fn json(request: &IdentityRequest) -> String {
-        request.to_json()
-    }
-
-    fn from_json(request: &IdentityRequest, json: &[u8]) -> Result<Self, FetchFailure> {
+impl Identity {
+    /// Reads the answer to a question.
+    pub(crate) fn from_json(request: &IdentityRequest, json: &[u8]) -> Result<Self, FetchFailure> {
         let answer = IdentityAnswer::from_json(json, request).map_err(FetchFailure::Identity)?;
         Ok(Self { request: answer.request, record: answer.identity })
     }
 
-    fn denial(json: &[u8]) -> Option<IdentityFault> {
-        Denial::from_json(json).map(|denial| denial.reason)
-    }
-
-    fn reason(fault: IdentityFault) -> &'static str {
-        fault.reason()
-    }
-
-    fn fault(&self, now: UnixTime) -> Option<IdentityFault> {
+    /// Why it is true no more at a time, if it is not.
+    pub(crate) fn fault(&self, now: UnixTime) -> Option<IdentityFault> {
         let fault = match self.request.delegation {
             Some(record::Delegation::ApplicationCredential(_)) => {
                 IdentityFault::ApplicationCredentialGone
@@ -111,12 +75,13 @@ impl Record for Identity {
         self.record.expires_at.is_some_and(has_ended).then_some(fault)
     }
 
-    fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+    /// Whether it rests on one of the things for which `has_changed` holds.
+    pub(crate) fn is_concerned(&self, has_changed: &dyn Fn(Thing<'_>) -> bool) -> bool {
         let IdentityRecord { user, project, domain, trust, .. } = &self.record;
         let of_domain = |domain: &Option<Domain>| {
             domain.as_ref().is_some_and(|domain| has_changed(Thing::Domain(&domain.id)))
         };
-        Self::may_be_made(&self.request, &has_changed)
+        Self::may_be_made(&self.request, has_changed)
             || has_changed(Thing::User(&user.id))
             || of_domain(&user.domain)
             || of_domain(domain)
@@ -130,9 +95,15 @@ impl Record for Identity {
             })
     }
 
+    /// Whether there may be one now that was denied, when those things have changed for which `has_changed`
+    /// holds.
+    ///
     /// For whatever else it rests on, the key server tells that the user has changed, or the trust
     /// or application credential: it looks again at what it refused as well.
-    fn may_be_made(request: &IdentityRequest, has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
+    pub(crate) fn may_be_made(
+        request: &IdentityRequest,
+        has_changed: &dyn Fn(Thing<'_>) -> bool,
+    ) -> bool {
         has_changed(Thing::User(&request.user))
             || match &request.scope {
                 IdentityScope::Domain(id) => has_changed(Thing::Domain(id)),
@@ -185,8 +156,8 @@ mod tests {
             let thing = change.thing().unwrap();
             let has_changed = |other: Thing<'_>| other == thing;
             (
-                identity.is_concerned(has_changed),
-                Identity::may_be_made(&identity.request, has_changed),
+                identity.is_concerned(&has_changed),
+                Identity::may_be_made(&identity.request, &has_changed),
             )
         };
         for (change, is_concerned, may_be_made) in [
@@ -210,8 +181,8 @@ mod tests {
             &json!({"user": {"id": "u"}, "domain": {"id": "d"}}),
         );
         for thing in [Thing::Domain("d"), Thing::ApplicationCredential("a"), Thing::User("u")] {
-            assert!(of_domain.is_concerned(|other| other == thing));
-            assert!(Identity::may_be_made(&of_domain.request, |other| other == thing));
+            assert!(of_domain.is_concerned(&|other| other == thing));
+            assert!(Identity::may_be_made(&of_domain.request, &|other| other == thing));
         }
     }
 

@@ -43,6 +43,7 @@ pub mod gate;
 pub mod head;
 pub mod identities;
 pub mod identity;
+mod json;
 pub mod jws;
 pub mod keys;
 pub mod listener_check;

@@ -13,21 +13,16 @@ use core::hash::{Hash, Hasher};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::cache::{Cache, Outcome, Record};
+use crate::cache::{Fault, Outcome, Record};
 use crate::config::Keystone;
 use crate::fetch::{Answer, FetchFailure};
 use crate::identities::{Identity, question};
 use crate::record::{
-    Catalog, InvalidValidation, Thing, ValidationFault, ValidationRecord, is_keystones_refusal,
+    Catalog, InvalidValidation, ValidationFault, ValidationRecord, is_keystones_refusal,
 };
-use crate::refusal::Unknown;
 use crate::secret::Secret;
 use crate::sigv4::Hex;
-use crate::time::UnixTime;
 use crate::token::Payload;
-
-/// Keystone's answers that one worker keeps.
-pub type Validations = Cache<Validation>;
 
 /// What Keystone says of a token.
 #[derive(Debug)]
@@ -112,8 +107,43 @@ impl ValidationRequest {
     }
 
     /// What is kept of it.
-    fn without_tokens(&self) -> Self {
+    pub(crate) fn without_tokens(&self) -> Self {
         Self { id: self.id, asked: None }
+    }
+
+    /// What it is known by in shared data. It is sent in headers instead.
+    pub(crate) fn to_json(&self) -> String {
+        format!(r#"{{"sha256":"{}"}}"#, Hex(&self.id.sha256))
+    }
+
+    /// What an answer of Keystone's says.
+    pub(crate) fn read(&self, answer: Answer<'_>) -> Result<Outcome, FetchFailure> {
+        let status = answer.status_of_anybody().ok_or(FetchFailure::Keystone(0))?;
+        let fault = match status {
+            200 if !self.is_about(answer.subject_token) => {
+                return Err(FetchFailure::Validation(InvalidValidation::OtherToken));
+            }
+            200 => match Validation::from_json(self, answer.body) {
+                // It would be the same a moment later.
+                Err(FetchFailure::Validation(InvalidValidation::Record(_))) => {
+                    ValidationFault::Unpresentable
+                }
+                read => return read.map(|it| Outcome::Record(Record::Validation(Rc::new(it)))),
+            },
+            401 | 403 | 404 if is_keystones_refusal(status, answer.body) => {
+                match (status, self.is_vouched_for()) {
+                    // A token that asks about itself is also who asks; a service is not.
+                    (401, true) => {
+                        let fault = Fault::Validation(ValidationFault::Forbidden);
+                        return Ok(Outcome::DeniedToAsker(fault));
+                    }
+                    (403, _) => ValidationFault::Forbidden,
+                    _ => ValidationFault::Denied,
+                }
+            }
+            _ => return Err(FetchFailure::Keystone(status)),
+        };
+        Ok(Outcome::Denied(Fault::Validation(fault)))
     }
 
     fn is_about(&self, text: Option<&[u8]>) -> bool {
@@ -148,65 +178,9 @@ impl Hash for ValidationRequest {
     }
 }
 
-/// Nobody tells what has changed: what is kept is true for as long as it is fresh.
-impl Record for Validation {
-    type Question = ValidationRequest;
-    type Subject = ValidationRequest;
-    type Fault = ValidationFault;
-
-    const SLOTS: &'static str = "validations";
-    const FAULTS: &'static [ValidationFault] = &ValidationFault::ALL;
-    const UNAVAILABLE: Unknown = Unknown::KeystoneUnavailable;
-    const IS_WATCHED: bool = false;
-    // Catalogues of large clouds have tens of kilobytes.
-    const MAX_SHARED: usize = 64 * 1024;
-
-    fn question(&self) -> &ValidationRequest {
-        &self.request
-    }
-
-    fn subject(request: &ValidationRequest) -> &ValidationRequest {
-        request
-    }
-
-    fn only_question(request: &ValidationRequest) -> Option<&ValidationRequest> {
-        Some(request)
-    }
-
-    /// It is sent in headers instead.
-    fn json(request: &ValidationRequest) -> String {
-        format!(r#"{{"sha256":"{}"}}"#, Hex(&request.id.sha256))
-    }
-
-    fn read(
-        request: &ValidationRequest,
-        answer: Answer<'_>,
-    ) -> Result<Outcome<Self>, FetchFailure> {
-        let status = answer.status_of_anybody().ok_or(FetchFailure::Keystone(0))?;
-        match status {
-            200 if !request.is_about(answer.subject_token) => {
-                Err(FetchFailure::Validation(InvalidValidation::OtherToken))
-            }
-            200 => match Self::from_json(request, answer.body) {
-                // It would be the same a moment later.
-                Err(FetchFailure::Validation(InvalidValidation::Record(_))) => {
-                    Ok(Outcome::Denied(ValidationFault::Unpresentable))
-                }
-                read => read.map(Outcome::Record),
-            },
-            401 | 403 | 404 if is_keystones_refusal(status, answer.body) => {
-                Ok(match (status, request.is_vouched_for()) {
-                    // A token that asks about itself is also who asks; a service is not.
-                    (401, true) => Outcome::DeniedToAsker(ValidationFault::Forbidden),
-                    (403, _) => Outcome::Denied(ValidationFault::Forbidden),
-                    _ => Outcome::Denied(ValidationFault::Denied),
-                })
-            }
-            _ => Err(FetchFailure::Keystone(status)),
-        }
-    }
-
-    fn from_json(request: &ValidationRequest, json: &[u8]) -> Result<Self, FetchFailure> {
+impl Validation {
+    /// Reads what Keystone says.
+    pub fn from_json(request: &ValidationRequest, json: &[u8]) -> Result<Self, FetchFailure> {
         let record = ValidationRecord::from_json(json).map_err(FetchFailure::Validation)?;
         let ValidationRecord { payload, issued_at, identity: record, catalog } = record;
         let asked = question(&payload).filter(|asked| record.is_of(asked));
@@ -218,27 +192,6 @@ impl Record for Validation {
             identity: Rc::new(Identity { request: asked, record }),
             catalog,
         })
-    }
-
-    fn denial(_json: &[u8]) -> Option<ValidationFault> {
-        None
-    }
-
-    fn reason(fault: ValidationFault) -> &'static str {
-        fault.reason()
-    }
-
-    /// Whether it has expired is for each request to see: beside a service's token it may have.
-    fn fault(&self, _now: UnixTime) -> Option<ValidationFault> {
-        None
-    }
-
-    fn is_concerned(&self, _has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
-        false
-    }
-
-    fn may_be_made(_request: &ValidationRequest, _has_changed: impl Fn(Thing<'_>) -> bool) -> bool {
-        false
     }
 }
 

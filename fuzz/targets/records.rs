@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use voussoir_core::access_keys::AccessKeys;
-use voussoir_core::cache::{self, Written};
+use voussoir_core::cache::{self, Cache, Kind, Question, Written};
 use voussoir_core::config::Config;
 use voussoir_core::feed::{self, ChangeFeed};
 use voussoir_core::fetch::{Answer, FetchFailure};
@@ -64,7 +63,7 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
     let keyserver = config.keyserver.as_ref().expect("it is there");
     let mut world = World {
         feed: ChangeFeed::new(keyserver, 7),
-        keys: AccessKeys::new(&config, &keyserver.server, 7),
+        keys: Cache::new(Kind::AccessKey, &config, &keyserver.server, 7),
         list: RevocationList::new(&config, &keyserver.server, 7),
         now: UnixTime::from_secs(1_800_000_000),
         slots: HashMap::new(),
@@ -83,13 +82,13 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
 
 struct World {
     feed: ChangeFeed,
-    keys: AccessKeys,
+    keys: Cache,
     list: RevocationList,
     now: UnixTime,
     slots: HashMap<String, Vec<u8>>,
     /// Who waits for keys, and who for revocations.
     parked: [HashSet<u32>; 2],
-    key_calls: Vec<(cache::Call, Credential)>,
+    key_calls: Vec<(cache::Call, Question)>,
     polls: Vec<feed::Call>,
     pages: Vec<(list::Call, u64)>,
     cursor: u64,
@@ -104,9 +103,8 @@ impl World {
             Step::Pass { millis } => self.now = self.now + Duration::from_millis(millis.into()),
             Step::ClockGoesTo { micros } => self.now = UnixTime::from_micros(micros),
             Step::WantKey { access_key } => {
-                if let cache::Want::Parked =
-                    self.keys.want(self.now, request, &credential(access_key))
-                {
+                let question = Question::AccessKey(credential(access_key).into());
+                if let cache::Want::Parked = self.keys.want(self.now, request, &question) {
                     assert!(self.parked[0].insert(request));
                 }
             }
@@ -146,7 +144,7 @@ impl World {
     }
 
     fn answer_key(&mut self, body: &Key<'_>) {
-        let Some((call, credential)) = self.key_calls.pop() else { return };
+        let Some((call, Question::AccessKey(credential))) = self.key_calls.pop() else { return };
         let (status, body) = match body {
             Key::Lost => {
                 let lost = cache::Event::Fetched(call, Err(FetchFailure::NoAnswer));
@@ -254,7 +252,7 @@ impl World {
         }
     }
 
-    fn perform_of_keys(&mut self, action: cache::Action<voussoir_core::access_keys::AccessKey>) {
+    fn perform_of_keys(&mut self, action: cache::Action) {
         match action {
             cache::Action::Read { call, slot, name } => {
                 let version = self.version();

@@ -4,23 +4,20 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use voussoir_core::access_keys::AccessKey;
-use voussoir_core::cache::Call;
-use voussoir_core::catalogs::ServiceCatalog;
+use voussoir_core::cache::{Call, Kind};
 use voussoir_core::config::Server;
 use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
-use voussoir_core::identities::Identity;
 use voussoir_core::listener_check::Probe;
 use voussoir_core::record::{
     MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
 };
 use voussoir_core::revocation::list;
 use voussoir_core::secret::Secret;
-use voussoir_core::validations::{Validation, ValidationRequest};
+use voussoir_core::validations::ValidationRequest;
 
 use super::Worker;
-use super::records::Kept;
+use super::records::max_bytes;
 use crate::host::{self, pairs};
 
 /// The calls under way, by the host's numbers.
@@ -31,10 +28,7 @@ pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     KeySet,
-    SigningKey(Call),
-    Identity(Call),
-    Catalog(Call),
-    Validation(Call),
+    Record(Kind, Call),
     Revocations(list::Call),
     Changes(feed::Call),
     ListenerCheck,
@@ -165,10 +159,7 @@ impl Worker {
         let headers = headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
         let most = match purpose {
             Purpose::KeySet => MAX_KEY_SET_BYTES,
-            Purpose::SigningKey(_) => AccessKey::MAX_BYTES,
-            Purpose::Identity(_) => Identity::MAX_BYTES,
-            Purpose::Catalog(_) => ServiceCatalog::MAX_BYTES,
-            Purpose::Validation(_) => Validation::MAX_BYTES,
+            Purpose::Record(kind, _) => max_bytes(kind),
             Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
@@ -191,10 +182,7 @@ impl Worker {
         let answer = answer.ok_or(FetchFailure::NoAnswer);
         match purpose {
             Purpose::KeySet => self.key_set_fetched(answer),
-            Purpose::SigningKey(call) => self.record_fetched::<AccessKey>(call, answer),
-            Purpose::Identity(call) => self.record_fetched::<Identity>(call, answer),
-            Purpose::Catalog(call) => self.record_fetched::<ServiceCatalog>(call, answer),
-            Purpose::Validation(call) => self.record_fetched::<Validation>(call, answer),
+            Purpose::Record(kind, call) => self.record_fetched(kind, call, answer),
             Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
             Purpose::ListenerCheck => self.probe_answered(answer),

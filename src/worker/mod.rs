@@ -16,22 +16,19 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use voussoir_core::access_keys::AccessKey;
 use voussoir_core::acl::Acl;
-use voussoir_core::catalogs::ServiceCatalog;
+use voussoir_core::cache::{Kind, Question};
 use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::complete_body::Waiting;
 use voussoir_core::config::{Config, RecordRules};
 use voussoir_core::feed::ChangeFeed;
 use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
 use voussoir_core::head::RequestHead;
-use voussoir_core::identities::Identity;
 use voussoir_core::identity::{Part, claims};
 use voussoir_core::keys::KeyStore;
 use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
 use voussoir_core::time::UnixTime;
-use voussoir_core::validations::Validation;
 
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
@@ -49,13 +46,13 @@ pub(crate) struct Worker {
     /// What opens tokens, where the configuration takes any.
     keys: Option<RefCell<KeyStore>>,
     /// What verifies signatures, where the configuration takes any.
-    access_keys: Option<Records<AccessKey>>,
+    access_keys: Option<Records>,
     /// What Keystone knows of tokens, where the configuration wants to know it.
-    identities: Option<Records<Identity>>,
+    identities: Option<Records>,
     /// The service catalogues, where the service or an answer in its place wants them.
-    catalogs: Option<Records<ServiceCatalog>>,
+    catalogs: Option<Records>,
     /// What Keystone itself says of tokens, where the configuration has it asked.
-    validations: Option<Records<Validation>>,
+    validations: Option<Records>,
     /// What Keystone has revoked of them.
     revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
@@ -97,13 +94,14 @@ impl Worker {
         let feed = keyserver.filter(|_| has_feed).map(|keyserver| ChangeFeed::new(keyserver, seed));
         make_slots(keys.iter().flat_map(KeyStore::slot_names));
         make_slots(feed.iter().flat_map(ChangeFeed::slot_names));
+        let records = |kind, server| Records::new(kind, &config, server, seed);
         let worker = Self {
             root_id,
             keys: keys.map(RefCell::new),
-            access_keys: server(takes_signatures).map(|it| Records::new(&config, it, seed)),
-            identities: server(has_records).map(|it| Records::new(&config, it, seed)),
-            catalogs: server(has_catalogs).map(|it| Records::new(&config, it, seed)),
-            validations: keystone.map(|it| Records::new(&config, &it.server, seed)),
+            access_keys: server(takes_signatures).map(|it| records(Kind::AccessKey, it)),
+            identities: server(has_records).map(|it| records(Kind::Identity, it)),
+            catalogs: server(has_catalogs).map(|it| records(Kind::Catalog, it)),
+            validations: keystone.map(|it| records(Kind::Validation, &it.server)),
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
             known: Rc::new(KnownTokens::new(config.limits.entries, seed)),
@@ -140,18 +138,22 @@ impl Worker {
         let Some(now) = now() else { return self.abort(stream) };
         let mut effect = stream.gate.borrow_mut().handle(now, input);
         loop {
-            let told = match &effect {
-                Effect::NeedKeys { newer_than } => self.want_keys(now, stream, *newer_than),
+            let told = match effect {
+                Effect::NeedKeys { newer_than } => self.want_keys(now, stream, newer_than),
                 Effect::NeedCertificate => Some(client_certificate()),
-                Effect::NeedIdentity(request) => self.want::<Identity>(now, stream, request),
-                Effect::NeedRevocations => self.want_revocations(now, stream),
-                Effect::NeedCatalog(request) => self.want::<ServiceCatalog>(now, stream, request),
-                Effect::NeedValidation(request) => self.want::<Validation>(now, stream, request),
-                Effect::NeedSigningKey(credential) => {
-                    self.want::<AccessKey>(now, stream, credential)
+                Effect::NeedIdentity(request) => {
+                    self.want(now, stream, &Question::Identity(request))
                 }
-                Effect::NeedRest { until } => return self.await_rest(now, stream, *until),
-                _ => return self.decide(now, stream, effect, phase),
+                Effect::NeedRevocations => self.want_revocations(now, stream),
+                Effect::NeedCatalog(request) => self.want(now, stream, &Question::Catalog(request)),
+                Effect::NeedValidation(request) => {
+                    self.want(now, stream, &Question::Validation(request))
+                }
+                Effect::NeedSigningKey(credential) => {
+                    self.want(now, stream, &Question::AccessKey(credential))
+                }
+                Effect::NeedRest { until } => return self.await_rest(now, stream, until),
+                decided => return self.decide(now, stream, decided, phase),
             };
             let Some(told) = told else {
                 // If it waited for its body, that is there now.

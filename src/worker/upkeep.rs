@@ -11,7 +11,7 @@ use voussoir_core::revocation::{RevocationList, list};
 use voussoir_core::time::UnixTime;
 
 use super::Worker;
-use super::records::{Kept, Records};
+use super::records::Records;
 
 /// A machine that has work of its own, whether or not a request waits for it.
 pub(super) trait Upkeep {
@@ -55,13 +55,13 @@ impl Worker {
     }
 }
 
-impl<R: Kept> Upkeep for Records<R> {
+impl Upkeep for Records {
     fn tick(&self, worker: &Worker, now: UnixTime) {
-        worker.handle::<R>(now, cache::Event::Tick);
+        worker.handle(self, now, cache::Event::Tick);
     }
 
     fn gone(&self, worker: &Worker, now: UnixTime, request: u32) {
-        worker.handle::<R>(now, cache::Event::Gone(request));
+        worker.handle(self, now, cache::Event::Gone(request));
     }
 
     fn changed(&self, now: UnixTime, changes: &[Change], _at: UnixTime) {
@@ -69,7 +69,7 @@ impl<R: Kept> Upkeep for Records<R> {
     }
 
     fn next(&self, worker: &Worker) -> Option<bool> {
-        worker.next_of::<R>()
+        worker.next_of(self)
     }
 
     fn next_tick(&self) -> Duration {

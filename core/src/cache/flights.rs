@@ -12,15 +12,15 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Call;
 use super::shared::Place;
+use super::{Call, Question};
 use crate::time::UnixTime;
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Flights<Q> {
-    all: BTreeMap<Call, Flight<Q>>,
-    by_question: BTreeMap<Q, Call>,
+pub(super) struct Flights {
+    all: BTreeMap<Call, Flight>,
+    by_question: BTreeMap<Question, Call>,
     /// Those that are at their beginning.
     looking: VecDeque<Call>,
     /// Those that wait to call, in order: such of which there is a record, and such of which nothing is
@@ -39,8 +39,8 @@ pub(super) struct Flights<Q> {
 
 /// One record that is being looked for.
 #[derive(Debug)]
-pub(super) struct Flight<Q> {
-    pub(super) question: Q,
+pub(super) struct Flight {
+    pub(super) question: Question,
     /// Where it may stand in shared data.
     pub(super) place: Option<Place>,
     pub(super) stage: Stage,
@@ -95,14 +95,14 @@ pub(super) enum Tenant {
     Record(UnixTime),
 }
 
-impl<Q> Flight<Q> {
+impl Flight {
     /// The request that has waited longest, of those that may still wait.
     pub(super) fn first_request(&self) -> Option<u32> {
         self.requests.first().copied()
     }
 }
 
-impl<Q: Clone + Ord> Flights<Q> {
+impl Flights {
     pub(super) fn new() -> Self {
         Self {
             all: BTreeMap::new(),
@@ -138,20 +138,26 @@ impl<Q: Clone + Ord> Flights<Q> {
     }
 
     /// Whether this one is being looked for already.
-    pub(super) fn has(&self, question: &Q) -> bool {
+    pub(super) fn has(&self, question: &Question) -> bool {
         self.by_question.contains_key(question)
     }
 
-    pub(super) fn get_mut(&mut self, call: Call) -> Option<&mut Flight<Q>> {
+    pub(super) fn get_mut(&mut self, call: Call) -> Option<&mut Flight> {
         self.all.get_mut(&call)
     }
 
-    pub(super) fn get(&self, call: Call) -> Option<&Flight<Q>> {
+    pub(super) fn get(&self, call: Call) -> Option<&Flight> {
         self.all.get(&call)
     }
 
     /// A request waits for a record.
-    pub(super) fn join(&mut self, question: &Q, place: Option<Place>, request: u32, now: UnixTime) {
+    pub(super) fn join(
+        &mut self,
+        question: &Question,
+        place: Option<Place>,
+        request: u32,
+        now: UnixTime,
+    ) {
         let call = self.start(question, place, false, now);
         if let Some(flight) = self.all.get_mut(&call) {
             flight.requests.push(request);
@@ -160,13 +166,13 @@ impl<Q: Clone + Ord> Flights<Q> {
     }
 
     /// A record is to be fetched anew, and nobody waits.
-    pub(super) fn refresh(&mut self, question: &Q, place: Option<Place>, now: UnixTime) {
+    pub(super) fn refresh(&mut self, question: &Question, place: Option<Place>, now: UnixTime) {
         self.start(question, place, true, now);
     }
 
     fn start(
         &mut self,
-        question: &Q,
+        question: &Question,
         place: Option<Place>,
         is_refresh: bool,
         now: UnixTime,
@@ -252,7 +258,7 @@ impl<Q: Clone + Ord> Flights<Q> {
     }
 
     /// The next one whose turn it is, as a call under way.
-    pub(super) fn send(&mut self, now: UnixTime) -> Option<(Call, Q)> {
+    pub(super) fn send(&mut self, now: UnixTime) -> Option<(Call, Question)> {
         if !self.has_next() {
             return None;
         }
@@ -279,7 +285,7 @@ impl<Q: Clone + Ord> Flights<Q> {
     }
 
     /// A search is over: what it was, and the requests that still wait for it.
-    pub(super) fn land(&mut self, call: Call) -> Option<(Flight<Q>, Vec<u32>)> {
+    pub(super) fn land(&mut self, call: Call) -> Option<(Flight, Vec<u32>)> {
         let mut flight = self.all.remove(&call)?;
         self.by_question.remove(&flight.question);
         self.sent -= usize::from(flight.stage == Stage::Sent);
@@ -292,14 +298,14 @@ impl<Q: Clone + Ord> Flights<Q> {
     /// The calls that have been under way for longer than this.
     pub(super) fn lost(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
         let is_lost =
-            |flight: &Flight<Q>| flight.stage == Stage::Sent && now.since(flight.since) >= longest;
+            |flight: &Flight| flight.stage == Stage::Sent && now.since(flight.since) >= longest;
         self.all.iter().filter(|(_, flight)| is_lost(flight)).map(|(call, _)| *call).collect()
     }
 
     /// The searches that have taken longer than this without coming to a call.
     pub(super) fn stuck(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
         let is_stuck =
-            |flight: &Flight<Q>| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
+            |flight: &Flight| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
         self.all.iter().filter(|(_, flight)| is_stuck(flight)).map(|(call, _)| *call).collect()
     }
 

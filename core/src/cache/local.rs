@@ -1,33 +1,33 @@
 //! The level that is one worker's own: no call of the host on a hit.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hash};
+use core::hash::{BuildHasher, Hash, Hasher};
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use lru::LruCache;
 use siphasher::sip::SipHasher13;
 
-use super::Record;
+use super::record::Subject;
+use super::{Fault, Question, Record};
 use crate::record::{Change, Thing};
 use crate::time::UnixTime;
 
 /// What this worker knows; the least recently used goes first.
-pub(super) struct Local<R: Record> {
-    records: LruCache<R::Question, Held<R>, Seeded>,
+pub(super) struct Local {
+    records: LruCache<Question, Held, Seeded>,
     /// The bytes of the answers that they came from.
     bytes: usize,
     /// How many records there are of each subject.
-    counts: BTreeMap<R::Subject, usize>,
+    counts: BTreeMap<Subject, usize>,
     /// The subjects of which there are none, or of which nothing can be known for a moment.
-    nothing: LruCache<R::Subject, Nothing<R::Fault>, Seeded>,
+    nothing: LruCache<Subject, Nothing, Seeded>,
 }
 
 /// A record.
-pub(super) struct Held<R> {
-    pub(super) record: Rc<R>,
+pub(super) struct Held {
+    pub(super) record: Record,
     /// The bytes of the answer that it came from.
     pub(super) bytes: usize,
     /// When the call that brought it was made.
@@ -41,9 +41,9 @@ pub(super) struct Held<R> {
 
 /// That there is no record of a subject.
 #[derive(Clone, Copy)]
-pub(super) struct Nothing<F> {
+pub(super) struct Nothing {
     /// Why not; `None` when no sense was made of the answer.
-    pub(super) fault: Option<F>,
+    pub(super) fault: Option<Fault>,
     pub(super) until: UnixTime,
 }
 
@@ -57,7 +57,7 @@ impl Seeded {
     }
 }
 
-impl<R: Record> Local<R> {
+impl Local {
     /// With room for so many records, and for so many subjects without one.
     pub(super) fn new(entries: usize, seed: u64) -> Self {
         Self {
@@ -73,36 +73,35 @@ impl<R: Record> Local<R> {
     }
 
     /// The record, however old; it counts as used.
-    pub(super) fn held(&mut self, question: &R::Question) -> Option<&Held<R>> {
+    pub(super) fn held(&mut self, question: &Question) -> Option<&Held> {
         self.records.get(question)
     }
 
     /// The same, and it does not count.
-    pub(super) fn peek(&self, question: &R::Question) -> Option<&Held<R>> {
+    pub(super) fn peek(&self, question: &Question) -> Option<&Held> {
         self.records.peek(question)
     }
 
-    pub(super) fn held_mut(&mut self, question: &R::Question) -> Option<&mut Held<R>> {
+    pub(super) fn held_mut(&mut self, question: &Question) -> Option<&mut Held> {
         self.records.peek_mut(question)
     }
 
     /// What is known now of a subject without a record.
-    pub(super) fn nothing(&self, subject: &R::Subject, now: UnixTime) -> Option<Nothing<R::Fault>> {
+    pub(super) fn nothing(&self, subject: &Subject, now: UnixTime) -> Option<Nothing> {
         self.nothing.peek(subject).filter(|nothing| now < nothing.until).copied()
     }
 
-    /// Keeps a record: how many others had to make room for it.
-    pub(super) fn hold(&mut self, held: Held<R>) -> usize {
-        let question = held.record.question().clone();
-        let subject = R::subject(&question);
-        self.nothing.pop(subject);
-        *self.counts.entry(subject.clone()).or_default() += 1;
+    /// Keeps the record that a question asks for: how many others had to make room for it.
+    pub(super) fn hold(&mut self, question: &Question, held: Held) -> usize {
+        let subject = question.subject();
+        self.nothing.pop(&subject);
+        *self.counts.entry(subject).or_default() += 1;
         self.bytes += held.bytes;
         let mut evicted = 0;
         // What comes back was there under the same name, or had to make room.
-        if let Some((gone, held)) = self.records.push(question.clone(), held) {
+        if let Some((gone, held)) = self.records.push(question.to_keep(), held) {
             self.let_go(&gone, &held);
-            evicted += usize::from(gone != question);
+            evicted += usize::from(gone != *question);
         }
         while self.bytes > MAX_BYTES
             && self.records.len() > 1
@@ -114,26 +113,26 @@ impl<R: Record> Local<R> {
         evicted
     }
 
-    fn remove(&mut self, question: &R::Question) {
+    fn remove(&mut self, question: &Question) {
         if let Some(held) = self.records.pop(question) {
             self.let_go(question, &held);
         }
     }
 
     /// A record is not held any more.
-    fn let_go(&mut self, question: &R::Question, held: &Held<R>) {
+    fn let_go(&mut self, question: &Question, held: &Held) {
         self.bytes -= held.bytes;
-        self.count_down(R::subject(question));
+        self.count_down(&question.subject());
     }
 
     /// There is no record of a subject, or nothing can be known of it; in the first case none of its
     /// records is held any more, whatever the question.
-    pub(super) fn forget(&mut self, subject: &R::Subject, nothing: Nothing<R::Fault>) {
+    pub(super) fn forget(&mut self, subject: &Subject, nothing: Nothing) {
         if nothing.fault.is_some() && self.counts.contains_key(subject) {
-            let gone = R::only_question(subject).map_or_else(
+            let gone = subject.only_question().map_or_else(
                 || {
                     let all = self.records.iter().map(|(question, _)| question);
-                    all.filter(|it| R::subject(it) == subject).cloned().collect()
+                    all.filter(|it| it.subject() == *subject).cloned().collect()
                 },
                 |question| Vec::from([question.clone()]),
             );
@@ -154,25 +153,26 @@ impl<R: Record> Local<R> {
             self.nothing.clear();
         }
         // Looked up for each entry: many entries and many changes may meet.
-        let things: BTreeSet<Thing<'_>> = changes.iter().filter_map(Change::thing).collect();
+        let mut things = BTreeSet::new();
+        things.extend(changes.iter().filter_map(Change::thing));
         if things.is_empty() {
             return;
         }
         let has_changed = |thing: Thing<'_>| things.contains(&thing);
         let denied = self.nothing.iter().map(|(subject, _)| subject);
-        let made: Vec<_> = denied.filter(|it| R::may_be_made(it, has_changed)).cloned().collect();
+        let made: Vec<_> = denied.filter(|it| it.may_be_made(&has_changed)).cloned().collect();
         for subject in made {
             self.nothing.pop(&subject);
         }
         let held = self.records.iter();
-        let concerned = held.filter(|(_, held)| held.record.is_concerned(has_changed));
+        let concerned = held.filter(|(_, held)| held.record.is_concerned(&has_changed));
         let gone: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
         for question in &gone {
             self.remove(question);
         }
     }
 
-    fn count_down(&mut self, subject: &R::Subject) {
+    fn count_down(&mut self, subject: &Subject) {
         if let Some(count) = self.counts.get_mut(subject) {
             *count -= 1;
             if *count == 0 {
@@ -193,10 +193,24 @@ impl<R: Record> Local<R> {
 }
 
 impl BuildHasher for Seeded {
-    type Hasher = SipHasher13;
+    type Hasher = KeyedHasher;
 
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0, !self.0)
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher(SipHasher13::new_with_keys(self.0, !self.0))
+    }
+}
+
+/// `SipHash`, whose code is there once and not at every text that is hashed.
+pub(crate) struct KeyedHasher(SipHasher13);
+
+impl Hasher for KeyedHasher {
+    #[inline(never)]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
     }
 }
 
@@ -221,20 +235,24 @@ mod tests {
     use crate::record::AccessKeyFault;
     use crate::sigv4::{Credential, SigningKey};
     use alloc::format;
-    use alloc::string::{String, ToString as _};
 
-    fn credential(access_key: &str, region: u32) -> Credential {
+    fn question(access_key: &str, region: u32) -> Question {
         let region = format!("r{region}");
-        Credential::from_parts(access_key, b"20270115", &region, "s3").unwrap()
+        let credential = Credential::from_parts(access_key, b"20270115", &region, "s3");
+        Question::AccessKey(credential.unwrap().into())
     }
 
-    fn held(access_key: &str, region: u32) -> Held<AccessKey> {
+    fn hold(local: &mut Local, access_key: &str, region: u32) -> usize {
+        local.hold(&question(access_key, region), held(access_key, region))
+    }
+
+    fn held(access_key: &str, region: u32) -> Held {
         let record = serde_json::from_str(r#"{"user":{"id":"u"}}"#).unwrap();
-        let credential = credential(access_key, region);
-        let key = AccessKey::new(credential, SigningKey::new([0; 32]), record);
+        let Question::AccessKey(credential) = question(access_key, region) else { panic!() };
+        let key = AccessKey::new((*credential).clone(), SigningKey::new([0; 32]), record);
         let time = UnixTime::from_secs(0);
         Held {
-            record: Rc::new(key),
+            record: Record::AccessKey(key.into()),
             bytes: MAX_BYTES / 10,
             confirmed_at: time,
             refresh_at: time,
@@ -242,28 +260,28 @@ mod tests {
         }
     }
 
-    fn subject(access_key: &str) -> String {
-        access_key.to_string()
+    fn subject(access_key: &str) -> Subject {
+        question(access_key, 0).subject()
     }
 
-    fn denied() -> Nothing<AccessKeyFault> {
+    fn denied() -> Nothing {
         let until = UnixTime::from_secs(5);
-        Nothing { fault: Some(AccessKeyFault::AccessKeyDisabled), until }
+        Nothing { fault: Some(Fault::AccessKey(AccessKeyFault::AccessKeyDisabled)), until }
     }
 
     #[test]
     fn a_denial_takes_all_keys_of_an_access_key() {
         let mut local = Local::new(10, 1);
         for region in 0..4 {
-            local.hold(held("A", region));
-            local.hold(held("B", region));
-            local.hold(held("B", region));
+            hold(&mut local, "A", region);
+            hold(&mut local, "B", region);
+            hold(&mut local, "B", region);
         }
         local.forget(&subject("A"), denied());
         assert_eq!(local.record_count(), 4);
-        assert!((0..4).all(|region| local.peek(&credential("A", region)).is_none()));
-        assert!((0..4).all(|region| local.peek(&credential("B", region)).is_some()));
-        assert_eq!(local.counts, BTreeMap::from([("B".into(), 4)]));
+        assert!((0..4).all(|region| local.peek(&question("A", region)).is_none()));
+        assert!((0..4).all(|region| local.peek(&question("B", region)).is_some()));
+        assert_eq!(local.counts, BTreeMap::from([(subject("B"), 4)]));
         let unknown = Nothing { fault: None, ..denied() };
         local.forget(&subject("B"), unknown);
         assert_eq!(local.record_count(), 4);
@@ -273,9 +291,9 @@ mod tests {
     fn a_change_takes_what_it_is_about_and_nothing_else() {
         let all = || {
             let mut local = Local::new(10, 1);
-            local.hold(held("A", 1));
-            local.hold(held("A", 2));
-            local.hold(held("B", 1));
+            hold(&mut local, "A", 1);
+            hold(&mut local, "A", 2);
+            hold(&mut local, "B", 1);
             local.forget(&subject("C"), denied());
             local
         };
@@ -303,7 +321,7 @@ mod tests {
     fn what_has_to_make_room_is_counted_no_more() {
         let mut local = Local::new(3, 1);
         for region in 0..20 {
-            local.hold(held(&format!("K{}", region % 7), region));
+            hold(&mut local, &format!("K{}", region % 7), region);
         }
         assert_eq!(local.record_count(), 3);
         assert_eq!(local.counts.values().sum::<usize>(), 3);
@@ -312,18 +330,18 @@ mod tests {
     #[test]
     fn what_is_held_has_a_size_too() {
         let mut local = Local::new(100, 1);
-        let evicted: usize = (0..15).map(|region| local.hold(held("A", region))).sum();
+        let evicted: usize = (0..15).map(|region| hold(&mut local, "A", region)).sum();
         assert_eq!((local.record_count(), evicted), (10, 5));
         assert_eq!(local.bytes, MAX_BYTES / 10 * 10);
-        local.hold(held("A", 14));
+        hold(&mut local, "A", 14);
         assert_eq!(local.record_count(), 10);
         local.forget(&subject("A"), denied());
         assert_eq!((local.record_count(), local.bytes), (0, 0));
         // One alone is held however large it is.
-        local.hold(Held { bytes: MAX_BYTES * 2, ..held("B", 1) });
+        local.hold(&question("B", 1), Held { bytes: MAX_BYTES * 2, ..held("B", 1) });
         assert_eq!(local.record_count(), 1);
-        local.hold(held("B", 2));
-        assert!(local.peek(&credential("B", 2)).is_some());
+        hold(&mut local, "B", 2);
+        assert!(local.peek(&question("B", 2)).is_some());
         assert_eq!(local.record_count(), 1);
     }
 }

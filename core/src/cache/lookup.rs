@@ -4,20 +4,20 @@
 //! has it, one of them is leased, by a write that fails if another worker was quicker; then the
 //! holder of the lease calls.
 
-use alloc::rc::Rc;
 use core::time::Duration;
 
 use super::flights::{Flight, Stage, Target, Tenant};
 use super::local::Nothing;
+use super::record::Subject;
 use super::shared::{Entry, Found, Place};
 use super::store::{Cache, has_changed, ready};
-use super::{Action, Call, Record, Want};
+use super::{Action, Call, Question, Want};
 use crate::feed::ChangeFeed;
 use crate::refusal::Unknown;
 use crate::shared::Written;
 use crate::time::UnixTime;
 
-impl<R: Record> Cache<R> {
+impl Cache {
     /// Begins a search, or begins it again.
     pub(super) fn look(&mut self, now: UnixTime, call: Call) {
         let Some(flight) = self.flights.get(call) else { return };
@@ -44,19 +44,19 @@ impl<R: Record> Cache<R> {
     ) {
         let Some(flight) = self.flights.get(call) else { return };
         let (Some(place), Stage::Looking) = (flight.place, flight.stage) else { return };
-        let tenant = match self.shared.read::<R>(&place, value, now) {
+        let tenant = match self.shared.read(&place, value, now) {
             Found::Ours(Entry::Lease { until }) => return self.wait_for(now, call, until),
             // It is one of the things that end when something changes.
             Found::Ours(Entry::Denied { until, .. })
-                if self.was_made_since(feed, now, R::subject(&flight.question), until) =>
+                if self.was_made_since(feed, now, &flight.question.subject(), until) =>
             {
                 Tenant::Nobody
             }
             Found::Ours(Entry::Denied { fault, until }) => {
                 let nothing = Nothing { fault: Some(fault), until };
-                let subject = R::subject(&flight.question).clone();
+                let subject = flight.question.subject();
                 self.local.forget(&subject, nothing);
-                return self.give_up(now, call, |_, _| Want::Denied(fault));
+                return self.give_up(now, call, &|_, _| Want::Denied(fault));
             }
             Found::Ours(Entry::Record { confirmed_at, json }) => {
                 let question = flight.question.clone();
@@ -86,7 +86,7 @@ impl<R: Record> Cache<R> {
     fn adopt(
         &mut self,
         now: UnixTime,
-        question: &R::Question,
+        question: &Question,
         confirmed_at: UnixTime,
         json: &[u8],
         feed: Option<&ChangeFeed>,
@@ -95,18 +95,18 @@ impl<R: Record> Cache<R> {
         let age = now.since(confirmed_at);
         let held = self.local.peek(question);
         // A denial that came meanwhile is newer than what stands there.
-        if self.local.nothing(R::subject(question), now).is_some() {
+        if self.local.nothing(&question.subject(), now).is_some() {
             return false;
         }
         if age >= self.freshness.stale || held.is_some_and(|held| held.confirmed_at >= confirmed_at)
         {
             return false;
         }
-        let Ok(record) = R::from_json(question, json) else { return false };
+        let Ok(record) = question.read_record(json) else { return false };
         if has_changed(feed, confirmed_at, &record) {
             return false;
         }
-        self.hold(Rc::new(record), json.len(), confirmed_at, None);
+        self.hold(question, record, json.len(), confirmed_at, None);
         age < self.fresh()
     }
 
@@ -115,13 +115,13 @@ impl<R: Record> Cache<R> {
         &self,
         feed: Option<&ChangeFeed>,
         now: UnixTime,
-        subject: &R::Subject,
+        subject: &Subject,
         until: UnixTime,
     ) -> bool {
         let since = self.really(until - self.freshness.negative);
         feed.filter(|feed| feed.covers(now)).is_some_and(|feed| {
             feed.changed_since(since, |change| {
-                R::may_be_made(subject, |thing| change.thing() == Some(thing))
+                subject.may_be_made(&|thing| change.thing() == Some(thing))
             })
         })
     }
@@ -133,8 +133,11 @@ impl<R: Record> Cache<R> {
         self.pay_back(&flight);
         for request in requests {
             let answer = self.local.peek(&flight.question).map_or(
-                Want::Refused { cause: R::UNAVAILABLE, retry_after: Duration::from_secs(1) },
-                |held| ready(Rc::clone(&held.record), now),
+                Want::Refused {
+                    cause: self.kind.unavailable(),
+                    retry_after: Duration::from_secs(1),
+                },
+                |held| ready(held.record.clone(), now),
             );
             self.resume(request, answer);
         }
@@ -165,7 +168,7 @@ impl<R: Record> Cache<R> {
         }
         let until = now + self.timeout * 2;
         let lease = Entry::Lease { until };
-        let Some(value) = self.shared.seal::<R>(&place, &lease) else { return };
+        let Some(value) = self.shared.seal(&place, &lease) else { return };
         if let Some(flight) = self.flights.get_mut(call) {
             flight.stage = Stage::Leasing;
             flight.leased_until = Some(until);
@@ -214,7 +217,7 @@ impl<R: Record> Cache<R> {
         if flight.is_paid || is_held {
             return true;
         }
-        let subject = R::subject(&flight.question).clone();
+        let subject = flight.question.subject();
         match self.spend(now, &subject) {
             Ok(()) => {
                 if let Some(flight) = self.flights.get_mut(call) {
@@ -224,7 +227,7 @@ impl<R: Record> Cache<R> {
             }
             Err(retry_after) => {
                 let cause = Unknown::TooManyCalls;
-                self.give_up(now, call, |cache, _| {
+                self.give_up(now, call, &|cache, _| {
                     cache.stats.refused += 1;
                     Want::Refused { cause, retry_after }
                 });
@@ -234,26 +237,21 @@ impl<R: Record> Cache<R> {
     }
 
     /// Nobody calls any more. A lease that has run out may be another worker's by now.
-    pub(super) fn end_lease(&mut self, now: UnixTime, flight: &Flight<R::Question>, call: Call) {
+    pub(super) fn end_lease(&mut self, now: UnixTime, flight: &Flight, call: Call) {
         if flight.leased_until.is_some_and(|until| now < until) {
             self.share(flight, call, &Entry::Lease { until: now });
         }
     }
 
     /// Puts what came of a call into shared data, or ends the lease.
-    pub(super) fn share(
-        &mut self,
-        flight: &Flight<R::Question>,
-        call: Call,
-        entry: &Entry<R::Fault>,
-    ) {
+    pub(super) fn share(&mut self, flight: &Flight, call: Call, entry: &Entry) {
         let (Some(place), Some(target)) = (flight.place, flight.target) else { return };
         // Records in use make room for a record, and for nothing less.
         let is_record = matches!(entry, Entry::Record { .. });
         if matches!(target.tenant, Tenant::Record(_)) && !is_record {
             return;
         }
-        if let Some(value) = self.shared.seal::<R>(&place, entry) {
+        if let Some(value) = self.shared.seal(&place, entry) {
             let name = self.shared.name(target.slot);
             self.actions.push_back(Action::Write { call, name, value, version: None });
         }

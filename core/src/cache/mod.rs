@@ -1,6 +1,6 @@
 //! The engine that fetches records and keeps them: which are held, for how long, and who waits for one.
 //!
-//! It keeps one kind of [`Record`]: the signing keys of access keys, or the identities of tokens. What
+//! It keeps one [`Kind`] of records: the signing keys of access keys, or the identities of tokens. What
 //! is asked for may be chosen by whoever sends a request, true or not. So everything here is bounded:
 //! entries, calls under way, calls a second, questions about one subject, requests that wait. That
 //! there is no such record is remembered as well.
@@ -47,13 +47,13 @@ mod store;
 #[cfg(test)]
 mod world;
 
-use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 pub(crate) use local::{Seeded, bounded};
-pub use record::{Outcome, Record};
+pub(crate) use record::Outcome;
+pub use record::{Fault, Kind, Question, Record};
 pub use stats::Stats;
 pub use store::Cache;
 
@@ -64,11 +64,11 @@ pub use crate::shared::Written;
 /// What becomes of a request that wants a record.
 #[derive(Debug)]
 #[must_use]
-pub enum Want<R: Record> {
+pub enum Want {
     /// Here it is.
-    Ready(Rc<R>),
+    Ready(Record),
     /// There is none, and that is known.
-    Denied(R::Fault),
+    Denied(Fault),
     /// The request waits: an [`Action::Resume`] with its id follows. The cache wants an
     /// [`Event::Tick`] as soon as calls can be made.
     Parked,
@@ -118,7 +118,7 @@ pub enum Event<'a> {
 /// What a cache asks of the world.
 #[derive(Debug)]
 #[must_use]
-pub enum Action<R: Record> {
+pub enum Action {
     /// Hand in what a slot of shared data holds.
     Read {
         /// For whom.
@@ -144,7 +144,7 @@ pub enum Action<R: Record> {
         /// For whom.
         call: Call,
         /// The question.
-        question: R::Question,
+        question: Question,
         /// One of the requests that wait for it, so that the call can be told to be part of it.
         on_behalf_of: Option<u32>,
     },
@@ -153,7 +153,7 @@ pub enum Action<R: Record> {
         /// Which.
         request: u32,
         /// What it is told; never [`Want::Parked`].
-        answer: Want<R>,
+        answer: Want,
     },
     /// Count it, or say it.
     Report(Report),

@@ -1,88 +1,313 @@
-//! What a cache has to know of the records that it keeps.
+//! What a cache has to know of the records that it keeps: how each kind is asked for, read, and seen to be no
+//! longer true.
+//!
+//! One engine serves all kinds, and is in the module once. So kinds are values here and not types; what is
+//! particular about one stands with its record, in [`crate::access_keys`] and its like.
 
+use alloc::rc::Rc;
 use alloc::string::String;
-use core::fmt::Debug;
-use core::hash::Hash;
+use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
 
+use crate::access_keys::AccessKey;
+use crate::catalogs::ServiceCatalog;
 use crate::fetch::{Answer, FetchFailure};
-use crate::record::Thing;
+use crate::identities::Identity;
+use crate::record::{
+    AccessKeyFault, CatalogRequest, Denial, IdentityFault, IdentityRequest, SigningKeyRequest,
+    Thing, ValidationFault,
+};
 use crate::refusal::Unknown;
+use crate::sigv4::Credential;
 use crate::time::UnixTime;
+use crate::validations::{Validation, ValidationRequest};
 
-/// A kind of record: how it is asked for, read, and seen to be no longer true.
-pub trait Record: Debug + Sized {
-    /// Which one is wanted.
-    type Question: Clone + Debug + Hash + Ord;
-    /// Whom the question is about. A denial is about all questions with the same subject, and so is
-    /// the limit to the questions that may be asked in vain.
-    type Subject: Clone + Debug + Hash + Ord;
-    /// Why there is none.
-    type Fault: Copy + Debug + Eq + 'static;
+/// A kind of records: what one cache keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Signing keys, and whom they sign for.
+    AccessKey,
+    /// Whom tokens stand for.
+    Identity,
+    /// Service catalogues.
+    Catalog,
+    /// What Keystone itself says of tokens.
+    Validation,
+}
 
-    /// What slots of shared data are called that hold this kind.
-    const SLOTS: &'static str;
-    /// All faults there are.
-    const FAULTS: &'static [Self::Fault];
-    /// Why a request is refused while no record can be had.
-    const UNAVAILABLE: Unknown;
-    /// Whether the change feed tells of them. Those of which it does not are fresh for as long as is
-    /// configured, also while it is silent.
-    const IS_WATCHED: bool = true;
-    /// The most bytes of an answer that all workers share. A record with ten roles takes about a
-    /// kilobyte.
-    const MAX_SHARED: usize = 4 * 1024;
+/// Which record is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// The key of a credential.
+    AccessKey(Rc<Credential>),
+    /// Whom a token stands for.
+    Identity(Rc<IdentityRequest>),
+    /// A catalogue.
+    Catalog(CatalogRequest),
+    /// What Keystone says of a token.
+    Validation(ValidationRequest),
+}
 
-    /// The question that this is the answer to.
-    fn question(&self) -> &Self::Question;
+/// A record.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A signing key, and whom it signs for.
+    AccessKey(Rc<AccessKey>),
+    /// Whom a token stands for.
+    Identity(Rc<Identity>),
+    /// A catalogue.
+    Catalog(Rc<ServiceCatalog>),
+    /// What Keystone says of a token.
+    Validation(Rc<Validation>),
+}
 
-    /// Whom a question is about.
-    fn subject(question: &Self::Question) -> &Self::Subject;
-
-    /// The one question that there is about a subject, if there is but one.
-    fn only_question(subject: &Self::Subject) -> Option<&Self::Question>;
-
-    /// The question as it is sent to a key server: JSON, the same each time, and the same for no other.
-    fn json(question: &Self::Question) -> String;
-
-    /// What an answer says; by default that of a key server.
-    fn read(question: &Self::Question, answer: Answer<'_>) -> Result<Outcome<Self>, FetchFailure> {
-        match answer.status()? {
-            200 => Self::from_json(question, answer.body).map(Outcome::Record),
-            404 => {
-                let denial = Self::denial(answer.body).map(Outcome::Denied);
-                denial.ok_or(FetchFailure::Status(404))
-            }
-            status => Err(FetchFailure::Status(status)),
-        }
-    }
-
-    /// Reads the answer to a question from JSON.
-    fn from_json(question: &Self::Question, json: &[u8]) -> Result<Self, FetchFailure>;
-
-    /// Reads an answer 404, unless it says something else than that there is no such record.
-    fn denial(json: &[u8]) -> Option<Self::Fault>;
-
-    /// The name of a fault: what keys and metrics call it, and how it is written down.
-    fn reason(fault: Self::Fault) -> &'static str;
-
-    /// Why the record is good no more at a time, if it is not.
-    fn fault(&self, now: UnixTime) -> Option<Self::Fault>;
-
-    /// Whether it rests on one of the things for which `has_changed` holds.
-    fn is_concerned(&self, has_changed: impl Fn(Thing<'_>) -> bool) -> bool;
-
-    /// Whether there may be a record now for a subject that was denied one, when those things have
-    /// changed for which `has_changed` holds.
-    fn may_be_made(subject: &Self::Subject, has_changed: impl Fn(Thing<'_>) -> bool) -> bool;
+/// Why there is no record. There is always a catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Why an access key opens nothing.
+    AccessKey(AccessKeyFault),
+    /// Why Keystone would not take such a token.
+    Identity(IdentityFault),
+    /// Why Keystone does not take the token.
+    Validation(ValidationFault),
 }
 
 /// What a believable answer says.
 #[derive(Debug)]
-pub enum Outcome<R: Record> {
+pub(crate) enum Outcome {
     /// Here it is.
-    Record(R),
+    Record(Record),
     /// There is none, and that is all there is to know.
-    Denied(R::Fault),
+    Denied(Fault),
     /// Who asked may not know; another may, so that this is not remembered.
-    DeniedToAsker(R::Fault),
+    DeniedToAsker(Fault),
+}
+
+/// Whom a question is about: an access key, for whatever day, region and service; else the question alone,
+/// since the same user may have a role elsewhere.
+///
+/// A denial is about all questions with the same subject, and so is the limit to the questions that may
+/// be asked in vain.
+#[derive(Clone, Debug)]
+pub(super) struct Subject(Question);
+
+/// By what a subject is known.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Name<'a> {
+    AccessKey(&'a str),
+    Question(&'a Question),
+}
+
+impl Kind {
+    /// What slots of shared data are called that hold this kind.
+    pub(super) fn slots(self) -> &'static str {
+        match self {
+            Self::AccessKey => "signing-keys",
+            Self::Identity => "identities",
+            Self::Catalog => "catalogs",
+            Self::Validation => "validations",
+        }
+    }
+
+    /// Why a request is refused while no record can be had.
+    pub(super) fn unavailable(self) -> Unknown {
+        match self {
+            Self::AccessKey => Unknown::KeysUnavailable,
+            Self::Identity => Unknown::IdentityUnavailable,
+            Self::Catalog => Unknown::CatalogUnavailable,
+            Self::Validation => Unknown::KeystoneUnavailable,
+        }
+    }
+
+    /// Whether the change feed tells of them. Those of which it does not are fresh for as long as is
+    /// configured, also while it is silent.
+    pub(super) fn is_watched(self) -> bool {
+        self != Self::Validation
+    }
+
+    /// The most bytes of an answer that all workers share. A record with ten roles takes about a
+    /// kilobyte; catalogues of large clouds have tens of kilobytes.
+    pub(super) fn max_shared(self) -> usize {
+        match self {
+            Self::AccessKey | Self::Identity | Self::Catalog => 4 * 1024,
+            Self::Validation => 64 * 1024,
+        }
+    }
+
+    /// The fault of this name.
+    pub(super) fn fault(self, reason: &[u8]) -> Option<Fault> {
+        let is_it = |fault: &Fault| fault.reason().as_bytes() == reason;
+        match self {
+            Self::AccessKey => AccessKeyFault::ALL.map(Fault::AccessKey).into_iter().find(is_it),
+            Self::Identity => IdentityFault::ALL.map(Fault::Identity).into_iter().find(is_it),
+            Self::Catalog => None,
+            Self::Validation => ValidationFault::ALL.map(Fault::Validation).into_iter().find(is_it),
+        }
+    }
+}
+
+impl Question {
+    /// The kind of the record.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::AccessKey(_) => Kind::AccessKey,
+            Self::Identity(_) => Kind::Identity,
+            Self::Catalog(_) => Kind::Catalog,
+            Self::Validation(_) => Kind::Validation,
+        }
+    }
+
+    /// What is kept with the answer.
+    pub(super) fn to_keep(&self) -> Self {
+        match self {
+            Self::Validation(request) => Self::Validation(request.without_tokens()),
+            other => other.clone(),
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        Subject(self.to_keep())
+    }
+
+    /// The question as it is sent to a key server: JSON, the same each time, and the same for no other.
+    #[must_use]
+    pub fn json(&self) -> String {
+        match self {
+            Self::AccessKey(credential) => SigningKeyRequest::new(credential).to_json(),
+            Self::Identity(request) => request.to_json(),
+            Self::Catalog(request) => request.to_json(),
+            Self::Validation(request) => request.to_json(),
+        }
+    }
+
+    /// What an answer says.
+    pub(super) fn read(&self, answer: Answer<'_>) -> Result<Outcome, FetchFailure> {
+        if let Self::Validation(request) = self {
+            return request.read(answer);
+        }
+        match answer.status()? {
+            200 => self.read_record(answer.body).map(Outcome::Record),
+            // One that says something else than that there is no such record is no answer.
+            404 => self.denial(answer.body).ok_or(FetchFailure::Status(404)),
+            status => Err(FetchFailure::Status(status)),
+        }
+    }
+
+    fn denial(&self, json: &[u8]) -> Option<Outcome> {
+        let fault = match self {
+            Self::AccessKey(_) => Fault::AccessKey(Denial::from_json(json)?.reason),
+            Self::Identity(_) => Fault::Identity(Denial::from_json(json)?.reason),
+            Self::Catalog(_) | Self::Validation(_) => return None,
+        };
+        Some(Outcome::Denied(fault))
+    }
+
+    /// Reads the answer from JSON.
+    pub(super) fn read_record(&self, json: &[u8]) -> Result<Record, FetchFailure> {
+        Ok(match self {
+            Self::AccessKey(credential) => {
+                Record::AccessKey(Rc::new(AccessKey::from_json(credential, json)?))
+            }
+            Self::Identity(request) => {
+                Record::Identity(Rc::new(Identity::from_json(request, json)?))
+            }
+            Self::Catalog(request) => {
+                Record::Catalog(Rc::new(ServiceCatalog::from_json(request, json)?))
+            }
+            Self::Validation(request) => {
+                Record::Validation(Rc::new(Validation::from_json(request, json)?))
+            }
+        })
+    }
+}
+
+impl Record {
+    /// Why the record is good no more at a time, if it is not. Whether a token has expired is for each
+    /// request to see: beside a service's token it may have.
+    pub(super) fn fault(&self, now: UnixTime) -> Option<Fault> {
+        match self {
+            Self::AccessKey(key) => key.fault(now).map(Fault::AccessKey),
+            Self::Identity(identity) => identity.fault(now).map(Fault::Identity),
+            Self::Catalog(_) | Self::Validation(_) => None,
+        }
+    }
+
+    /// Whether it rests on one of the things for which `has_changed` holds.
+    pub(super) fn is_concerned(&self, has_changed: &dyn Fn(Thing<'_>) -> bool) -> bool {
+        match self {
+            Self::AccessKey(key) => key.is_concerned(has_changed),
+            Self::Identity(identity) => identity.is_concerned(has_changed),
+            Self::Catalog(_) => has_changed(Thing::Catalog),
+            Self::Validation(_) => false,
+        }
+    }
+}
+
+impl Fault {
+    /// What keys and metrics call it, and how it is written down.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::AccessKey(fault) => fault.reason(),
+            Self::Identity(fault) => fault.reason(),
+            Self::Validation(fault) => fault.reason(),
+        }
+    }
+}
+
+impl Subject {
+    /// The one question that there is about it, if there is but one.
+    pub(super) fn only_question(&self) -> Option<&Question> {
+        match &self.0 {
+            Question::AccessKey(_) => None,
+            question => Some(question),
+        }
+    }
+
+    /// Whether there may be a record now that it was denied, when those things have changed for which
+    /// `has_changed` holds.
+    pub(super) fn may_be_made(&self, has_changed: &dyn Fn(Thing<'_>) -> bool) -> bool {
+        match &self.0 {
+            Question::AccessKey(credential) => {
+                has_changed(Thing::AccessKey(&credential.access_key))
+            }
+            Question::Identity(request) => Identity::may_be_made(request, has_changed),
+            Question::Catalog(_) => has_changed(Thing::Catalog),
+            Question::Validation(_) => false,
+        }
+    }
+
+    fn name(&self) -> Name<'_> {
+        match &self.0 {
+            Question::AccessKey(credential) => Name::AccessKey(&credential.access_key),
+            question => Name::Question(question),
+        }
+    }
+}
+
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Subject {}
+
+impl PartialOrd for Subject {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Subject {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(&other.name())
+    }
+}
+
+impl Hash for Subject {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
 }

@@ -13,12 +13,13 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::Record;
+use super::{Fault, Kind, Question};
 use crate::shared::SlotKeys;
 use crate::time::UnixTime;
 
 /// The slots.
 pub(super) struct Shared {
+    kind: Kind,
     keys: SlotKeys,
     count: usize,
 }
@@ -32,7 +33,7 @@ pub(super) struct Place {
 
 /// What stands in a slot.
 #[derive(Debug)]
-pub(super) enum Entry<F> {
+pub(super) enum Entry {
     /// A record, as the key server sent it.
     Record {
         /// When the call that brought it was made.
@@ -41,16 +42,16 @@ pub(super) enum Entry<F> {
         json: Zeroizing<Vec<u8>>,
     },
     /// There is none, until then.
-    Denied { fault: F, until: UnixTime },
+    Denied { fault: Fault, until: UnixTime },
     /// A worker fetches it, at most until then.
     Lease { until: UnixTime },
 }
 
 /// What a slot holds, to one who looks for an answer.
 #[derive(Debug)]
-pub(super) enum Found<F> {
+pub(super) enum Found {
     /// What was looked for.
-    Ours(Entry<F>),
+    Ours(Entry),
     /// Nothing that is of use to anybody.
     Free,
     /// Something that may make room for a record, but not for less: since when it is there.
@@ -60,14 +61,14 @@ pub(super) enum Found<F> {
 }
 
 impl Shared {
-    /// `count` slots.
-    pub(super) fn new(keys: SlotKeys, count: usize) -> Self {
-        Self { keys, count }
+    /// `count` slots for records of a kind.
+    pub(super) fn new(kind: Kind, keys: SlotKeys, count: usize) -> Self {
+        Self { kind, keys, count }
     }
 
     /// Where the answer to a question may stand, if there are any slots.
-    pub(super) fn place<R: Record>(&self, question: &R::Question) -> Option<Place> {
-        let hash = self.keys.mac(R::json(question).as_bytes());
+    pub(super) fn place(&self, question: &Question) -> Option<Place> {
+        let hash = self.keys.mac(question.json().as_bytes());
         let slot = |bytes: &[u8; 32], from: usize| {
             let bytes = bytes.get(from..)?.first_chunk::<4>()?;
             let number = usize::try_from(u32::from_le_bytes(*bytes)).ok()?;
@@ -83,14 +84,10 @@ impl Shared {
     }
 
     /// What there is for a place in a slot with these bytes.
-    pub(super) fn read<R: Record>(
-        &self,
-        place: &Place,
-        bytes: Option<&[u8]>,
-        now: UnixTime,
-    ) -> Found<R::Fault> {
+    pub(super) fn read(&self, place: &Place, bytes: Option<&[u8]>, now: UnixTime) -> Found {
         let opened = bytes.and_then(|bytes| self.keys.open(bytes));
-        let Some((hash, entry)) = opened.as_deref().and_then(|bytes| decode::<R>(bytes)) else {
+        let Some((hash, entry)) = opened.as_deref().and_then(|bytes| decode(self.kind, bytes))
+        else {
             return Found::Free;
         };
         match entry {
@@ -105,20 +102,16 @@ impl Shared {
     }
 
     /// What to write for a place; nothing of what is too long to be shared.
-    pub(super) fn seal<R: Record>(
-        &self,
-        place: &Place,
-        entry: &Entry<R::Fault>,
-    ) -> Option<Vec<u8>> {
-        let bytes = encode::<R>(&place.hash, entry);
-        (bytes.len() <= HEAD + R::MAX_SHARED).then(|| self.keys.seal(&bytes))
+    pub(super) fn seal(&self, place: &Place, entry: &Entry) -> Option<Vec<u8>> {
+        let bytes = encode(&place.hash, entry);
+        (bytes.len() <= HEAD + self.kind.max_shared()).then(|| self.keys.seal(&bytes))
     }
 }
 
-fn encode<R: Record>(hash: &[u8; 32], entry: &Entry<R::Fault>) -> Zeroizing<Vec<u8>> {
+fn encode(hash: &[u8; 32], entry: &Entry) -> Zeroizing<Vec<u8>> {
     let (kind, time, rest) = match entry {
         Entry::Record { confirmed_at, json } => (RECORD, confirmed_at, json.as_slice()),
-        Entry::Denied { fault, until } => (DENIED, until, R::reason(*fault).as_bytes()),
+        Entry::Denied { fault, until } => (DENIED, until, fault.reason().as_bytes()),
         Entry::Lease { until } => (LEASE, until, &[][..]),
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD + rest.len()));
@@ -129,17 +122,14 @@ fn encode<R: Record>(hash: &[u8; 32], entry: &Entry<R::Fault>) -> Zeroizing<Vec<
     bytes
 }
 
-fn decode<R: Record>(bytes: &[u8]) -> Option<([u8; 32], Entry<R::Fault>)> {
-    let (kind, rest) = bytes.split_first()?;
+fn decode(kind: Kind, bytes: &[u8]) -> Option<([u8; 32], Entry)> {
+    let (entry, rest) = bytes.split_first()?;
     let (hash, rest) = rest.split_first_chunk()?;
     let (time, rest) = rest.split_first_chunk()?;
     let time = UnixTime::from_micros(u64::from_be_bytes(*time));
-    let entry = match *kind {
+    let entry = match *entry {
         RECORD => Entry::Record { confirmed_at: time, json: Zeroizing::new(rest.to_vec()) },
-        DENIED => {
-            let is_it = |fault: &&R::Fault| R::reason(**fault).as_bytes() == rest;
-            Entry::Denied { fault: *R::FAULTS.iter().find(is_it)?, until: time }
-        }
+        DENIED => Entry::Denied { fault: kind.fault(rest)?, until: time },
         LEASE if rest.is_empty() => Entry::Lease { until: time },
         _ => return None,
     };
@@ -159,8 +149,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::access_keys::AccessKey;
     use crate::config::Server;
+    use crate::record::AccessKeyFault;
     use crate::shared::Seal;
     use crate::sigv4::Credential;
     use alloc::collections::BTreeSet;
@@ -176,11 +166,12 @@ mod tests {
             timeout: Duration::from_secs(1),
             secret: None,
         };
-        Shared::new(Seal::new(&server).slot("signing-keys"), count)
+        Shared::new(Kind::AccessKey, Seal::new(&server).slot("signing-keys"), count)
     }
 
-    fn credential(access_key: &str) -> Credential {
-        Credential::from_parts(access_key, b"20270115", "r", "s3").unwrap()
+    fn question(access_key: &str) -> Question {
+        let credential = Credential::from_parts(access_key, b"20270115", "r", "s3");
+        Question::AccessKey(credential.unwrap().into())
     }
 
     fn secs(secs: u64) -> UnixTime {
@@ -190,56 +181,48 @@ mod tests {
     #[test]
     fn an_entry_is_found_by_whom_it_is_for_and_by_nobody_else() {
         let shared = shared(64);
-        let (a, b) = (credential("A"), credential("B"));
-        let (a, b) =
-            (shared.place::<AccessKey>(&a).unwrap(), shared.place::<AccessKey>(&b).unwrap());
+        let (a, b) = (question("A"), question("B"));
+        let (a, b) = (shared.place(&a).unwrap(), shared.place(&b).unwrap());
         let json = Zeroizing::new(b"{}".to_vec());
         let key = Entry::Record { confirmed_at: secs(5), json };
-        let sealed = shared.seal::<AccessKey>(&a, &key).unwrap();
+        let sealed = shared.seal(&a, &key).unwrap();
         let Found::Ours(Entry::Record { confirmed_at, json }) =
-            shared.read::<AccessKey>(&a, Some(&sealed), secs(6))
+            shared.read(&a, Some(&sealed), secs(6))
         else {
             panic!("not found");
         };
         assert_eq!((confirmed_at, json.as_slice()), (secs(5), &b"{}"[..]));
-        assert!(matches!(shared.read::<AccessKey>(&b, Some(&sealed), secs(6)), Found::Taken(_)));
-        assert!(matches!(shared.read::<AccessKey>(&a, Some(&sealed), secs(4)), Found::Free));
-        for fault in AccessKey::FAULTS.iter().copied() {
-            let sealed =
-                shared.seal::<AccessKey>(&a, &Entry::Denied { fault, until: secs(9) }).unwrap();
+        assert!(matches!(shared.read(&b, Some(&sealed), secs(6)), Found::Taken(_)));
+        assert!(matches!(shared.read(&a, Some(&sealed), secs(4)), Found::Free));
+        for fault in AccessKeyFault::ALL.map(Fault::AccessKey) {
+            let sealed = shared.seal(&a, &Entry::Denied { fault, until: secs(9) }).unwrap();
             let Found::Ours(Entry::Denied { fault: found, .. }) =
-                shared.read::<AccessKey>(&a, Some(&sealed), secs(8))
+                shared.read(&a, Some(&sealed), secs(8))
             else {
                 panic!("not found");
             };
             assert_eq!(found, fault);
-            assert!(matches!(
-                shared.read::<AccessKey>(&b, Some(&sealed), secs(8)),
-                Found::Others(_)
-            ));
-            assert!(matches!(shared.read::<AccessKey>(&a, Some(&sealed), secs(9)), Found::Free));
+            assert!(matches!(shared.read(&b, Some(&sealed), secs(8)), Found::Others(_)));
+            assert!(matches!(shared.read(&a, Some(&sealed), secs(9)), Found::Free));
         }
     }
 
     #[test]
     fn what_is_torn_or_foreign_is_nothing() {
         let shared = shared(64);
-        let place = shared.place::<AccessKey>(&credential("A")).unwrap();
-        let sealed = shared.seal::<AccessKey>(&place, &Entry::Lease { until: NOW }).unwrap();
+        let place = shared.place(&question("A")).unwrap();
+        let sealed = shared.seal(&place, &Entry::Lease { until: NOW }).unwrap();
         for length in 0..sealed.len() {
-            assert!(matches!(
-                shared.read::<AccessKey>(&place, Some(&sealed[..length]), secs(0)),
-                Found::Free
-            ));
+            assert!(matches!(shared.read(&place, Some(&sealed[..length]), secs(0)), Found::Free));
         }
         for byte in 0..sealed.len() {
             let mut torn = sealed.clone();
             torn[byte] ^= 1;
-            assert!(matches!(shared.read::<AccessKey>(&place, Some(&torn), secs(0)), Found::Free));
+            assert!(matches!(shared.read(&place, Some(&torn), secs(0)), Found::Free));
         }
-        assert!(matches!(shared.read::<AccessKey>(&place, None, secs(0)), Found::Free));
+        assert!(matches!(shared.read(&place, None, secs(0)), Found::Free));
         for bytes in [&[][..], &[1; 40], &[9; 60], &[DENIED; 43], &[LEASE; 42]] {
-            assert!(decode::<AccessKey>(bytes).is_none(), "{bytes:?}");
+            assert!(decode(Kind::AccessKey, bytes).is_none(), "{bytes:?}");
         }
     }
 
@@ -247,19 +230,17 @@ mod tests {
     fn places_are_spread_and_within_bounds() {
         let shared = shared(64);
         let places: BTreeSet<_> = (0..1000)
-            .flat_map(|n| shared.place::<AccessKey>(&credential(&format!("K{n}"))).unwrap().slots)
+            .flat_map(|n| shared.place(&question(&format!("K{n}"))).unwrap().slots)
             .collect();
         assert_eq!(places.into_iter().collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
-        assert!(self::shared(0).place::<AccessKey>(&credential("A")).is_none());
+        assert!(self::shared(0).place(&question("A")).is_none());
     }
 
     #[test]
     fn what_is_too_long_is_not_shared() {
         let shared = shared(64);
-        let place = shared.place::<AccessKey>(&credential("A")).unwrap();
-        let json = Zeroizing::new(alloc::vec![b' '; AccessKey::MAX_SHARED + 1]);
-        assert!(
-            shared.seal::<AccessKey>(&place, &Entry::Record { confirmed_at: NOW, json }).is_none()
-        );
+        let place = shared.place(&question("A")).unwrap();
+        let json = Zeroizing::new(alloc::vec![b' '; Kind::AccessKey.max_shared() + 1]);
+        assert!(shared.seal(&place, &Entry::Record { confirmed_at: NOW, json }).is_none());
     }
 }

@@ -2,7 +2,6 @@
 //! answers.
 
 use alloc::collections::VecDeque;
-use alloc::rc::Rc;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
@@ -14,8 +13,9 @@ use super::allowance::Allowance;
 use super::circuit::Circuit;
 use super::flights::{Flight, Flights};
 use super::local::{Held, Local, Nothing, Seeded, bounded};
+use super::record::Subject;
 use super::shared::{Entry, Place, Shared};
-use super::{Action, Call, Event, Outcome, Record, Report, Stats, Want};
+use super::{Action, Call, Event, Kind, Outcome, Question, Record, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits, Server};
 use crate::feed::{ChangeFeed, FRESH_IN_SILENCE, grace};
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
@@ -25,14 +25,15 @@ use crate::shared::Seal;
 use crate::time::UnixTime;
 
 /// One worker's records of one kind. The module says how to drive it.
-pub struct Cache<R: Record> {
+pub struct Cache {
+    pub(super) kind: Kind,
     pub(super) freshness: Freshness,
     limits: Limits,
     pub(super) timeout: Duration,
-    pub(super) local: Local<R>,
+    pub(super) local: Local,
     /// How many more questions about this subject may be asked of which it is not known whether they
     /// will come to anything.
-    questions: LruCache<R::Subject, Allowance, Seeded>,
+    questions: LruCache<Subject, Allowance, Seeded>,
     calls: Allowance,
     circuit: Circuit,
     jitter: Pause,
@@ -40,23 +41,24 @@ pub struct Cache<R: Record> {
     /// For how long what may have changed serves on while it is confirmed.
     grace: Duration,
     pub(super) shared: Shared,
-    pub(super) flights: Flights<R::Question>,
+    pub(super) flights: Flights,
     pub(super) stats: Stats,
     /// The clock at the last event, to notice when it goes back.
     clock: UnixTime,
     /// By how much the clock has gone back in all, and the latest time it had shown: what stands in
     /// shared data and was not written later may be older by that than it looks.
     back: (Duration, UnixTime),
-    pub(super) actions: VecDeque<Action<R>>,
+    pub(super) actions: VecDeque<Action>,
 }
 
-impl<R: Record> Cache<R> {
-    /// A cache without records, which come from this server. `seed` makes this worker's hashes and jitter differ from others'.
+impl Cache {
+    /// A cache without records of this kind, which come from this server. `seed` makes this worker's hashes and jitter differ from others'.
     #[must_use]
-    pub fn new(config: &Config, server: &Server, seed: u64) -> Self {
+    pub fn new(kind: Kind, config: &Config, server: &Server, seed: u64) -> Self {
         let limits = config.limits;
-        let slots = Seal::new(server).slot(R::SLOTS);
+        let slots = Seal::new(server).slot(kind.slots());
         Self {
+            kind,
             freshness: config.freshness,
             limits,
             timeout: server.timeout,
@@ -67,7 +69,7 @@ impl<R: Record> Cache<R> {
             jitter: Pause::new(seed),
             is_feed_silent: false,
             grace: grace(config),
-            shared: Shared::new(slots, limits.shared_entries),
+            shared: Shared::new(kind, slots, limits.shared_entries),
             flights: Flights::new(),
             stats: Stats::default(),
             clock: UnixTime::from_secs(0),
@@ -83,9 +85,9 @@ impl<R: Record> Cache<R> {
     }
 
     /// A request wants the answer to a question.
-    pub fn want(&mut self, now: UnixTime, request: u32, question: &R::Question) -> Want<R> {
+    pub fn want(&mut self, now: UnixTime, request: u32, question: &Question) -> Want {
         self.observe(now);
-        if let Some(Nothing { fault, until }) = self.local.nothing(R::subject(question), now) {
+        if let Some(Nothing { fault, until }) = self.local.nothing(&question.subject(), now) {
             return match fault {
                 Some(fault) => {
                     self.stats.denied += 1;
@@ -104,7 +106,7 @@ impl<R: Record> Cache<R> {
             let is_due = now >= held.refresh_at
                 || now.since(held.confirmed_at) >= fresh
                 || held.suspect_from.is_some();
-            let record = Rc::clone(&held.record);
+            let record = held.record.clone();
             if is_due {
                 self.stats.stale += 1;
                 self.refresh(now, question);
@@ -137,7 +139,7 @@ impl<R: Record> Cache<R> {
     /// The change feed tells what has changed.
     pub fn changed(&mut self, now: UnixTime, changes: &[Change]) {
         self.observe(now);
-        if R::IS_WATCHED {
+        if self.kind.is_watched() {
             self.local.changed(changes, now + self.grace);
             self.flights.overtake();
         }
@@ -152,7 +154,7 @@ impl<R: Record> Cache<R> {
     /// Takes in one event at the time `now`. `feed` knows what has changed lately.
     pub fn handle(&mut self, now: UnixTime, event: Event<'_>, feed: Option<&ChangeFeed>) {
         self.observe(now);
-        let feed = feed.filter(|_| R::IS_WATCHED);
+        let feed = feed.filter(|_| self.kind.is_watched());
         self.is_feed_silent = feed.is_some_and(|feed| feed.is_silent(now));
         match event {
             Event::Tick => self.on_tick(now),
@@ -170,7 +172,7 @@ impl<R: Record> Cache<R> {
     }
 
     /// What to do next; `None` until another event.
-    pub fn next_action(&mut self) -> Option<Action<R>> {
+    pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
@@ -231,7 +233,7 @@ impl<R: Record> Cache<R> {
             None => (self.timeout * 4, self.timeout),
         };
         for call in self.flights.stuck(now, patience) {
-            self.give_up(now, call, |cache, question| {
+            self.give_up(now, call, &|cache, question| {
                 cache.fallen_back(now, question, retry_after)
             });
         }
@@ -246,7 +248,7 @@ impl<R: Record> Cache<R> {
         &mut self,
         now: UnixTime,
         call: Call,
-        answer: impl Fn(&mut Self, &R::Question) -> Want<R>,
+        answer: &dyn Fn(&mut Self, &Question) -> Want,
     ) {
         let Some((flight, requests)) = self.flights.land(call) else { return };
         self.pay_back(&flight);
@@ -271,7 +273,7 @@ impl<R: Record> Cache<R> {
         }
     }
 
-    fn refresh(&mut self, now: UnixTime, question: &R::Question) {
+    fn refresh(&mut self, now: UnixTime, question: &Question) {
         // Apart from the calls for what is not held: these may be as many as clients like.
         let has_room = self.flights.refreshes() < self.limits.calls;
         if has_room && !self.flights.has(question) && self.circuit.is_open(now).is_none() {
@@ -282,13 +284,13 @@ impl<R: Record> Cache<R> {
     }
 
     /// Where to look for an answer that nobody looks for yet.
-    fn place_of_new(&self, question: &R::Question) -> Option<Place> {
+    fn place_of_new(&self, question: &Question) -> Option<Place> {
         let is_new = !self.flights.has(question);
-        is_new.then(|| self.shared.place::<R>(question)).flatten()
+        is_new.then(|| self.shared.place(question)).flatten()
     }
 
     /// One more call, of which it is not known whether it will come to anything.
-    pub(super) fn spend(&mut self, now: UnixTime, subject: &R::Subject) -> Result<(), Duration> {
+    pub(super) fn spend(&mut self, now: UnixTime, subject: &Subject) -> Result<(), Duration> {
         // A subject that has had its share takes none of the others', and one that comes too late
         // leaves no trace.
         self.questions.peek(subject).map_or(Ok(()), |allowance| allowance.check(now))?;
@@ -299,10 +301,10 @@ impl<R: Record> Cache<R> {
     }
 
     /// A search is over for which no call was made.
-    pub(super) fn pay_back(&mut self, flight: &Flight<R::Question>) {
+    pub(super) fn pay_back(&mut self, flight: &Flight) {
         if flight.is_paid && !flight.is_refresh {
             self.calls.put_back();
-            if let Some(share) = self.questions.peek_mut(R::subject(&flight.question)) {
+            if let Some(share) = self.questions.peek_mut(&flight.question.subject()) {
                 share.put_back();
             }
         }
@@ -318,7 +320,7 @@ impl<R: Record> Cache<R> {
         let body = answer.map(|answer| answer.body);
         let Some((flight, requests)) = self.flights.land(call) else { return };
         let (question, began) = (&flight.question, flight.since);
-        let outcome = answer.and_then(|answer| R::read(question, answer));
+        let outcome = answer.and_then(|answer| question.read(answer));
         let (mut denied_to_asker, mut is_over) = (None, false);
         let report = match outcome {
             Ok(Outcome::Record(record)) => {
@@ -335,7 +337,7 @@ impl<R: Record> Cache<R> {
                 // came after that.
                 is_over = is_suspect && flight.is_overtaken;
                 if !is_over {
-                    self.hold(Rc::new(record), bytes, began, is_suspect.then_some(now));
+                    self.hold(question, record, bytes, began, is_suspect.then_some(now));
                 }
                 Report::Fetched
             }
@@ -343,7 +345,7 @@ impl<R: Record> Cache<R> {
                 self.circuit.succeeded();
                 let until = now + self.freshness.negative;
                 self.share(&flight, call, &Entry::Denied { fault, until });
-                self.local.forget(R::subject(question), Nothing { fault: Some(fault), until });
+                self.local.forget(&question.subject(), Nothing { fault: Some(fault), until });
                 Report::Denied
             }
             Ok(Outcome::DeniedToAsker(fault)) => {
@@ -360,12 +362,12 @@ impl<R: Record> Cache<R> {
                 if failure.is_about_the_question() {
                     self.circuit.succeeded();
                     let until = now + A_WHILE;
-                    self.local.forget(R::subject(question), Nothing { fault: None, until });
+                    self.local.forget(&question.subject(), Nothing { fault: None, until });
                 } else {
                     self.circuit.failed(now);
                     // It says nothing of the subject, which shall not suffer when all is well again.
                     if flight.is_paid
-                        && let Some(share) = self.questions.peek_mut(R::subject(question))
+                        && let Some(share) = self.questions.peek_mut(&question.subject())
                     {
                         share.put_back();
                     }
@@ -394,20 +396,21 @@ impl<R: Record> Cache<R> {
     /// Keeps a record for this worker.
     pub(super) fn hold(
         &mut self,
-        record: Rc<R>,
+        question: &Question,
+        record: Record,
         bytes: usize,
         confirmed_at: UnixTime,
         suspect_from: Option<UnixTime>,
     ) {
         let refresh_at = confirmed_at + self.jitter.shortened(self.freshness.fresh, 10);
         let held = Held { record, bytes, confirmed_at, refresh_at, suspect_from };
-        let evicted = self.local.hold(held);
+        let evicted = self.local.hold(question, held);
         self.stats.evicted += u64::try_from(evicted).unwrap_or(u64::MAX);
     }
 
     /// What a request is told that has waited for a call.
-    fn known(&mut self, now: UnixTime, question: &R::Question, has_failed: bool) -> Want<R> {
-        let nothing = self.local.nothing(R::subject(question), now);
+    fn known(&mut self, now: UnixTime, question: &Question, has_failed: bool) -> Want {
+        let nothing = self.local.nothing(&question.subject(), now);
         if let Some(Nothing { fault: Some(fault), .. }) = nothing {
             return Want::Denied(fault);
         }
@@ -420,7 +423,7 @@ impl<R: Record> Cache<R> {
     }
 
     /// What is held, if it is not too old, since the key server cannot be asked.
-    fn fallen_back(&mut self, now: UnixTime, question: &R::Question, wait: Duration) -> Want<R> {
+    fn fallen_back(&mut self, now: UnixTime, question: &Question, wait: Duration) -> Want {
         let answer = self.held_or_refused(now, question, wait);
         match answer {
             Want::Ready(_) | Want::Denied(_) => self.stats.stale += 1,
@@ -429,32 +432,27 @@ impl<R: Record> Cache<R> {
         answer
     }
 
-    fn held_or_refused(
-        &self,
-        now: UnixTime,
-        question: &R::Question,
-        retry_after: Duration,
-    ) -> Want<R> {
+    fn held_or_refused(&self, now: UnixTime, question: &Question, retry_after: Duration) -> Want {
         let held = self.local.peek(question);
         held.filter(|_| self.is_serviceable(now, question))
-            .map_or(Want::Refused { cause: R::UNAVAILABLE, retry_after }, |held| {
-                ready(Rc::clone(&held.record), now)
+            .map_or(Want::Refused { cause: self.kind.unavailable(), retry_after }, |held| {
+                ready(held.record.clone(), now)
             })
     }
 
     /// Whether what is held would do if nothing better can be had.
-    fn is_serviceable(&self, now: UnixTime, question: &R::Question) -> bool {
+    fn is_serviceable(&self, now: UnixTime, question: &Question) -> bool {
         let stale = self.freshness.stale;
         self.local.peek(question).is_some_and(|held| now.since(held.confirmed_at) < stale)
     }
 
-    pub(super) fn resume(&mut self, request: u32, answer: Want<R>) {
+    pub(super) fn resume(&mut self, request: u32, answer: Want) {
         self.actions.push_back(Action::Resume { request, answer });
     }
 }
 
 /// Shows no record.
-impl<R: Record> fmt::Debug for Cache<R> {
+impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("records", &self.local.record_count())
@@ -465,19 +463,15 @@ impl<R: Record> fmt::Debug for Cache<R> {
 
 /// Whether a record may have become another since a time. A feed that has not begun knows nothing; one that
 /// does not reach back so far, as after the clock went back, may lack the change.
-pub(super) fn has_changed<R: Record>(
-    feed: Option<&ChangeFeed>,
-    since: UnixTime,
-    record: &R,
-) -> bool {
+pub(super) fn has_changed(feed: Option<&ChangeFeed>, since: UnixTime, record: &Record) -> bool {
     feed.filter(|feed| feed.has_begun()).is_some_and(|feed| {
         feed.changed_since(since, |change| {
-            record.is_concerned(|thing| change.thing() == Some(thing))
+            record.is_concerned(&|thing| change.thing() == Some(thing))
         })
     })
 }
 
-pub(super) fn ready<R: Record>(record: Rc<R>, now: UnixTime) -> Want<R> {
+pub(super) fn ready(record: Record, now: UnixTime) -> Want {
     record.fault(now).map_or(Want::Ready(record), Want::Denied)
 }
 

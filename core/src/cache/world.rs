@@ -10,8 +10,7 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Action, Call, Event, Record as _, Report, Want, Written};
-use crate::access_keys::{AccessKey, AccessKeys};
+use super::{Action, Cache, Call, Event, Kind, Question, Record, Report, Want, Written};
 use crate::config::Config;
 use crate::config::example::{self, keyserver};
 use crate::feed::{self, ChangeFeed};
@@ -55,7 +54,7 @@ impl Server {
 
 /// One worker, and what the proxy knows of it.
 pub(super) struct Worker {
-    pub(super) cache: AccessKeys,
+    pub(super) cache: Cache,
     pub(super) under_way: BTreeMap<Call, (Credential, UnixTime)>,
     /// What each that waits wants, and of which version it must be at least.
     pub(super) parked: BTreeMap<u32, (Credential, usize)>,
@@ -78,7 +77,7 @@ pub(super) struct World {
     pub(super) vouched: BTreeMap<Credential, UnixTime>,
     /// When each question was asked.
     pub(super) calls: BTreeMap<Credential, Vec<UnixTime>>,
-    pub(super) answers: BTreeMap<u32, Want<AccessKey>>,
+    pub(super) answers: BTreeMap<u32, Want>,
     pub(super) reports: Vec<Report>,
     next_request: u32,
     next_seed: u64,
@@ -158,7 +157,12 @@ impl World {
 
     fn new_worker(&mut self) -> Worker {
         self.next_seed += 1;
-        let cache = AccessKeys::new(&self.config, &keyserver(&self.config).server, self.next_seed);
+        let cache = Cache::new(
+            Kind::AccessKey,
+            &self.config,
+            &keyserver(&self.config).server,
+            self.next_seed,
+        );
         let feed = ChangeFeed::new(keyserver(&self.config), self.next_seed);
         Worker {
             cache,
@@ -211,7 +215,8 @@ impl World {
         let request = self.next_request;
         self.next_request += 1;
         let least = self.workers[worker].told.get(access_key).copied().unwrap_or_default();
-        match self.workers[worker].cache.want(self.now, request, &credential) {
+        let question = Question::AccessKey(credential.clone().into());
+        match self.workers[worker].cache.want(self.now, request, &question) {
             Want::Parked => {
                 self.workers[worker].parked.insert(request, (credential, least));
             }
@@ -221,14 +226,9 @@ impl World {
         request
     }
 
-    fn tell(
-        &mut self,
-        request: u32,
-        credential: &Credential,
-        least: usize,
-        answer: Want<AccessKey>,
-    ) {
-        if let Want::Ready(key) = &answer {
+    fn tell(&mut self, request: u32, credential: &Credential, least: usize, answer: Want) {
+        if let Want::Ready(record) = &answer {
+            let Record::AccessKey(key) = record else { panic!("{record:?}") };
             let version = key.record.user.name.as_deref().map_or(0, |name| name.parse().unwrap());
             assert!(version >= least, "of version {version}, and the worker knows of {least}");
             assert_eq!(key.credential, *credential, "the key of another credential");
@@ -275,7 +275,7 @@ impl World {
         }
     }
 
-    fn perform(&mut self, worker: usize, action: Action<AccessKey>) {
+    fn perform(&mut self, worker: usize, action: Action) {
         let Worker { cache, under_way, parked, feed, .. } = &mut self.workers[worker];
         match action {
             Action::Read { call, slot, name } => {
@@ -289,6 +289,8 @@ impl World {
                 cache.handle(self.now, Event::Written { call, outcome }, feed.as_ref());
             }
             Action::Fetch { call, question, .. } => {
+                let Question::AccessKey(question) = question else { panic!("{question:?}") };
+                let question = (*question).clone();
                 let twice = under_way.values().any(|(other, _)| *other == question);
                 assert!(!twice, "two calls of one worker for one key");
                 self.calls.entry(question.clone()).or_default().push(self.now);
@@ -497,7 +499,7 @@ impl World {
         match self.answers.get(&request) {
             None => "waits",
             Some(Want::Ready(_)) => "ready",
-            Some(Want::Denied(fault)) => AccessKey::reason(*fault),
+            Some(Want::Denied(fault)) => fault.reason(),
             Some(Want::Refused { cause, .. }) => cause.reason(),
             Some(Want::Parked) => "parked",
         }

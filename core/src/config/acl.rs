@@ -1,6 +1,5 @@
 //! The section `acl`: who may do what.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,11 +17,10 @@ pub(super) fn check(raw: raw::Acl, token_alone: bool) -> Result<Acl, ConfigError
     if raw.rules.len() > MAX_RULES {
         return Err(ConfigError::limits("acl.rules", "at most 256 rules"));
     }
-    let mut names = BTreeSet::new();
-    let mut rules = Vec::new();
+    let mut rules = Vec::<Rule>::new();
     for (index, raw) in raw.rules.into_iter().enumerate() {
         let field = format!("acl.rules[{index}]");
-        if !is_name(&raw.name) || !names.insert(raw.name.clone()) {
+        if !is_name(&raw.name) || rules.iter().any(|other| other.name == raw.name) {
             return Err(ConfigError::limits(
                 format!("{field}.name"),
                 "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",

@@ -15,7 +15,6 @@ mod server;
 mod sigv4;
 mod token;
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -27,6 +26,7 @@ use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
+use crate::json::{self, Wrong};
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -219,24 +219,17 @@ impl Config {
         if bytes.len() > MAX_BYTES {
             return Err(ConfigError::limits(".", "at most 65536 bytes"));
         }
-        let text;
-        let json = if first_is_brace(bytes) {
-            bytes
+        let raw = if first_is_brace(bytes) {
+            json::read(bytes)
         } else {
-            // By way of its text: one reader for both forms keeps the module small.
-            text = protobuf::parse_struct(bytes)
-                .and_then(|json| serde_json::to_vec(&json).ok())
-                .ok_or_else(|| {
-                    let forms = "neither JSON text (google.protobuf.StringValue) nor a \
-                                 google.protobuf.Struct";
-                    ConfigError::shape(".", forms)
-                })?;
-            &text
+            let json = protobuf::parse_struct(bytes).ok_or_else(|| {
+                let forms = "neither JSON text (google.protobuf.StringValue) nor a \
+                             google.protobuf.Struct";
+                ConfigError::shape(".", forms)
+            })?;
+            json.read()
         };
-        let mut json = serde_json::Deserializer::from_slice(json);
-        let raw = serde_path_to_error::deserialize(&mut json).map_err(|error| shape(&error))?;
-        json.end().map_err(|error| ConfigError::shape(".", format!("{error}")))?;
-        check::config(raw)
+        check::config(raw.map_err(|wrong| shape(&wrong))?)
     }
 }
 
@@ -255,14 +248,14 @@ fn first_is_brace(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
 
-fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
-    match format!("{}", error.path()).as_str() {
+fn shape(wrong: &Wrong) -> ConfigError {
+    match wrong.path.as_str() {
         // The reader's own words would show the value.
         field @ ("keyserver.bearer_token" | "keystone.seal_secret") => {
             ConfigError::limits(field, "a text")
         }
-        "" => ConfigError::shape(".", format!("{}", error.inner())),
-        field => ConfigError::shape(field, format!("{}", error.inner())),
+        "" => ConfigError::shape(".", wrong.problem.as_str()),
+        field => ConfigError::shape(field, wrong.problem.as_str()),
     }
 }
 

@@ -3,19 +3,22 @@
 //! Envoy hands a plugin the *serialised* message when its configuration is given as a `Struct`
 //! (seen in 1.36 and 1.40; its documentation says JSON). Istio converts to JSON text itself.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
+
+use crate::json::Json;
 
 /// Reads a whole message; `None` when it is none, or nests deeper than [`MAX_DEPTH`].
-pub(super) fn parse_struct(bytes: &[u8]) -> Option<Value> {
+pub(super) fn parse_struct(bytes: &[u8]) -> Option<Json> {
     read_struct(bytes, 0)
 }
 
 /// `message Struct { map<string, Value> fields = 1; }`
-fn read_struct(mut bytes: &[u8], depth: u8) -> Option<Value> {
-    let mut fields = Map::new();
+fn read_struct(mut bytes: &[u8], depth: u8) -> Option<Json> {
+    let mut fields = BTreeMap::new();
     while !bytes.is_empty() {
         let (1, Wire::Bytes(entry)) = read_field(&mut bytes)? else {
             return None;
@@ -26,12 +29,12 @@ fn read_struct(mut bytes: &[u8], depth: u8) -> Option<Value> {
             return None;
         }
     }
-    Some(Value::Object(fields))
+    Some(Json::Object(fields))
 }
 
 /// `map_entry { string key = 1; Value value = 2; }`
-fn read_entry(mut bytes: &[u8], depth: u8) -> Option<(String, Value)> {
-    let (mut key, mut value) = (String::new(), Value::Null);
+fn read_entry(mut bytes: &[u8], depth: u8) -> Option<(String, Json)> {
+    let (mut key, mut value) = (String::new(), Json::Null);
     while !bytes.is_empty() {
         match read_field(&mut bytes)? {
             (1, Wire::Bytes(text)) => key = String::from_utf8(text.to_vec()).ok()?,
@@ -44,15 +47,15 @@ fn read_entry(mut bytes: &[u8], depth: u8) -> Option<(String, Value)> {
 
 /// `message Value { oneof kind { NullValue null_value = 1; double number_value = 2;
 /// string string_value = 3; bool bool_value = 4; Struct struct_value = 5; ListValue list_value = 6; } }`
-fn read_value(mut bytes: &[u8], depth: u8) -> Option<Value> {
+fn read_value(mut bytes: &[u8], depth: u8) -> Option<Json> {
     let depth = depth.checked_add(1).filter(|depth| *depth <= MAX_DEPTH)?;
     let value = match read_field(&mut bytes)? {
-        (1, Wire::Varint(_)) => Value::Null,
+        (1, Wire::Varint(_)) => Json::Null,
         (2, Wire::Double(number)) => {
-            Value::Number(integer(number).or_else(|| Number::from_f64(number))?)
+            Json::Number(integer(number).or_else(|| Number::from_f64(number))?)
         }
-        (3, Wire::Bytes(text)) => Value::String(String::from_utf8(text.to_vec()).ok()?),
-        (4, Wire::Varint(truth)) => Value::Bool(truth != 0),
+        (3, Wire::Bytes(text)) => Json::text(String::from_utf8(text.to_vec()).ok()?),
+        (4, Wire::Varint(truth)) => Json::Bool(truth != 0),
         (5, Wire::Bytes(message)) => read_struct(message, depth)?,
         (6, Wire::Bytes(message)) => read_list(message, depth)?,
         _ => return None,
@@ -61,7 +64,7 @@ fn read_value(mut bytes: &[u8], depth: u8) -> Option<Value> {
 }
 
 /// `message ListValue { repeated Value values = 1; }`
-fn read_list(mut bytes: &[u8], depth: u8) -> Option<Value> {
+fn read_list(mut bytes: &[u8], depth: u8) -> Option<Json> {
     let mut values = Vec::new();
     while !bytes.is_empty() {
         let (1, Wire::Bytes(message)) = read_field(&mut bytes)? else {
@@ -69,7 +72,7 @@ fn read_list(mut bytes: &[u8], depth: u8) -> Option<Value> {
         };
         values.push(read_value(message, depth)?);
     }
-    Some(Value::Array(values))
+    Some(Json::List(values))
 }
 
 /// Every number of a `Struct` is a double; where JSON would have had an integer, so do we.
@@ -143,7 +146,7 @@ mod tests {
             \x23\x2a\x21\x0a\x1f\x0a\x01\x63\x12\x1a\x32\x18\x0a\x02\x20\x01\x0a\x03\x1a\x01\x78\x0a\
             \x02\x08\x00\x0a\x09\x11\x00\x00\x00\x00\x00\x00\xe0\x3f";
         assert_eq!(
-            parse_struct(&bytes[..]).unwrap(),
+            serde_json::to_value(parse_struct(&bytes[..]).unwrap()).unwrap(),
             serde_json::json!({"a": 60, "b": {"c": [true, "x", null, 0.5]}})
         );
     }
@@ -158,7 +161,7 @@ mod tests {
             b"\x0a\x03\x0a\x01a\x0a\x03\x0a\x01a",               // a key twice
             b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", // a varint without end
         ] {
-            assert_eq!(parse_struct(bytes), None, "{bytes:x?}");
+            assert!(parse_struct(bytes).is_none(), "{bytes:x?}");
         }
     }
 
@@ -174,6 +177,6 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(read_value(&value, 0), None);
+        assert!(read_value(&value, 0).is_none());
     }
 }

@@ -6,10 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
+use crate::json::{FromJson, Json, Reader, from_fields, one_of};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Config {
     pub(super) mode: Option<Mode>,
     pub(super) keyserver: Option<KeyServer>,
@@ -17,39 +15,29 @@ pub(super) struct Config {
     pub(super) token: Option<Token>,
     pub(super) sigv4: Option<SigV4>,
     pub(super) missing: Option<Missing>,
-    #[serde(default)]
     pub(super) hold_headers: bool,
-    #[serde(default)]
     pub(super) require_complete_body: Vec<CompleteBody>,
-    #[serde(default)]
     pub(super) bypass: Vec<Bypass>,
-    #[serde(default)]
     pub(super) bypass_cors_preflight: bool,
     pub(super) acl: Option<Acl>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
-    #[serde(default)]
     pub(super) cache: Cache,
-    #[serde(default)]
     pub(super) limits: Limits,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 pub(super) enum Mode {
     Enforce,
     Shadow,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 pub(super) enum Missing {
     Reject,
     Anonymous,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct KeyServer {
     pub(super) cluster: String,
     pub(super) authority: Option<String>,
@@ -58,8 +46,6 @@ pub(super) struct KeyServer {
     pub(super) bearer_token: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Keystone {
     pub(super) cluster: String,
     pub(super) authority: Option<String>,
@@ -68,8 +54,6 @@ pub(super) struct Keystone {
     pub(super) seal_secret: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Token {
     pub(super) www_authenticate_uri: String,
     pub(super) methods: Option<Vec<String>>,
@@ -86,16 +70,13 @@ pub(super) struct Token {
     pub(super) challenge_service_401: Option<bool>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 pub(super) enum Identity {
     Keystone,
     Payload,
     Records,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct SigV4 {
     pub(super) services: Option<Vec<String>>,
     pub(super) regions: Option<Vec<String>>,
@@ -107,23 +88,17 @@ pub(super) struct SigV4 {
     pub(super) listener_check: Option<ListenerCheck>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct ListenerCheck {
     pub(super) cluster: String,
     pub(super) authority: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Bypass {
     pub(super) path: Option<String>,
     pub(super) path_prefix: Option<String>,
     pub(super) methods: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct CompleteBody {
     pub(super) path: Option<String>,
     pub(super) path_prefix: Option<String>,
@@ -133,38 +108,26 @@ pub(super) struct CompleteBody {
     pub(super) json: Option<bool>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Acl {
     pub(super) default: Option<AclAction>,
-    #[serde(default)]
     pub(super) s3_hosts: Vec<String>,
-    #[serde(default)]
     pub(super) rules: Vec<AclRule>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 pub(super) enum AclAction {
     Allow,
     Deny,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AclRule {
     pub(super) name: String,
     pub(super) action: AclAction,
-    #[serde(default)]
     pub(super) to: Vec<AclTo>,
-    #[serde(default)]
     pub(super) from: Vec<AclFrom>,
-    #[serde(default)]
     pub(super) when: Vec<AclWhen>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AclTo {
     pub(super) hosts: Option<Vec<String>>,
     pub(super) methods: Option<Vec<String>>,
@@ -174,22 +137,17 @@ pub(super) struct AclTo {
     pub(super) keys: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AclFrom {
     pub(super) ip_blocks: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AclWhen {
     pub(super) key: String,
     pub(super) values: Option<Vec<String>>,
     pub(super) not_values: Option<Vec<String>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
     pub(super) stale: Option<String>,
@@ -198,12 +156,67 @@ pub(super) struct Cache {
     pub(super) shared_entries: Option<usize>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 pub(super) struct Limits {
     pub(super) parked: Option<usize>,
     pub(super) calls: Option<usize>,
     pub(super) calls_per_second: Option<u32>,
     pub(super) scopes_per_access_key: Option<u32>,
     pub(super) held_body: Option<String>,
+}
+
+from_fields! { only Config {
+    mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
+    require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
+    identity_headers, reason_header, cache or default, limits or default
+} }
+from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
+from_fields! { only Keystone { cluster, authority, timeout, path, seal_secret } }
+from_fields! { only Token {
+    www_authenticate_uri, methods, kinds, max_length, forward, identity, service_type,
+    service_token_roles, service_token_roles_required, allow_expired_window, catalog,
+    serve_validation, challenge_service_401
+} }
+from_fields! { only SigV4 {
+    services, regions, access_key_prefix, max_skew, max_chunk, decode_chunks, forward,
+    listener_check
+} }
+from_fields! { only ListenerCheck { cluster, authority } }
+from_fields! { only Bypass { path, path_prefix, methods } }
+from_fields! { only CompleteBody { path, path_prefix, methods, max, within, json } }
+from_fields! { only Acl { default, s3_hosts or default, rules or default } }
+from_fields! { only AclRule { name, action, to or default, from or default, when or default } }
+from_fields! { only AclTo { hosts, methods, paths, operations, buckets, keys } }
+from_fields! { only AclFrom { ip_blocks } }
+from_fields! { only AclWhen { key, values, not_values } }
+from_fields! { only Cache { fresh, stale, negative, entries, shared_entries } }
+from_fields! { only Limits { parked, calls, calls_per_second, scopes_per_access_key, held_body } }
+
+impl FromJson for Mode {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("enforce", Self::Enforce), ("shadow", Self::Shadow)];
+        one_of(&json, reader, &words).unwrap_or(Self::Enforce)
+    }
+}
+
+impl FromJson for Missing {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("reject", Self::Reject), ("anonymous", Self::Anonymous)];
+        one_of(&json, reader, &words).unwrap_or(Self::Reject)
+    }
+}
+
+impl FromJson for Identity {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words =
+            [("keystone", Self::Keystone), ("payload", Self::Payload), ("records", Self::Records)];
+        one_of(&json, reader, &words).unwrap_or(Self::Records)
+    }
+}
+
+impl FromJson for AclAction {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("allow", Self::Allow), ("deny", Self::Deny)];
+        one_of(&json, reader, &words).unwrap_or(Self::Deny)
+    }
 }

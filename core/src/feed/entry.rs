@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::ring::{MAX_NOTED, Noted, Ring};
+use crate::json;
 use crate::record::{Change, Cursor};
 use crate::time::UnixTime;
 
@@ -95,7 +96,7 @@ fn change(kind: u8, text: &str) -> Change {
         5 => Change::TokenKeys,
         6 => Change::Trust(id),
         7 => Change::User(id),
-        8 => serde_json::from_str(text).map_or(Change::All, Change::Revocation),
+        8 => json::read(text.as_bytes()).map_or(Change::All, Change::Revocation),
         9 => Change::Catalog,
         _ => Change::All,
     };

@@ -1,11 +1,13 @@
 //! Calls to the key server: what comes back, whether to believe it, and when to try again.
 
 mod pause;
+mod waiting;
 
 use core::fmt;
 use core::time::Duration;
 
 pub(crate) use pause::{LONGEST, Pause};
+pub(crate) use waiting::{Waiter, Waiting};
 
 use crate::record::{
     InvalidCatalog, InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations,

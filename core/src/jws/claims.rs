@@ -3,17 +3,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
-
 use super::Opened;
+use crate::json::{self, from_fields};
 use crate::token::{
     AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
     Scope,
 };
 
 /// The claims by their names. One that is not known could be a restriction: such a token is refused.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Claims {
     sub: String,
     iat: u64,
@@ -32,15 +29,21 @@ pub(super) struct Claims {
     openstack_thumbprint: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Group {
     id: String,
 }
 
+from_fields! { only Claims {
+    sub, iat, exp, openstack_methods, openstack_audit_ids, openstack_system,
+    openstack_domain_id, openstack_project_id, openstack_trust_id, openstack_group_ids,
+    openstack_idp_id, openstack_protocol_id, openstack_access_token_id, openstack_app_cred_id,
+    openstack_thumbprint
+} }
+from_fields! { only Group { id } }
+
 impl Claims {
     pub(super) fn from_json(json: &[u8]) -> Result<Self, MalformedPayload> {
-        serde_json::from_slice(json).map_err(|_| MalformedPayload)
+        json::read(json).map_err(|_| MalformedPayload)
     }
 
     pub(super) fn open(self) -> Result<Opened, MalformedPayload> {

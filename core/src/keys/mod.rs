@@ -17,7 +17,6 @@ mod entry;
 mod outcome;
 mod store;
 mod token_keys;
-mod waiting;
 #[cfg(test)]
 mod world;
 

@@ -11,11 +11,10 @@ use zeroize::Zeroizing;
 
 use super::entry::KeySetEntry;
 use super::outcome::{Fetched, Outcome};
-use super::waiting::{Waiter, Waiting};
 use super::{Action, Event, Keys, Report, Slot, TokenKeys, Want, Written};
 use crate::config::{Config, Freshness, Server};
 use crate::feed::{ChangeFeed, FRESH_IN_SILENCE};
-use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause, Waiter, Waiting};
 use crate::record::KeySet;
 use crate::refusal::Unknown;
 use crate::shared::{Lease, Seal, SlotKeys};
@@ -365,7 +364,7 @@ impl KeyStore {
         self.call = Call::None;
         self.blocked = Some(lease);
         if lease.is_back_off() {
-            for waiter in self.waiting.take(|_| true) {
+            for waiter in self.waiting.take(&|_| true) {
                 let answer = unavailable(lease.until.since(now));
                 self.resume(waiter, answer);
             }
@@ -396,7 +395,7 @@ impl KeyStore {
     fn resume_satisfied(&mut self) {
         let Some(held) = &self.held else { return };
         let keys = Rc::clone(&held.keys);
-        for waiter in self.waiting.take(|waiter| held.satisfies(waiter)) {
+        for waiter in self.waiting.take(&|waiter| held.satisfies(waiter)) {
             self.resume(waiter, Want::Ready(Rc::clone(&keys)));
         }
     }
@@ -404,7 +403,7 @@ impl KeyStore {
     /// Nobody waits longer than a call of another worker and one of this can take.
     fn give_up_on_the_patient(&mut self, now: UnixTime) {
         let longest = self.timeout * 4;
-        for waiter in self.waiting.take(|waiter| waiter.has_waited(now, longest)) {
+        for waiter in self.waiting.take(&|waiter| waiter.has_waited(now, longest)) {
             let answer = unavailable(self.timeout);
             self.resume(waiter, answer);
         }

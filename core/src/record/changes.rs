@@ -12,10 +12,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 
 use super::{MAX_TEXT, RevocationEvent};
+use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields};
 
 /// Where changes are asked for.
 pub const CHANGES_PATH: &str = "/v1/changes";
@@ -33,7 +33,7 @@ pub const MAX_CURSOR: usize = 64;
 pub const MAX_CHANGE_ID: usize = MAX_TEXT;
 
 /// What has changed since a cursor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Changes {
     /// What to ask with the next time.
     pub cursor: Cursor,
@@ -47,8 +47,7 @@ pub struct Changes {
 ///
 /// Reading one never fails: a kind that is not known, or an id or an event that is none, counts as
 /// [`Change::All`], since whoever does not know what has changed can rely on nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(from = "Value")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Change {
     /// Any of it may have changed.
@@ -94,8 +93,7 @@ pub enum Thing<'a> {
 
 /// A place in the order of changes: 1 to [`MAX_CURSOR`] of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`. What
 /// it means is the key server's own affair.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cursor(String);
 
 /// Why bytes are no changes.
@@ -112,13 +110,16 @@ pub enum InvalidChanges {
     TooLong,
 }
 
+from_fields! { Changes { cursor, more, changes } }
+deserialize_as_json!(Changes, Change);
+
 impl Changes {
     /// Reads the answer to a question with the cursor `after` from JSON.
     pub fn from_json(json: &[u8], after: Option<&Cursor>) -> Result<Self, InvalidChanges> {
         if json.len() > MAX_CHANGES_BYTES {
             return Err(InvalidChanges::TooLong);
         }
-        let answer: Self = serde_json::from_slice(json).map_err(|_| InvalidChanges::Json)?;
+        let answer: Self = json::read(json).map_err(|_| InvalidChanges::Json)?;
         if answer.changes.len() > MAX_CHANGES {
             return Err(InvalidChanges::ChangeCount);
         }
@@ -203,6 +204,24 @@ impl Change {
         if is_sound { self } else { Self::All }
     }
 
+    fn from_written(Written { kind, id, event }: Written) -> Self {
+        // An id that is no text is none.
+        let (kind, id) = (kind.into_text().unwrap_or_default(), id.into_text());
+        let change = match (kind.as_str(), id) {
+            ("access_key", Some(id)) => Self::AccessKey(id),
+            ("application_credential", Some(id)) => Self::ApplicationCredential(id),
+            ("catalog", None) => Self::Catalog,
+            ("domain", Some(id)) => Self::Domain(id),
+            ("project", Some(id)) => Self::Project(id),
+            ("revocation", None) => event.read().map_or(Self::All, Self::Revocation),
+            ("token_keys", None) => Self::TokenKeys,
+            ("trust", Some(id)) => Self::Trust(id),
+            ("user", Some(id)) => Self::User(id),
+            _ => Self::All,
+        };
+        change.or_all()
+    }
+
     /// The most bytes that it takes as JSON, with a comma.
     pub(crate) fn most_bytes(&self) -> usize {
         MOST_AROUND_ID
@@ -245,32 +264,20 @@ impl<'a> Thing<'a> {
     }
 }
 
-impl From<Value> for Change {
-    fn from(json: Value) -> Self {
-        let Value::Object(mut fields) = json else { return Self::All };
-        let id = match fields.remove("id") {
-            Some(Value::String(id)) => Some(id),
-            _ => None,
-        };
-        let event = fields.remove("event");
-        let kind = fields.get("kind").and_then(Value::as_str);
-        let change = match (kind, id) {
-            (Some("access_key"), Some(id)) => Self::AccessKey(id),
-            (Some("application_credential"), Some(id)) => Self::ApplicationCredential(id),
-            (Some("catalog"), None) => Self::Catalog,
-            (Some("domain"), Some(id)) => Self::Domain(id),
-            (Some("project"), Some(id)) => Self::Project(id),
-            (Some("revocation"), None) => event
-                .and_then(|event| serde_json::from_value(event).ok())
-                .map_or(Self::All, Self::Revocation),
-            (Some("token_keys"), None) => Self::TokenKeys,
-            (Some("trust"), Some(id)) => Self::Trust(id),
-            (Some("user"), Some(id)) => Self::User(id),
-            _ => Self::All,
-        };
-        change.or_all()
+impl FromJson for Change {
+    fn from_json(json: Json, _reader: &mut Reader) -> Self {
+        json.read().map_or(Self::All, Self::from_written)
     }
 }
+
+/// A change as it is written.
+struct Written {
+    kind: Json,
+    id: Json,
+    event: Json,
+}
+
+from_fields! { Written { kind, id, event } }
 
 impl Cursor {
     /// The cursor that a text is, if it is one.
@@ -297,11 +304,13 @@ impl Cursor {
     }
 }
 
-impl TryFrom<String> for Cursor {
-    type Error = InvalidChanges;
-
-    fn try_from(text: String) -> Result<Self, InvalidChanges> {
-        Self::new(&text).ok_or(InvalidChanges::Json)
+impl FromJson for Cursor {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let text = String::from_json(json, reader);
+        if Self::new(&text).is_none() {
+            reader.note("no cursor");
+        }
+        Self(text)
     }
 }
 
@@ -332,7 +341,7 @@ mod tests {
     use super::*;
     use alloc::string::ToString as _;
     use alloc::vec;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn read(json: &Value) -> Result<Changes, InvalidChanges> {
         Changes::from_json(json.to_string().as_bytes(), None)

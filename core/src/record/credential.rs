@@ -1,17 +1,17 @@
 //! Whom an access key stands for.
 
-use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::party::{Delegation, InvalidRecord, Project, User};
 use super::role::{Role, check_roles};
+use crate::json::{FromJson, Json, Reader, deserialize_as_json, from_fields};
 use crate::sigv4::{Hex, hex_bytes};
 use crate::time::UnixTime;
 
@@ -20,30 +20,35 @@ use crate::time::UnixTime;
 ///
 /// A record says that the key is good *now*: for a key that is disabled, or whose user, project or
 /// domain is, or that has no role left, the key server sends a [`super::Denial`] instead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CredentialRecord {
     /// Who acts.
     pub user: User,
     /// In which project, or in no project's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
     /// The effective roles there: direct, of groups, inherited, implied.
-    #[serde(default)]
     pub roles: Vec<Role>,
     /// Through what the user's rights came to this key, where it has not all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
     /// The second, in UNIX time, from which on the key is good no more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
     /// A temporary key is good with its session token only, and any other key without one only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session_token_sha256: Option<SessionTokenHash>,
 }
 
 /// The SHA-256 of a session token: enough to know it by, and not the token.
 #[derive(Clone, Copy)]
 pub struct SessionTokenHash([u8; 32]);
+
+from_fields! { CredentialRecord {
+    user, project, roles or default, delegation, expires_at, session_token_sha256
+} }
+deserialize_as_json!(CredentialRecord);
+deserialize_as_json!(SessionTokenHash);
 
 impl CredentialRecord {
     /// Whether all of it can be told to a service in headers.
@@ -98,10 +103,13 @@ impl Serialize for SessionTokenHash {
     }
 }
 
-impl<'de> Deserialize<'de> for SessionTokenHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'_, str>::deserialize(deserializer)?;
-        hex_bytes(text.as_bytes()).map(Self).ok_or_else(|| D::Error::custom("not a SHA-256"))
+impl FromJson for SessionTokenHash {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let digits = String::from_json(json, reader);
+        Self(hex_bytes(digits.as_bytes()).unwrap_or_else(|| {
+            reader.note("not a SHA-256");
+            [0; 32]
+        }))
     }
 }
 

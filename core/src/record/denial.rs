@@ -1,11 +1,15 @@
 //! An answer that says no, and why.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use alloc::string::String;
+
+use serde::de::value::{Error, StringDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+
+use crate::json::{self, from_fields};
 
 /// There is nothing to be had, and that is all there is to know: the answer 404 with
 /// `{"error": {"reason": ...}}`. Unlike any other error it may be remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial<F> {
     /// Why.
     pub reason: F,
@@ -16,15 +20,23 @@ impl<F: DeserializeOwned> Denial<F> {
     /// not know the path answers 404 as well.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Body<F> {
-            error: Denial<F>,
-        }
         let is_short = json.len() <= MAX_DENIAL_BYTES;
-        let body = is_short.then(|| serde_json::from_slice(json).ok()).flatten();
-        body.map(|Body { error }| error)
+        let body: Option<Body> = is_short.then(|| json::read(json).ok()).flatten();
+        let reason: StringDeserializer<Error> = body?.error.reason.into_deserializer();
+        F::deserialize(reason).ok().map(|reason| Self { reason })
     }
 }
+
+struct Body {
+    error: Reason,
+}
+
+struct Reason {
+    reason: String,
+}
+
+from_fields! { Body { error } }
+from_fields! { Reason { reason } }
 
 /// The most bytes of such an answer.
 pub const MAX_DENIAL_BYTES: usize = 64 * 1024;

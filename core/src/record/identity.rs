@@ -8,10 +8,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::party::{Delegation, Domain, InvalidRecord, Project, User, check_texts};
 use super::role::{Role, check_roles};
+use crate::json::{
+    self, FromJson, Json, Reader, deserialize_as_json, from_fields, one_of, variant,
+};
 use crate::token::MAX_GROUPS;
 
 /// Where identities are asked for.
@@ -27,22 +30,22 @@ pub const MAX_IDENTITY_BYTES: usize = 128 * 1024;
 pub const MAX_ACCESS_RULES: usize = 256;
 
 /// Whose identity is wanted: what of a token's payload decides it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct IdentityRequest {
     /// The user in the token. In a token of a trust that is the trustee.
     pub user: String,
     /// What the token is for.
     pub scope: IdentityScope,
     /// By whose leave, where it is not the user's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
     /// What an identity provider said of the user, if one spoke for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub federation: Option<Federation>,
 }
 
 /// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityScope {
     /// The domain of an id.
@@ -56,7 +59,7 @@ pub enum IdentityScope {
 }
 
 /// What an identity provider said of a user, as a token has it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Federation {
     /// The ids of the groups that the user was mapped to, at most [`MAX_GROUPS`].
     pub groups: Vec<String>,
@@ -67,7 +70,7 @@ pub struct Federation {
 }
 
 /// An identity, and the question that it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IdentityAnswer {
     /// The question: an edge believes no answer to another one.
     #[serde(flatten)]
@@ -81,51 +84,50 @@ pub struct IdentityAnswer {
 /// A record says that Keystone would take such a token *now*, unless the token itself has expired or
 /// was revoked. For what Keystone would not take, the key server sends a [`super::Denial`] with an
 /// [`IdentityFault`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IdentityRecord {
     /// Who acts. For a trust that impersonates, this is the trustor, and not the token's user.
     pub user: User,
     /// When the user's password ends, as Keystone writes it: `2026-11-22T06:21:32.000000`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub password_expires_at: Option<String>,
     /// The project, if the token is for one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
     /// Whether the project is that of a domain.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub is_domain: bool,
     /// The domain, if the token is for one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
     /// Whether the token is for the deployment as a whole.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub is_system: bool,
     /// The effective roles: direct, of groups, inherited, implied; and no more of them than were
     /// delegated. None for a token without a scope.
-    #[serde(default)]
     pub roles: Vec<Role>,
     /// Whether the project is that of the cloud's administrators. `None` where Keystone does not say
     /// so: `[resource] admin_project_name` is not set, or the token is not for a project, or it is of
     /// a trust.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub is_admin_project: Option<bool>,
     /// The trust, if the token is of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
     /// The application credential, if the token is of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub application_credential: Option<ApplicationCredential>,
     /// The OAuth 1 access token, if the token is of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub oauth1: Option<Oauth1>,
     /// The second, in UNIX time, in which the trust or application credential ends. No token of it is
     /// good from then on, whatever it says itself: not all releases of Keystone shorten it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
 
 /// A trust, as Keystone presents it in a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trust {
     /// Its id.
     pub id: String,
@@ -136,12 +138,12 @@ pub struct Trust {
     /// Who got it: the user in the token.
     pub trustee_user_id: String,
     /// The domain of the trustee, which events of revocation may name. No service is told of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trustee_domain_id: Option<String>,
 }
 
 /// An application credential, as Keystone presents it in a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApplicationCredential {
     /// Its id.
     pub id: String,
@@ -151,12 +153,12 @@ pub struct ApplicationCredential {
     pub restricted: bool,
     /// Which requests it is for, at most [`MAX_ACCESS_RULES`]; `None` if for all. In Keystone's
     /// database a list without a rule is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub access_rules: Option<Vec<AccessRule>>,
 }
 
 /// A kind of requests that an application credential may be used for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AccessRule {
     /// Its id.
     pub id: String,
@@ -169,7 +171,7 @@ pub struct AccessRule {
 }
 
 /// An OAuth 1 access token, as Keystone presents it in a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Oauth1 {
     /// Its id.
     pub access_token_id: String,
@@ -178,7 +180,7 @@ pub struct Oauth1 {
 }
 
 /// Why Keystone would not take such a token: the reason of a [`Denial`](super::Denial).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum IdentityFault {
@@ -229,12 +231,48 @@ pub enum InvalidIdentity {
     TooLong,
 }
 
+from_fields! { IdentityRequest { user, scope, delegation, federation } }
+from_fields! { Federation { groups, identity_provider, protocol } }
+from_fields! { IdentityAnswer { identity, ..request } }
+from_fields! { IdentityRecord {
+    user, password_expires_at, project, is_domain or default, domain, is_system or default,
+    roles or default, is_admin_project, trust, application_credential, oauth1, expires_at
+} }
+from_fields! { Trust { id, impersonation, trustor_user_id, trustee_user_id, trustee_domain_id } }
+from_fields! { ApplicationCredential { id, name, restricted, access_rules } }
+from_fields! { AccessRule { id, service, path, method } }
+from_fields! { Oauth1 { access_token_id, consumer_id } }
+deserialize_as_json!(IdentityRequest, IdentityAnswer, IdentityRecord, IdentityFault, AccessRule);
+
+impl FromJson for IdentityScope {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let (kind, id) = variant(json).unwrap_or_default();
+        match (kind.as_str(), id) {
+            ("domain", Some(id)) => Self::Domain(String::from_json(id, reader)),
+            ("project", Some(id)) => Self::Project(String::from_json(id, reader)),
+            ("system", None) => Self::System,
+            ("unscoped", None) => Self::Unscoped,
+            _ => {
+                reader.note("no such scope");
+                Self::Unscoped
+            }
+        }
+    }
+}
+
+impl FromJson for IdentityFault {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        one_of(&json, reader, &Self::ALL.map(|fault| (fault.reason(), fault)))
+            .unwrap_or(Self::UserGone)
+    }
+}
+
 impl IdentityRequest {
     /// Reads a question from JSON.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let is_short = json.len() <= MAX_IDENTITY_REQUEST_BYTES;
-        let request: Option<Self> = is_short.then(|| serde_json::from_slice(json).ok()).flatten();
+        let request: Option<Self> = is_short.then(|| json::read(json).ok()).flatten();
         request.filter(Self::is_sound)
     }
 
@@ -278,7 +316,7 @@ impl IdentityAnswer {
         if json.len() > MAX_IDENTITY_BYTES {
             return Err(InvalidIdentity::TooLong);
         }
-        let answer: Self = serde_json::from_slice(json).map_err(|_| InvalidIdentity::Json)?;
+        let answer: Self = json::read(json).map_err(|_| InvalidIdentity::Json)?;
         if answer.request != *request {
             return Err(InvalidIdentity::OtherRequest);
         }

@@ -4,10 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use crate::fernet::{Key, KeyRing};
+use crate::json::{self, deserialize_as_json, from_fields};
 use crate::jws::{PublicKey, PublicKeys};
 use crate::secret::Secret;
 
@@ -19,28 +19,28 @@ pub const MAX_KEY_SET_BYTES: usize = 16 * 1024;
 
 /// The keys that open Keystone's tokens: the answer to `GET /v1/token-keys`. There are keys of at least
 /// one kind.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct KeySet {
     /// In the order in which they are tried: the primary key first, the staged one last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fernet: Vec<FernetKey>,
     /// The public keys of the provider `jws`, in the order of their texts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub jws: Vec<JwsKey>,
 }
 
 /// One key of Keystone's key repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FernetKey {
     /// The name of its file: 0 for the staged key, the highest for the primary one.
     pub id: u32,
     /// What the file holds: 44 characters of padded base64url.
-    #[serde(serialize_with = "write_text", deserialize_with = "read_text")]
+    #[serde(serialize_with = "write_text")]
     pub key: Secret,
 }
 
 /// One key of Keystone's repository of public keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct JwsKey {
     /// `SubjectPublicKeyInfo` in base64, as it stands in a PEM file.
     pub spki: String,
@@ -66,13 +66,18 @@ pub enum InvalidKeySet {
     TooLong,
 }
 
+from_fields! { KeySet { fernet or default, jws or default } }
+from_fields! { FernetKey { id, key } }
+from_fields! { JwsKey { spki } }
+deserialize_as_json!(KeySet, FernetKey);
+
 impl KeySet {
     /// Reads a key set from JSON.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidKeySet> {
         if json.len() > MAX_KEY_SET_BYTES {
             return Err(InvalidKeySet::TooLong);
         }
-        serde_json::from_slice(json).map_err(|_| InvalidKeySet::Json)
+        json::read(json).map_err(|_| InvalidKeySet::Json)
     }
 
     /// The ring that these keys make.
@@ -123,11 +128,6 @@ impl core::error::Error for InvalidKeySet {}
 fn write_text<S: Serializer>(key: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     let text = core::str::from_utf8(key.expose()).map_err(serde::ser::Error::custom)?;
     serializer.serialize_str(text)
-}
-
-fn read_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("not a text"))?;
-    Ok(Secret::new(text.into_bytes()))
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_key_set() {
         assert_eq!(ring(""), Err(InvalidKeySet::Json));
-        assert_eq!(ring("[]"), Err(InvalidKeySet::KeyCount));
+        assert_eq!(ring("[]"), Err(InvalidKeySet::Json));
         assert_eq!(ring("{}"), Err(InvalidKeySet::KeyCount));
         assert_eq!(ring(r#"{"fernet":[{"id":-1,"key":""}]}"#), Err(InvalidKeySet::Json));
         assert_eq!(ring(r#"{"fernet":[{"id":1,"key":7}]}"#), Err(InvalidKeySet::Json));

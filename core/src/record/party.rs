@@ -4,46 +4,48 @@
 use alloc::string::String;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::{FromJson, Json, Reader, deserialize_as_json, from_fields, variant};
 
 /// A user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
     /// Its id.
     pub id: String,
     /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The domain that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
 }
 
 /// A project: an organisation, an account, a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Project {
     /// Its id.
     pub id: String,
     /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The domain that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
 }
 
 /// A domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Domain {
     /// Its id.
     pub id: String,
     /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 /// Through what a user's rights came to an access key or a token.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delegation {
@@ -67,6 +69,27 @@ pub enum InvalidRecord {
     RoleDetails,
     /// A text that no header can carry, or one longer than [`MAX_TEXT`]; this is its field.
     Text(&'static str),
+}
+
+from_fields! { User { id, name, domain } }
+from_fields! { Project { id, name, domain } }
+from_fields! { Domain { id, name } }
+deserialize_as_json!(User, Project, Domain, Delegation);
+
+impl FromJson for Delegation {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let (kind, id) = variant(json).unwrap_or_default();
+        let id = String::from_json(id.unwrap_or(Json::Null), reader);
+        match kind.as_str() {
+            "access_token" => Self::AccessToken(id),
+            "application_credential" => Self::ApplicationCredential(id),
+            "trust" => Self::Trust(id),
+            _ => {
+                reader.note("no such delegation");
+                Self::Trust(id)
+            }
+        }
+    }
 }
 
 impl User {

@@ -9,7 +9,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::{self, deserialize_as_json, from_fields};
 
 /// Where events of revocation are asked for.
 pub const REVOCATIONS_PATH: &str = "/v1/revocations";
@@ -24,7 +26,7 @@ pub const MAX_REVOCATIONS_BYTES: usize = 512 * 1024;
 pub const MAX_REVOCATION_ID: usize = 256;
 
 /// One page of the events that are in force, in the order in which they were written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Revocations {
     /// What to ask with the next time: the number of the last event that was looked at.
     pub after: u64,
@@ -40,43 +42,43 @@ pub struct Revocations {
 ///
 /// A field that is not known is passed over. If it is one more thing that tokens must have, the event
 /// revokes more tokens than it should, never fewer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RevocationEvent {
     /// The last second, in UNIX time, in which a token was issued that it revokes.
     pub issued_before: u64,
     /// The user, or the trustor or trustee of the token's trust.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// The project that the token is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
     /// The domain that the user belongs to, or that the token is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain_id: Option<String>,
     /// The domain that the token is for. Keystone keeps it as the `domain_id` of events that have
     /// `expires_at` as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain_scope_id: Option<String>,
     /// A role that the token gives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role_id: Option<String>,
     /// The token's trust.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_id: Option<String>,
     /// The OAuth 1.0a consumer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer_id: Option<String>,
     /// The OAuth 1.0a access token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_id: Option<String>,
     /// The token's own audit id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_id: Option<String>,
     /// The audit id of the first token of the token's chain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_chain_id: Option<String>,
     /// The second, in UNIX time, in which the token ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
 
@@ -96,13 +98,20 @@ pub enum InvalidRevocations {
     TooLong,
 }
 
+from_fields! { Revocations { after, more, events } }
+from_fields! { RevocationEvent {
+    issued_before, user_id, project_id, domain_id, domain_scope_id, role_id, trust_id,
+    consumer_id, access_token_id, audit_id, audit_chain_id, expires_at
+} }
+deserialize_as_json!(Revocations, RevocationEvent);
+
 impl Revocations {
     /// Reads the answer to a question with `after` from JSON; the first question has 0.
     pub fn from_json(json: &[u8], after: u64) -> Result<Self, InvalidRevocations> {
         if json.len() > MAX_REVOCATIONS_BYTES {
             return Err(InvalidRevocations::TooLong);
         }
-        let page: Self = serde_json::from_slice(json).map_err(|_| InvalidRevocations::Json)?;
+        let page: Self = json::read(json).map_err(|_| InvalidRevocations::Json)?;
         if page.events.len() > MAX_REVOCATIONS {
             return Err(InvalidRevocations::EventCount);
         }

@@ -1,12 +1,14 @@
 //! Roles, and what Keystone shows of them.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::party::{InvalidRecord, is_text};
+use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields};
 
 /// The most roles of one user in one project, domain or system.
 pub const MAX_ROLES: usize = 256;
@@ -15,16 +17,16 @@ pub const MAX_ROLES: usize = 256;
 pub const MAX_ROLE_DETAILS: usize = 16 * 1024;
 
 /// A role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Role {
     /// Its id, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Its name.
     pub name: String,
     /// What else Keystone shows of it, for tokens of trusts and federated ones. `None` for any other,
     /// and where that is not known: an older key server, or more of it than [`MAX_ROLE_DETAILS`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<RoleDetails>,
 }
 
@@ -44,12 +46,6 @@ impl Role {
 }
 
 impl RoleDetails {
-    /// What is in it.
-    #[must_use]
-    pub fn members(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.0).unwrap_or_default()
-    }
-
     fn bytes(&self) -> usize {
         self.0.len()
     }
@@ -66,13 +62,26 @@ impl From<Map<String, Value>> for RoleDetails {
 
 impl Serialize for RoleDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.members().serialize(serializer)
+        // It was written by us.
+        let json = json::read(self.0.as_bytes()).unwrap_or(Json::Object(BTreeMap::new()));
+        json.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for RoleDetails {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Map::deserialize(deserializer).map(Self::from)
+from_fields! { Role { id, name, details } }
+deserialize_as_json!(Role, RoleDetails);
+
+impl FromJson for RoleDetails {
+    fn from_json(mut json: Json, reader: &mut Reader) -> Self {
+        if let Json::Object(members) = &mut json {
+            // They are the role's own.
+            members.remove("id");
+            members.remove("name");
+        } else {
+            reader.note("not an object");
+        }
+        // What has just been read can be written.
+        Self(serde_json::to_string(&json).unwrap_or_default().into())
     }
 }
 
@@ -130,7 +139,7 @@ mod tests {
             let role = role(&details);
             let shown = json!({"id": "r", "name": "reader", "details": details});
             assert_eq!(to_value(&role).unwrap(), shown);
-            assert_eq!(Value::Object(role.details.unwrap().members()), shown["details"]);
+            assert_eq!(to_value(role.details).unwrap(), shown["details"]);
         }
         for odd in [json!("text"), json!([]), json!(7)] {
             let json = json!({"name": "reader", "details": odd});
@@ -150,7 +159,7 @@ mod tests {
     fn nothing_in_it_is_taken_for_the_roles_own() {
         let role = role(&json!({"id": "admin", "name": "admin", "options": {}}));
         assert_eq!((role.id.as_deref(), &*role.name), (Some("r"), "reader"));
-        assert_eq!(Value::Object(role.details.unwrap().members()), json!({"options": {}}));
+        assert_eq!(to_value(role.details).unwrap(), json!({"options": {}}));
     }
 
     #[test]

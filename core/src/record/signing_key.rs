@@ -4,15 +4,15 @@
 //! derived from never leaves the key server, and neither do the two keys on the way, which would
 //! sign for more than was asked.
 
-use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::{CredentialRecord, InvalidRecord};
+use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields, one_of};
+use crate::secret::Secret;
 use crate::sigv4::{Credential, Hex, SigningKey, hex_bytes};
 
 /// Where signing keys are asked for.
@@ -25,7 +25,7 @@ pub const MAX_SIGNING_KEY_REQUEST_BYTES: usize = 8 * 1024;
 pub const MAX_SIGNING_KEY_BYTES: usize = 64 * 1024;
 
 /// Which key is wanted: the parts of a credential, as a signature names them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SigningKeyRequest {
     /// The access key.
     pub access_key: String,
@@ -38,20 +38,20 @@ pub struct SigningKeyRequest {
 }
 
 /// A signing key, and the identity behind the access key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SigningKeyAnswer {
     /// The question: an edge believes no answer to another one.
     #[serde(flatten)]
     pub request: SigningKeyRequest,
     /// The key: 64 hexadecimal digits.
-    #[serde(serialize_with = "write_key", deserialize_with = "read_key")]
+    #[serde(serialize_with = "write_key")]
     pub signing_key: SigningKey,
     /// Whom it signs for.
     pub credential: CredentialRecord,
 }
 
 /// Why an access key opens nothing: the reason of a [`Denial`](super::Denial).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AccessKeyFault {
@@ -75,6 +75,28 @@ pub enum InvalidSigningKey {
     Record(InvalidRecord),
     /// More than [`MAX_SIGNING_KEY_BYTES`].
     TooLong,
+}
+
+from_fields! { SigningKeyRequest { access_key, date, region, service } }
+from_fields! { SigningKeyAnswer { signing_key, credential, ..request } }
+deserialize_as_json!(SigningKeyRequest, SigningKeyAnswer, AccessKeyFault);
+
+impl FromJson for AccessKeyFault {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        one_of(&json, reader, &Self::ALL.map(|fault| (fault.reason(), fault)))
+            .unwrap_or(Self::AccessKeyUnknown)
+    }
+}
+
+/// From 64 hexadecimal digits. What is wrong with them does not show them.
+impl FromJson for SigningKey {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let digits = Secret::from_json(json, reader);
+        Self::new(hex_bytes(digits.expose()).unwrap_or_else(|| {
+            reader.note("not 64 hexadecimal digits");
+            [0; 32]
+        }))
+    }
 }
 
 impl SigningKeyRequest {
@@ -101,7 +123,7 @@ impl SigningKeyRequest {
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let is_short = json.len() <= MAX_SIGNING_KEY_REQUEST_BYTES;
-        is_short.then(|| serde_json::from_slice(json).ok()).flatten()
+        is_short.then(|| json::read(json).ok()).flatten()
     }
 
     /// Writes it as JSON.
@@ -118,7 +140,7 @@ impl SigningKeyAnswer {
         if json.len() > MAX_SIGNING_KEY_BYTES {
             return Err(InvalidSigningKey::TooLong);
         }
-        let answer: Self = serde_json::from_slice(json).map_err(|_| InvalidSigningKey::Json)?;
+        let answer: Self = json::read(json).map_err(|_| InvalidSigningKey::Json)?;
         if answer.request != *request {
             return Err(InvalidSigningKey::OtherRequest);
         }
@@ -159,15 +181,6 @@ impl core::error::Error for InvalidSigningKey {}
 fn write_key<S: Serializer>(key: &SigningKey, serializer: S) -> Result<S::Ok, S::Error> {
     let digits = zeroize::Zeroizing::new(format!("{}", Hex(key.expose())));
     serializer.serialize_str(&digits)
-}
-
-fn read_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SigningKey, D::Error> {
-    // The reader's own words would show the value.
-    let text =
-        Cow::<'_, str>::deserialize(deserializer).map_err(|_| D::Error::custom("no text"))?;
-    hex_bytes(text.as_bytes())
-        .map(SigningKey::new)
-        .ok_or_else(|| D::Error::custom("not 64 hexadecimal digits"))
 }
 
 #[cfg(test)]

@@ -8,13 +8,12 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::Deserialize;
-
 use super::catalog::{Catalog, Service};
 use super::identity::{ApplicationCredential, IdentityRecord, MAX_IDENTITY_BYTES, Oauth1, Trust};
 use super::party::{Domain, InvalidRecord, Project, User};
 use super::role::Role;
 use super::{InvalidCatalog, MAX_CATALOG_BYTES};
+use crate::json::{self, from_fields};
 use crate::time::UnixTime;
 use crate::token::{
     AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
@@ -76,8 +75,7 @@ impl ValidationRecord {
         if json.len() > MAX_VALIDATION_BYTES {
             return Err(InvalidValidation::TooLong);
         }
-        let Body { mut token } =
-            serde_json::from_slice(json).map_err(|_| InvalidValidation::Json)?;
+        let Body { mut token } = json::read(json).map_err(|_| InvalidValidation::Json)?;
         let payload = token.payload().map_err(|_| InvalidValidation::Token)?;
         let issued_at = UnixTime::from_iso8601(&token.issued_at).ok_or(InvalidValidation::Token)?;
         let catalog = token.catalog.take().map(Catalog::from_services).transpose();
@@ -106,16 +104,8 @@ impl ValidationFault {
 /// Whether this is how Keystone says no, and not something in front of it: JSON that repeats the status.
 #[must_use]
 pub fn is_keystones_refusal(status: u16, json: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: Code,
-    }
-    #[derive(Deserialize)]
-    struct Code {
-        code: u16,
-    }
     let is_short = json.len() <= MAX_REFUSAL_BYTES;
-    let refusal = is_short.then(|| serde_json::from_slice(json).ok()).flatten();
+    let refusal: Option<Refusal> = is_short.then(|| json::read(json).ok()).flatten();
     refusal.is_some_and(|Refusal { error }| error.code == status)
 }
 
@@ -137,12 +127,18 @@ impl fmt::Display for InvalidValidation {
 
 impl core::error::Error for InvalidValidation {}
 
-#[derive(Deserialize)]
+struct Refusal {
+    error: Code,
+}
+
+struct Code {
+    code: u16,
+}
+
 struct Body {
     token: Token,
 }
 
-#[derive(Deserialize)]
 struct Token {
     methods: Vec<String>,
     user: TokenUser,
@@ -150,57 +146,46 @@ struct Token {
     expires_at: String,
     issued_at: String,
     project: Option<Project>,
-    #[serde(default)]
     is_domain: bool,
     domain: Option<Domain>,
     system: Option<System>,
-    #[serde(default)]
     roles: Vec<TokenRole>,
     is_admin_project: Option<bool>,
-    #[serde(rename = "OS-TRUST:trust")]
     trust: Option<TokenTrust>,
-    #[serde(rename = "OS-OAUTH1")]
     oauth1: Option<Oauth1>,
     application_credential: Option<ApplicationCredential>,
     oauth2_credential: Option<Oauth2Credential>,
     catalog: Option<Vec<Service>>,
 }
 
-#[derive(Deserialize)]
 struct TokenUser {
     id: String,
     name: Option<String>,
     domain: Option<Domain>,
     password_expires_at: Option<String>,
-    #[serde(rename = "OS-FEDERATION")]
     federation: Option<TokenFederation>,
 }
 
 /// Its maker may have given it more members, of any name: none of them is looked at.
-#[derive(Deserialize)]
 struct TokenRole {
     id: Option<String>,
     name: String,
 }
 
-#[derive(Deserialize)]
 struct TokenFederation {
     groups: Vec<Reference>,
     identity_provider: Reference,
     protocol: Reference,
 }
 
-#[derive(Deserialize)]
 struct Reference {
     id: String,
 }
 
-#[derive(Deserialize)]
 struct System {
     all: bool,
 }
 
-#[derive(Deserialize)]
 struct TokenTrust {
     id: String,
     impersonation: bool,
@@ -208,11 +193,25 @@ struct TokenTrust {
     trustee_user: Reference,
 }
 
-#[derive(Deserialize)]
 struct Oauth2Credential {
-    #[serde(rename = "x5t#S256")]
     thumbprint: String,
 }
+
+from_fields! { Refusal { error } }
+from_fields! { Code { code } }
+from_fields! { Body { token } }
+from_fields! { Token {
+    methods, user, audit_ids, expires_at, issued_at, project, is_domain or default, domain,
+    system, roles or default, is_admin_project, trust: "OS-TRUST:trust", oauth1: "OS-OAUTH1",
+    application_credential, oauth2_credential, catalog
+} }
+from_fields! { TokenUser { id, name, domain, password_expires_at, federation: "OS-FEDERATION" } }
+from_fields! { TokenRole { id, name } }
+from_fields! { TokenFederation { groups, identity_provider, protocol } }
+from_fields! { Reference { id } }
+from_fields! { System { all } }
+from_fields! { TokenTrust { id, impersonation, trustor_user, trustee_user } }
+from_fields! { Oauth2Credential { thumbprint: "x5t#S256" } }
 
 impl Token {
     fn payload(&self) -> Result<Payload, MalformedPayload> {

@@ -17,15 +17,14 @@
 //! as records do (`cache.stale`), counted from when the feed was last heard of; and so it does where more
 //! requests would wait than may.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{MAX_EVENTS, RevocationSet};
 use crate::config::{Config, Server};
 use crate::feed::{ChangeFeed, grace};
-use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause, Waiter, Waiting};
 use crate::record::{Change, InvalidRevocations, RevocationEvent, Revocations};
 use crate::refusal::Unknown;
 use crate::time::UnixTime;
@@ -36,8 +35,6 @@ pub struct RevocationList {
     seed: u64,
     stale: Duration,
     timeout: Duration,
-    /// The most requests that wait.
-    most: usize,
     /// What is known, once all of it was.
     known: Option<Rc<RevocationSet>>,
     /// Up to where the key server's events were read for it.
@@ -55,7 +52,7 @@ pub struct RevocationList {
     /// When to load everything again.
     reload_at: UnixTime,
     /// Which requests wait, and since when.
-    waiting: BTreeMap<u32, UnixTime>,
+    waiting: Waiting,
     pause: Pause,
     next_call: u64,
     clock: UnixTime,
@@ -171,7 +168,6 @@ impl RevocationList {
             seed,
             stale: config.freshness.stale,
             timeout: keyserver.timeout,
-            most: config.limits.parked,
             known: None,
             place: None,
             is_suspect: true,
@@ -181,7 +177,7 @@ impl RevocationList {
             loading: None,
             load_at: None,
             reload_at: UnixTime::from_secs(0),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::new(config.limits.parked),
             pause: Pause::new(seed),
             next_call: 0,
             clock: UnixTime::from_secs(0),
@@ -203,7 +199,7 @@ impl RevocationList {
         {
             return self.fallen_back(now, feed, load_at.since(now));
         }
-        if self.waiting.len() >= self.most {
+        if self.waiting.is_full() {
             return match self.fallen_back(now, feed, self.timeout) {
                 Want::Ready(known) => Want::Ready(known),
                 _ => Want::Refused { cause: Unknown::TooManyWaiting, retry_after: self.timeout },
@@ -212,7 +208,7 @@ impl RevocationList {
         if self.known.is_none() {
             self.load_at = self.load_at.map(|load_at| load_at.min(now));
         }
-        self.waiting.insert(request, now);
+        self.waiting.add(Waiter { request, newer_than: None, since: now });
         Want::Parked
     }
 
@@ -254,7 +250,7 @@ impl RevocationList {
             Event::Tick => self.on_tick(now, feed),
             Event::Fetched(call, answer) => self.on_fetched(now, call, answer, feed),
             Event::Gone(request) => {
-                self.waiting.remove(&request);
+                self.waiting.remove(request);
             }
         }
     }
@@ -292,7 +288,7 @@ impl RevocationList {
             if let Some(loading) = &mut self.loading {
                 loading.since = loading.since - back;
             }
-            self.waiting.values_mut().for_each(|since| *since = *since - back);
+            self.waiting.move_back(back);
         }
         self.clock = now;
     }
@@ -311,7 +307,7 @@ impl RevocationList {
         }
         // The feed may never have begun, or the pages never end.
         let patience = self.timeout * 4;
-        self.tell(now, feed, |since| now.since(since) >= patience);
+        self.tell(now, feed, &|waiter| waiter.has_waited(now, patience));
     }
 
     /// Loads what may be missing.
@@ -335,7 +331,7 @@ impl RevocationList {
         let (call, after) = (Call(self.next_call), loading.after);
         self.next_call += 1;
         self.loading = Some(Loading { call, since: now, ..loading });
-        let on_behalf_of = self.waiting.keys().next().copied();
+        let on_behalf_of = self.waiting.first();
         self.actions.push_back(Action::Fetch { call, after, on_behalf_of });
     }
 
@@ -378,7 +374,7 @@ impl RevocationList {
         let retry_after = self.pause.failed();
         self.load_at = Some(now + retry_after);
         self.actions.push_back(Action::Report(Report::Failed { failure, retry_after }));
-        self.tell(now, feed, |_| true);
+        self.tell(now, feed, &|_| true);
     }
 
     fn loaded(&mut self, now: UnixTime, loading: Loading, feed: &ChangeFeed) {
@@ -398,14 +394,12 @@ impl RevocationList {
         self.is_suspect = false;
         self.complete_until = now - feed.lag(now);
         self.load_at = Some(self.reload_at);
-        self.tell(now, feed, |_| true);
+        self.tell(now, feed, &|_| true);
     }
 
     /// Tells those who have waited since such a time what there is.
-    fn tell(&mut self, now: UnixTime, feed: &ChangeFeed, is_told: impl Fn(UnixTime) -> bool) {
-        let told = self.waiting.extract_if(.., |_, since| is_told(*since));
-        let told: Vec<_> = told.map(|(request, _)| request).collect();
-        for request in told {
+    fn tell(&mut self, now: UnixTime, feed: &ChangeFeed, is_told: &dyn Fn(&Waiter) -> bool) {
+        for Waiter { request, .. } in self.waiting.take(is_told) {
             let retry_after = self.load_at.map_or(A_MOMENT, |load_at| load_at.since(now));
             let answer = self.fallen_back(now, feed, retry_after);
             self.actions.push_back(Action::Resume { request, answer });

@@ -16,7 +16,8 @@ mod token;
 #[cfg(test)]
 mod vectors;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 pub use list::RevocationList;
 pub use token::TokenFacts;
@@ -40,13 +41,18 @@ pub const MAX_EVENTS: usize = 100_000;
 pub struct RevocationSet {
     capacity: usize,
     seed: u64,
-    /// The last second of each event.
-    events: BTreeMap<Shape, BTreeMap<Digest, u64>>,
+    /// The events, to be looked for by what they name.
+    by_things: BTreeSet<Row>,
     /// The same, in the order in which they go.
-    by_end: BTreeSet<(u64, Shape, Digest)>,
+    by_end: BTreeSet<Row>,
+    /// How many there are of each shape.
+    shapes: Vec<(Shape, usize)>,
     /// Every token that was issued in this second or before is revoked.
     floor: Option<u64>,
 }
+
+/// An event in one of the two orders. One type for both keeps the module small.
+type Row = [u64; 4];
 
 impl RevocationSet {
     /// A set of none, with room for so many events, at least one and at most [`MAX_EVENTS`].
@@ -57,8 +63,9 @@ impl RevocationSet {
         Self {
             capacity: capacity.clamp(1, MAX_EVENTS),
             seed,
-            events: BTreeMap::new(),
+            by_things: BTreeSet::new(),
             by_end: BTreeSet::new(),
+            shapes: Vec::new(),
             floor: None,
         }
     }
@@ -66,7 +73,8 @@ impl RevocationSet {
     /// Takes in an event.
     pub fn add(&mut self, event: &RevocationEvent) {
         let mut shape = Shape::of(event);
-        if !self.events.contains_key(&shape) && self.events.len() >= MAX_SHAPES {
+        let is_known = self.shapes.iter().any(|(known, _)| *known == shape);
+        if !is_known && self.shapes.len() >= MAX_SHAPES {
             // Keystone writes no more than ten. An event that names less revokes more.
             shape = shape.most_selective();
         }
@@ -78,14 +86,14 @@ impl RevocationSet {
             return;
         }
         let digest = shape.digest(event, self.seed);
-        let known = self.events.entry(shape).or_default().entry(digest).or_insert(last);
-        if *known < last {
-            self.by_end.remove(&(*known, shape, digest));
-            *known = last;
+        match self.last(shape, digest) {
+            Some(known) if known >= last => return,
+            Some(known) => self.remove(shape, digest, known),
+            None => {}
         }
-        self.by_end.insert((*known, shape, digest));
+        self.insert(shape, digest, last);
         if self.by_end.len() > self.capacity
-            && let Some((first, _, _)) = self.by_end.first()
+            && let Some([first, ..]) = self.by_end.first()
         {
             self.raise_floor(*first);
         }
@@ -99,12 +107,12 @@ impl RevocationSet {
             return true;
         }
         // Most tokens are younger than the latest event or match none of the shapes there are.
-        if self.by_end.last().is_none_or(|(latest, _, _)| *latest < issued_at) {
+        if self.by_end.last().is_none_or(|[latest, ..]| *latest < issued_at) {
             return false;
         }
-        self.events.iter().any(|(shape, events)| {
+        self.shapes.iter().any(|(shape, _)| {
             shape.any_digest(token, self.seed, &mut |digest| {
-                events.get(&digest).is_some_and(|last| issued_at <= *last)
+                self.last(*shape, digest).is_some_and(|last| issued_at <= last)
             })
         })
     }
@@ -145,16 +153,37 @@ impl RevocationSet {
 
     /// Drops the events that revoke no token that was issued after this second.
     fn drop_until(&mut self, last: u64) {
-        while let Some((first, shape, digest)) = self.by_end.first().copied()
+        while let Some([first, shape, one, other]) = self.by_end.first().copied()
             && first <= last
         {
-            self.by_end.pop_first();
-            let Some(events) = self.events.get_mut(&shape) else { continue };
-            events.remove(&digest);
-            if events.is_empty() {
-                self.events.remove(&shape);
-            }
+            self.remove(Shape::from(shape), Digest(one, other), first);
         }
+    }
+
+    /// The last second of the event that names these things.
+    fn last(&self, shape: Shape, Digest(one, other): Digest) -> Option<u64> {
+        let first = [shape.into(), one, other, 0];
+        let event = self.by_things.range(first..).next()?;
+        let [found @ .., last] = *event;
+        (found == [shape.into(), one, other]).then_some(last)
+    }
+
+    fn insert(&mut self, shape: Shape, Digest(one, other): Digest, last: u64) {
+        self.by_things.insert([shape.into(), one, other, last]);
+        self.by_end.insert([last, shape.into(), one, other]);
+        match self.shapes.iter_mut().find(|(known, _)| *known == shape) {
+            Some((_, count)) => *count += 1,
+            None => self.shapes.push((shape, 1)),
+        }
+    }
+
+    fn remove(&mut self, shape: Shape, Digest(one, other): Digest, last: u64) {
+        self.by_things.remove(&[shape.into(), one, other, last]);
+        self.by_end.remove(&[last, shape.into(), one, other]);
+        for (known, count) in &mut self.shapes {
+            *count -= usize::from(*known == shape);
+        }
+        self.shapes.retain(|(_, count)| *count > 0);
     }
 }
 

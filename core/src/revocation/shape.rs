@@ -8,13 +8,13 @@ use super::TokenFacts;
 use crate::record::RevocationEvent;
 
 /// The things that an event names, as a set of [`Field`]s: one bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Shape(u16);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape(u64);
 
 /// 128 bits of keyed hash of the things of a shape. Two different ones never meet; and if they did, a
 /// token would be refused and none be let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Digest(u64, u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Digest(pub(super) u64, pub(super) u64);
 
 /// A thing that an event can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,18 @@ impl Field {
             Self::Role => event.role_id.as_deref(),
             Self::ExpiresAt => None,
         }
+    }
+}
+
+impl From<Shape> for u64 {
+    fn from(Shape(bits): Shape) -> Self {
+        bits
+    }
+}
+
+impl From<u64> for Shape {
+    fn from(bits: u64) -> Self {
+        Self(bits)
     }
 }
 

@@ -234,7 +234,7 @@ fn a_new_shape_too_many_counts_as_a_wider_one() {
             ..RevocationEvent::default()
         });
     }
-    assert_eq!(set.events.len(), MAX_SHAPES + 1);
+    assert_eq!(set.shapes.len(), MAX_SHAPES + 1);
     let roles = [Role::new(Some("x".into()), "x".into())];
     assert!(set.revokes(&TokenFacts { roles: &roles, ..NOBODY }), "as it was told");
     assert!(set.revokes(&TokenFacts { trust_id: Some("x"), ..NOBODY }), "as it was told");

@@ -4,7 +4,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::record::{
     AccessRule, ApplicationCredential, Catalog, Domain, IdentityRecord, Oauth1, Project, Role,
@@ -86,7 +85,7 @@ impl Subject<'_> {
         let shown = self.record.roles.iter().map(|Role { id, name, details }| ShownRole {
             id: id.as_deref(),
             name,
-            details: details.as_ref().filter(|_| is_whole).map(RoleDetails::members),
+            details: details.as_ref().filter(|_| is_whole),
         });
         shown.collect()
     }
@@ -167,7 +166,7 @@ struct ShownRole<'a> {
     id: Option<&'a str>,
     name: &'a str,
     #[serde(flatten)]
-    details: Option<Map<String, Value>>,
+    details: Option<&'a RoleDetails>,
 }
 
 #[derive(Serialize)]
@@ -250,7 +249,7 @@ mod tests {
     use crate::record::CatalogRecord;
     use crate::token::{AuditId, AuditIds, Expiry, Id, Methods};
     use alloc::vec;
-    use serde_json::{from_str, from_value, json};
+    use serde_json::{Value, from_str, from_value, json};
 
     fn payload(scope: Scope, delegation: Delegation) -> Payload {
         Payload {

@@ -93,10 +93,12 @@ fn is_true(value: &[u8]) -> bool {
     words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// The versions of access rules that an asker knows: there is but the first.
+/// The versions of access rules that an asker knows: there is but the first. It is a decimal number from 1
+/// on; all that reads other numbers too would be a fortieth of the module.
 fn is_known(version: &[u8]) -> bool {
-    let version = core::str::from_utf8(version).ok().and_then(|text| text.trim().parse().ok());
-    version.is_some_and(|version: f64| version >= 1.0)
+    let mut parts = version.trim_ascii().splitn(2, |byte| *byte == b'.');
+    let (whole, fraction) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    whole.iter().chain(fraction).all(u8::is_ascii_digit) && whole.iter().any(|digit| *digit != b'0')
 }
 
 const SUBJECT_TOKEN: &[u8] = b"x-subject-token";
@@ -203,7 +205,12 @@ mod tests {
             (vec![(name, &b"1.0"[..])], true),
             (vec![(name, b"1")], true),
             (vec![(name, b" 2.5 ")], true),
+            (vec![(name, b"10.")], true),
             (vec![(name, b"0.9")], false),
+            (vec![(name, b".9")], false),
+            (vec![(name, b"-1")], false),
+            (vec![(name, b"1.0.1")], false),
+            (vec![(name, b"1.x")], false),
             (vec![(name, b"nan")], false),
             (vec![(name, b"")], false),
             (vec![(name, b"\xff")], false),

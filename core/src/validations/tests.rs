@@ -11,14 +11,15 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::cache::{Action, Event, Want, Written};
+use crate::cache::{Action, Cache, Event, Kind, Question, Want, Written};
 use crate::config::{Config, example};
 use crate::feed::ChangeFeed;
 use crate::record::Change;
+use crate::time::UnixTime;
 
 /// Workers with one shared data before a Keystone, and a change feed that is silent.
 struct World {
-    workers: Vec<Validations>,
+    workers: Vec<Cache>,
     feed: ChangeFeed,
     config: Config,
     shared: BTreeMap<String, (Vec<u8>, u32)>,
@@ -43,7 +44,7 @@ impl World {
         let config = Config::parse(config.as_bytes()).unwrap();
         let server = &config.keystone().unwrap().server;
         let workers: Vec<_> =
-            (0..workers).map(|seed| Validations::new(&config, server, seed)).collect();
+            (0..workers).map(|seed| Cache::new(Kind::Validation, &config, server, seed)).collect();
         let names = workers.first().unwrap().slot_names();
         Self {
             shared: names.map(|name| (name, (Vec::new(), 1))).collect(),
@@ -57,19 +58,20 @@ impl World {
         }
     }
 
-    fn question(&self, token: &str) -> ValidationRequest {
+    fn request(&self, token: &str) -> ValidationRequest {
         let token = Rc::new(Secret::new(token.into()));
         ValidationRequest::new(self.config.keystone().unwrap(), false, token, None)
     }
 
     /// What a request at a worker is told in the end.
     fn ask(&mut self, worker: usize, token: &str) -> &'static str {
-        let question = self.question(token);
-        self.ask_about(worker, &question)
+        let request = self.request(token);
+        self.ask_about(worker, request)
     }
 
-    fn ask_about(&mut self, worker: usize, question: &ValidationRequest) -> &'static str {
-        let want = self.workers[worker].want(self.now, 1, question);
+    fn ask_about(&mut self, worker: usize, request: ValidationRequest) -> &'static str {
+        let question = Question::Validation(request);
+        let want = self.workers[worker].want(self.now, 1, &question);
         if let Want::Parked = want {
             self.tick(worker);
             self.told.remove(&1).expect("an answer at once")
@@ -103,8 +105,9 @@ impl World {
                 }
                 Action::Fetch { call, question, .. } => {
                     self.calls += 1;
-                    let (token, caller) = question.tokens().unwrap();
-                    assert!(question.is_vouched_for() || token.matches(caller.expose()));
+                    let Question::Validation(request) = question else { panic!("{question:?}") };
+                    let (token, caller) = request.tokens().unwrap();
+                    assert!(request.is_vouched_for() || token.matches(caller.expose()));
                     let status = self.status.to_string();
                     let refusal = json!({"error": {"code": self.status}}).to_string();
                     let body = if self.status == 200 { KEYSTONE } else { &refusal };
@@ -129,7 +132,7 @@ impl World {
     }
 }
 
-fn word(want: &Want<Validation>) -> &'static str {
+fn word(want: &Want) -> &'static str {
     match want {
         Want::Ready(_) => "ready",
         Want::Denied(fault) => fault.reason(),
@@ -187,15 +190,18 @@ fn nothing_that_is_kept_holds_the_token() {
     let mut world = World::new(1);
     let token = "a-token-that-is-a-secret";
     assert_eq!(world.ask(0, token), "ready");
-    let question = world.question(token);
-    let Want::Ready(validation) = world.workers[0].want(world.now, 2, &question) else {
+    let request = world.request(token);
+    let question = Question::Validation(request.clone());
+    let Want::Ready(Record::Validation(validation)) =
+        world.workers[0].want(world.now, 2, &question)
+    else {
         panic!("not held");
     };
-    assert_eq!(validation.request, question);
+    assert_eq!(validation.request, request);
     assert!(validation.request.tokens().is_none() && validation.request.path().is_none());
     let shown = format!("{question:?} {validation:?} {:?}", world.workers[0]);
     assert!(!shown.contains(token));
-    assert!(!Validation::json(&question).contains(token));
+    assert!(!question.json().contains(token));
     let stands = |(value, _): &(Vec<u8>, u32)| value.windows(8).any(|it| it == b"a-token-");
     assert!(!world.shared.values().any(stands));
 }
@@ -216,7 +222,7 @@ fn a_question_is_another_with_another_path_or_asker() {
         (new(true, Some("s")), "/v3/auth/tokens?allow_expired=1"),
     ] {
         assert_eq!(other.path(), Some(path));
-        assert_ne!(Validation::json(&own), Validation::json(&other));
+        assert_ne!(own.to_json(), other.to_json());
         assert!(own != other);
     }
     // Which service asks makes no difference.
@@ -228,18 +234,18 @@ fn a_question_is_another_with_another_path_or_asker() {
 #[test]
 fn an_answer_is_about_the_token_that_was_asked_about() {
     let world = World::new(1);
-    let question = world.question("t");
+    let request = world.request("t");
     let read = |subject_token| {
         let body = KEYSTONE.as_bytes();
         let answer = Answer { status: b"200", subject_token, body, ..Answer::default() };
-        Validation::read(&question, answer).map(|_| ())
+        request.read(answer).map(|_| ())
     };
     assert_eq!(read(Some(b"t")), Ok(()));
     let error = Err(FetchFailure::Validation(InvalidValidation::OtherToken));
     assert_eq!([read(Some(b"u")), read(Some(b"")), read(None)], [error; 3]);
     // What contradicts itself is none.
     let odd = KEYSTONE.replace(r#""methods""#, r#""roles":[{"name":"admin"}],"methods""#);
-    let read = Validation::from_json(&question, odd.as_bytes()).map(|_| ());
+    let read = Validation::from_json(&request, odd.as_bytes()).map(|_| ());
     assert_eq!(read, Err(FetchFailure::Validation(InvalidValidation::Inconsistent)));
 }
 
@@ -251,9 +257,9 @@ fn that_a_service_may_not_ask_is_remembered_only_where_it_is_about_the_token() {
         for service in ["revoked", "revoked", "good"] {
             let keystone = world.config.keystone().unwrap();
             let secret = |text: &str| Rc::new(Secret::new(text.into()));
-            let question =
+            let request =
                 ValidationRequest::new(keystone, false, secret("t"), Some(secret(service)));
-            assert_eq!(world.ask_about(0, &question), "keystone_forbade");
+            assert_eq!(world.ask_about(0, request), "keystone_forbade");
         }
         assert_eq!(world.calls, calls, "{status}");
     }

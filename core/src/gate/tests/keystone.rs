@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::token::{NOW, forwarded, gate, key, keys, now, payload, rejection, set};
-use crate::cache::{Outcome, Record as _};
+use crate::cache::{Fault, Outcome, Record};
 use crate::certificate::ClientCertificate;
 use crate::fetch::Answer;
 use crate::gate::{Effect, Input, Verdict};
@@ -20,7 +20,7 @@ use crate::record::ValidationFault;
 use crate::refusal::{Rejection, Unknown};
 use crate::time::UnixTime;
 use crate::token::{Expiry, Id, Payload};
-use crate::validations::{Validation, ValidationRequest};
+use crate::validations::ValidationRequest;
 
 /// What stands behind the gate: a Keystone, and perhaps keys.
 struct World {
@@ -147,9 +147,11 @@ impl World {
             body: body.as_bytes(),
             ..Answer::default()
         };
-        match Validation::read(request, answer).unwrap() {
-            Outcome::Record(validation) => Input::Validation(validation.into()),
-            Outcome::Denied(fault) | Outcome::DeniedToAsker(fault) => Input::NoValidation(fault),
+        match request.read(answer).unwrap() {
+            Outcome::Record(Record::Validation(validation)) => Input::Validation(validation),
+            Outcome::Denied(Fault::Validation(fault))
+            | Outcome::DeniedToAsker(Fault::Validation(fault)) => Input::NoValidation(fault),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -7,7 +7,6 @@ use super::Asked;
 use super::opened::Opened;
 use crate::access_rules::{AccessRule, allow};
 use crate::acl::Caller;
-use crate::cache::Record as _;
 use crate::config::{RecordRules, TokenRules};
 use crate::identities::Identity;
 use crate::identity::HeaderEdits;

@@ -11,11 +11,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use filled::Catalog;
 
 use super::party::check_texts;
+use crate::json::{self, deserialize_as_json, from_fields};
 
 /// Where catalogues are asked for.
 pub const CATALOGS_PATH: &str = "/v1/catalogs";
@@ -33,16 +34,16 @@ pub const MAX_SERVICES: usize = 256;
 pub const MAX_ENDPOINTS: usize = 4096;
 
 /// Which catalogue is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct CatalogRequest {
     /// The project that the token is for, if it is for one. Tokens for a domain and for the system
     /// have the same catalogue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
 }
 
 /// A catalogue, and the question that it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CatalogAnswer {
     /// The question: an edge believes no answer to another one.
     #[serde(flatten)]
@@ -52,18 +53,18 @@ pub struct CatalogAnswer {
 }
 
 /// The services and endpoints that are enabled, and that a project may see.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CatalogRecord {
     /// The services, at most [`MAX_SERVICES`].
     pub services: Vec<Service>,
     /// Whether the project was given some endpoints of all (OS-EP-FILTER). Then a service without any
     /// endpoint is left out; else it stays.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub is_filtered: bool,
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Service {
     /// Its id.
     pub id: String,
@@ -77,14 +78,14 @@ pub struct Service {
 }
 
 /// One place of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     /// Its id.
     pub id: String,
     /// For whom it is: `public`, `internal`, `admin`.
     pub interface: String,
     /// The id of its region, which Keystone shows as `region` and as `region_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Its URL: a template in a record, as [`CatalogRecord::for_token`] says; a URL in a [`Catalog`].
     pub url: String,
@@ -109,12 +110,19 @@ pub enum InvalidCatalog {
     TooLong,
 }
 
+from_fields! { CatalogRequest { project } }
+from_fields! { CatalogAnswer { catalog, ..request } }
+from_fields! { CatalogRecord { services, is_filtered or default } }
+from_fields! { Service { id, service_type: "type", name, endpoints } }
+from_fields! { Endpoint { id, interface, region, url } }
+deserialize_as_json!(CatalogRequest, CatalogAnswer, CatalogRecord, Service, Endpoint);
+
 impl CatalogRequest {
     /// Reads a question from JSON.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let is_short = json.len() <= MAX_CATALOG_REQUEST_BYTES;
-        let request: Option<Self> = is_short.then(|| serde_json::from_slice(json).ok()).flatten();
+        let request: Option<Self> = is_short.then(|| json::read(json).ok()).flatten();
         request.filter(|request| check_texts("project", request.project.as_deref()).is_ok())
     }
 
@@ -132,7 +140,7 @@ impl CatalogAnswer {
         if json.len() > MAX_CATALOG_BYTES {
             return Err(InvalidCatalog::TooLong);
         }
-        let answer: Self = serde_json::from_slice(json).map_err(|_| InvalidCatalog::Json)?;
+        let answer: Self = json::read(json).map_err(|_| InvalidCatalog::Json)?;
         if answer.request != *request {
             return Err(InvalidCatalog::OtherRequest);
         }

@@ -131,7 +131,7 @@ impl Fault {
     }
 
     fn json(&self, code: &str) -> String {
-        let message = serde_json::Value::String(self.message.clone());
+        let message = serde_json::to_string(&self.message).unwrap_or_default();
         format!(r#"{{"__type":"{code}","message":{message}}}"#)
     }
 

@@ -9,7 +9,6 @@
 //! AWS's page "Signature calculations for trailing headers" ends the first line with `\n\r\n`, and
 //! some clients follow it to the letter: a line feed at the end of a value is passed over.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Algorithm, BodyError};
@@ -38,15 +37,15 @@ pub(super) fn declared_checksum(header: &[u8]) -> Result<Algorithm, Error> {
 /// The trailers of a body.
 #[derive(Debug)]
 pub(super) struct Trailers<'a> {
-    /// By name in lower case. Of several with one name, S3 takes the last.
-    fields: BTreeMap<Vec<u8>, &'a [u8]>,
+    /// By name in lower case, in the order of their names. Of several with one name, S3 takes the last.
+    fields: Vec<(Vec<u8>, &'a [u8])>,
     signature: Option<&'a [u8]>,
 }
 
 impl<'a> Trailers<'a> {
     /// Reads whole lines, up to a blank one or to the end.
     pub(super) fn parse(section: &'a [u8]) -> Result<Self, BodyError> {
-        let mut fields = BTreeMap::new();
+        let mut fields = Vec::<(Vec<u8>, &[u8])>::new();
         for line in lines(section) {
             let mut parts = line.splitn(2, |byte| *byte == b':');
             let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
@@ -58,9 +57,14 @@ impl<'a> Trailers<'a> {
             if !name.iter().all(u8::is_ascii_graphic) || !value.iter().all(is_text) {
                 return Err(BodyError::Trailer);
             }
-            fields.insert(name.to_ascii_lowercase(), value.trim_ascii());
+            let (name, value) = (name.to_ascii_lowercase(), value.trim_ascii());
+            // There are no more than a kilobyte has room for.
+            fields.retain(|(other, _)| *other != name);
+            fields.insert(fields.partition_point(|(other, _)| *other < name), (name, value));
         }
-        let signature = fields.remove(SIGNATURE).filter(|value| !value.is_empty());
+        let signature = fields.iter().find(|(name, _)| name == SIGNATURE).map(|(_, value)| *value);
+        let signature = signature.filter(|value| !value.is_empty());
+        fields.retain(|(name, _)| name != SIGNATURE);
         Ok(Self { fields, signature })
     }
 

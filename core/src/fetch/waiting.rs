@@ -1,4 +1,4 @@
-//! The requests that wait for keys.
+//! The requests that wait for what a call brings.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -8,38 +8,42 @@ use crate::time::UnixTime;
 
 /// One request that waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waiter {
-    pub(super) request: u32,
-    /// The generation that is not new enough for it, if any will not do.
-    pub(super) newer_than: Option<u64>,
-    pub(super) since: UnixTime,
+pub(crate) struct Waiter {
+    pub(crate) request: u32,
+    /// The generation of keys that is not new enough for it, if any will not do.
+    pub(crate) newer_than: Option<u64>,
+    pub(crate) since: UnixTime,
 }
 
 /// All that wait, at most as many as the configuration allows, by the numbers of their requests: one
 /// that goes away is found without a look at the others.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     waiters: BTreeMap<u32, Waiter>,
     most: usize,
 }
 
 impl Waiting {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { waiters: BTreeMap::new(), most }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
 
     /// The request that came first: hosts number them in their order.
-    pub(super) fn first(&self) -> Option<u32> {
+    pub(crate) fn first(&self) -> Option<u32> {
         self.waiters.keys().next().copied()
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiters.len() >= self.most
+    }
+
     /// Whether there was room for it.
-    pub(super) fn add(&mut self, waiter: Waiter) -> bool {
-        let has_room = self.waiters.len() < self.most;
+    pub(crate) fn add(&mut self, waiter: Waiter) -> bool {
+        let has_room = !self.is_full();
         if has_room {
             self.waiters.insert(waiter.request, waiter);
         }
@@ -47,18 +51,18 @@ impl Waiting {
     }
 
     /// A request is gone.
-    pub(super) fn remove(&mut self, request: u32) {
+    pub(crate) fn remove(&mut self, request: u32) {
         self.waiters.remove(&request);
     }
 
     /// Takes out all for which `is_done` holds.
-    pub(super) fn take(&mut self, is_done: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+    pub(crate) fn take(&mut self, is_done: &dyn Fn(&Waiter) -> bool) -> Vec<Waiter> {
         let done = self.waiters.extract_if(.., |_, waiter| is_done(waiter));
         done.map(|(_, waiter)| waiter).collect()
     }
 
     /// The clock went back by so much, and with it the times since when they wait.
-    pub(super) fn move_back(&mut self, back: Duration) {
+    pub(crate) fn move_back(&mut self, back: Duration) {
         for waiter in self.waiters.values_mut() {
             waiter.since = waiter.since - back;
         }
@@ -66,7 +70,7 @@ impl Waiting {
 }
 
 impl Waiter {
-    pub(super) fn has_waited(&self, now: UnixTime, duration: Duration) -> bool {
+    pub(crate) fn has_waited(&self, now: UnixTime, duration: Duration) -> bool {
         now.since(self.since) >= duration
     }
 }

@@ -1,0 +1,149 @@
+//! What is wrong with a value, and where it stands.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{FromJson, Json};
+
+/// Where reading is, and what was wrong first.
+pub(crate) struct Reader {
+    path: Vec<Step>,
+    wrong: Option<Wrong>,
+}
+
+/// From an object to the value of a name, or from a list to the one in a place.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    Name(&'static str),
+    Place(usize),
+}
+
+/// Why a text does not say what it should.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// The path of the value, such as `token.kinds[1]`; empty for the whole.
+    pub(crate) path: String,
+    /// What is wrong, which may show the value.
+    pub(crate) problem: String,
+}
+
+impl Json {
+    /// Reads what it says.
+    pub(crate) fn read<T: FromJson>(self) -> Result<T, Wrong> {
+        let mut reader = Reader { path: Vec::new(), wrong: None };
+        let read = T::from_json(self, &mut reader);
+        reader.wrong.map_or(Ok(read), Err)
+    }
+}
+
+impl Reader {
+    pub(super) fn within<T>(
+        &mut self,
+        step: impl Into<Step>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.path.push(step.into());
+        let read = read(self);
+        self.path.pop();
+        read
+    }
+
+    /// Something is wrong with the value that is being read.
+    #[cold]
+    pub(crate) fn note(&mut self, problem: &str) {
+        self.note_at("", problem.into());
+    }
+
+    /// It is something else than `expected`.
+    #[cold]
+    pub(super) fn note_value(&mut self, found: &Json, expected: &str) {
+        let found = match found {
+            Json::Null => "null",
+            Json::Bool(truth) => &format!("boolean `{truth}`"),
+            Json::Number(number) => &format!("number `{number}`"),
+            Json::Text(text) => &format!("string {:?}", text.as_str()),
+            Json::List(_) => "sequence",
+            Json::Object(_) => "map",
+        };
+        self.note_at("", format!("invalid type: {found}, expected {expected}"));
+    }
+
+    #[cold]
+    pub(super) fn note_missing(&mut self, name: &str) {
+        self.note_at("", format!("missing field `{name}`"));
+    }
+
+    #[cold]
+    pub(super) fn note_unknown_field(&mut self, name: &str, known: &[&str]) {
+        self.note_at(name, format!("unknown field `{name}`, {}", one_of(known)));
+    }
+
+    #[cold]
+    pub(super) fn note_unknown_word(&mut self, word: &str, known: &[&str]) {
+        self.note_at("", format!("unknown variant `{word}`, {}", one_of(known)));
+    }
+
+    fn note_at(&mut self, name: &str, problem: String) {
+        if self.wrong.is_some() {
+            return;
+        }
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Name(name) => go_to(name, &mut path),
+                Step::Place(place) => path.push_str(&["[", &place.to_string(), "]"].concat()),
+            }
+        }
+        if !name.is_empty() {
+            go_to(name, &mut path);
+        }
+        self.wrong = Some(Wrong { path, problem });
+    }
+}
+
+fn go_to(name: &str, path: &mut String) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(name);
+}
+
+impl From<&'static str> for Step {
+    fn from(name: &'static str) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<usize> for Step {
+    fn from(place: usize) -> Self {
+        Self::Place(place)
+    }
+}
+
+impl Wrong {
+    /// It is no JSON.
+    pub(super) fn new(problem: &impl ToString) -> Self {
+        Self { path: String::new(), problem: problem.to_string() }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, problem } = self;
+        if path.is_empty() { f.write_str(problem) } else { write!(f, "{path}: {problem}") }
+    }
+}
+
+fn one_of(known: &[&str]) -> String {
+    match known {
+        [] => "there are none".into(),
+        [one] => format!("expected `{one}`"),
+        [one, other] => format!("expected `{one}` or `{other}`"),
+        [one, others @ ..] => {
+            let start = format!("expected one of `{one}`");
+            others.iter().fold(start, |text, name| format!("{text}, `{name}`"))
+        }
+    }
+}
