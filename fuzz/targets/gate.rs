@@ -11,7 +11,6 @@ use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::access_rules::PlainPath;
-use voussoir_core::cache::Record as _;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::config::Config;

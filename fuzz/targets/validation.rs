@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
-use voussoir_core::cache::Record as _;
 use voussoir_core::config::Config;
 use voussoir_core::identity::HeaderEdits;
 use voussoir_core::record::is_keystones_refusal;

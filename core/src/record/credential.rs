@@ -48,6 +48,7 @@ from_fields! { CredentialRecord {
     user, project, roles or default, delegation, expires_at, session_token_sha256
 } }
 deserialize_as_json!(CredentialRecord);
+deserialize_as_json!(SessionTokenHash);
 
 impl CredentialRecord {
     /// Whether all of it can be told to a service in headers.
