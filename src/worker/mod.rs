@@ -1,5 +1,6 @@
 //! One plugin in one worker: drives the core's machines and carries out what they ask for.
 
+mod audit;
 mod bodies;
 mod calls;
 mod edits;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use voussoir_core::access_keys::AccessKey;
 use voussoir_core::acl::Acl;
+use voussoir_core::audit::AuditLog;
 use voussoir_core::catalogs::ServiceCatalog;
 use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::complete_body::Waiting;
@@ -66,6 +68,8 @@ pub(crate) struct Worker {
     known: Rc<KnownTokens>,
     /// Who waits for the rest of a body.
     bodies: RefCell<Waiting>,
+    /// What is told of requests that are over, where the configuration wants it.
+    audit: Option<RefCell<AuditLog>>,
     /// The requests that wait, by the ids of their contexts.
     parked: RefCell<HashMap<u32, Rc<Stream>>>,
     metrics: Metrics,
@@ -97,8 +101,11 @@ impl Worker {
         let feed = keyserver.filter(|_| has_feed).map(|keyserver| ChangeFeed::new(keyserver, seed));
         make_slots(keys.iter().flat_map(KeyStore::slot_names));
         make_slots(feed.iter().flat_map(ChangeFeed::slot_names));
+        let node = config.audit.as_ref().and_then(|_| host::node_id());
+        let audit = config.audit.as_ref().map(|it| AuditLog::new(it, node.as_deref(), seed));
         let worker = Self {
             root_id,
+            audit: audit.map(RefCell::new),
             keys: keys.map(RefCell::new),
             access_keys: server(takes_signatures).map(|it| Records::new(&config, it, seed)),
             identities: server(has_records).map(|it| Records::new(&config, it, seed)),

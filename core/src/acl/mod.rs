@@ -38,7 +38,7 @@ pub use ip_block::IpBlock;
 pub use rule::{Action, HostPattern, Operation, Rule};
 pub use template::{InvalidTemplate, MAX_TEMPLATE, PathTemplate};
 
-use reading::Readings;
+pub(crate) use reading::Readings;
 use s3::{BaseHosts, S3Pattern, S3Request};
 
 /// All rules of a configuration.

@@ -12,7 +12,7 @@ use crate::access_rules::PlainPath;
 /// more what was decoded before them (`/%2561` is `/a` then). A rule that allows is for none of these,
 /// and one that denies for all.
 #[derive(Debug)]
-pub(super) struct Readings<'a> {
+pub(crate) struct Readings<'a> {
     /// `None` if servers may read it as any other.
     plain: Option<PlainPath<'a>>,
     /// Without parameters, and decoded twice, if that is another path.
@@ -27,7 +27,7 @@ enum Other {
 }
 
 impl<'a> Readings<'a> {
-    pub(super) fn of(path: Option<&'a [u8]>) -> Self {
+    pub(crate) fn of(path: Option<&'a [u8]>) -> Self {
         let plain = path.and_then(PlainPath::new);
         let other = plain.as_ref().map_or(Other::Any, |path| Other::of(path.as_bytes()));
         Self { plain, other }

@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
-    KeyServer, Keystone, Limits, Missing, Mode, acl, complete_body, quantity, raw, server, sigv4,
-    token,
+    KeyServer, Keystone, Limits, Missing, Mode, acl, audit, complete_body, quantity, raw, server,
+    sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
@@ -54,6 +54,7 @@ pub(super) fn config(raw: raw::Config) -> Result<Config, ConfigError> {
         complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
+        audit: raw.audit.map(audit::check).transpose()?,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,

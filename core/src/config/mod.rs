@@ -3,6 +3,7 @@
 //! `docs/configuration.md` is the reference for the person who writes it.
 
 mod acl;
+mod audit;
 mod check;
 mod complete_body;
 mod error;
@@ -20,6 +21,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use self::audit::{
+    AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState, Resource,
+};
 pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
@@ -55,6 +59,8 @@ pub struct Config {
     pub bypass: Bypass,
     /// Who may do what, of those who may pass; whatever they like without it.
     pub acl: Option<Acl>,
+    /// Of which requests there is an event, and where it goes; there is none without it.
+    pub audit: Option<AuditRules>,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.
@@ -258,9 +264,9 @@ fn first_is_brace(bytes: &[u8]) -> bool {
 fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
     match format!("{}", error.path()).as_str() {
         // The reader's own words would show the value.
-        field @ ("keyserver.bearer_token" | "keystone.seal_secret") => {
-            ConfigError::limits(field, "a text")
-        }
+        field @ ("audit.collector.bearer_token"
+        | "keyserver.bearer_token"
+        | "keystone.seal_secret") => ConfigError::limits(field, "a text"),
         "" => ConfigError::shape(".", format!("{}", error.inner())),
         field => ConfigError::shape(field, format!("{}", error.inner())),
     }
@@ -318,6 +324,9 @@ pub const DEFAULT_KEYSTONE_PATH: &str = "/v3/auth/tokens";
 /// For how long Keystone's answers are used by default while it cannot be asked again: as long as
 /// keystonemiddleware uses each of them by default (`token_cache_time`).
 pub const DEFAULT_STALE_VALIDATION: Duration = Duration::from_mins(5);
+
+/// How long a call to a collector may take by default: nobody waits for it.
+pub const DEFAULT_COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the key server is asked for changes by default.
 pub const DEFAULT_POLL: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 //! Every struct refuses fields it does not know, so that a misspelt one is an error and not a
 //! setting silently left at its default. Defaults are in `mod.rs`, each in one place.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -26,6 +27,7 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) bypass_cors_preflight: bool,
     pub(super) acl: Option<Acl>,
+    pub(super) audit: Option<Audit>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     #[serde(default)]
@@ -186,6 +188,71 @@ pub(super) struct AclWhen {
     pub(super) key: String,
     pub(super) values: Option<Vec<String>>,
     pub(super) not_values: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) observer: Option<AuditResource>,
+    pub(super) target: Option<AuditResource>,
+    #[serde(default)]
+    pub(super) path_keywords: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    pub(super) custom_actions: BTreeMap<String, Option<String>>,
+    pub(super) masked_parameters: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) log: bool,
+    pub(super) filter_state: Option<FilterState>,
+    pub(super) collector: Option<Collector>,
+    #[serde(default)]
+    pub(super) rules: Vec<AuditRule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditResource {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) type_uri: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FilterState {
+    Event,
+    None,
+    Summary,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Collector {
+    pub(super) cluster: String,
+    pub(super) authority: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) bearer_token: Option<String>,
+    pub(super) batch: Option<usize>,
+    pub(super) every: Option<String>,
+    pub(super) queue: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditRule {
+    pub(super) verdicts: Option<Vec<String>>,
+    pub(super) outcomes: Option<Vec<Outcome>>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) paths: Option<Vec<String>>,
+    pub(super) sample: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Failure,
+    Success,
+    Unknown,
 }
 
 #[derive(Default, Deserialize)]

@@ -22,7 +22,8 @@
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
-//! bodies that must be complete, `authorize.rs` what the sender may do, `response.rs` the service's answers.
+//! bodies that must be complete, `authorize.rs` what the sender may do, `response.rs` the service's answers,
+//! `trail.rs` what the audit log learns.
 
 mod authorize;
 mod body;
@@ -32,6 +33,7 @@ mod exchange;
 mod response;
 mod signature;
 mod token;
+mod trail;
 mod verdict;
 
 use alloc::boxed::Box;
@@ -56,6 +58,7 @@ use token::{
     AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
 };
 pub use token::{KnownTokens, MAX_KNOWN_TOKENS};
+pub use trail::{Trail, UNDECIDED};
 pub use verdict::Verdict;
 
 /// One request on its way.
@@ -79,6 +82,8 @@ pub struct Gate {
     matched_copied: Option<Box<Matched>>,
     /// What the list has decided, until somebody counts it.
     decision: Option<Decision>,
+    /// What the audit log will be told, if there is one.
+    trail: Option<Box<Trail>>,
 }
 
 #[derive(Debug)]
@@ -127,6 +132,7 @@ impl Gate {
             matched: None,
             matched_copied: None,
             decision: None,
+            trail: None,
         }
     }
 
@@ -158,11 +164,15 @@ impl Gate {
     /// Takes in one input at the time `now`.
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         let came = Came::of(&input);
-        if let Some(refusal) = self.collect(now, came) {
-            return refusal;
-        }
-        let effect = self.step(now, input);
-        self.hold(now, came, effect)
+        let effect = match self.collect(now, came) {
+            Some(refusal) => refusal,
+            None => {
+                let effect = self.step(now, input);
+                self.hold(now, came, effect)
+            }
+        };
+        self.note(Some(now), &effect);
+        effect
     }
 
     fn step(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
@@ -274,7 +284,9 @@ impl Gate {
         if matches!(self.state, State::Decided { is_open: false, .. }) {
             return Effect::Nothing;
         }
-        self.fail()
+        let effect = self.fail();
+        self.note(None, &effect);
+        effect
     }
 
     fn fail(&mut self) -> Effect {
@@ -290,6 +302,7 @@ impl Gate {
             self.state = SHUT;
             return Effect::Refuse(reply, Verdict::ListenerCheck);
         }
+        self.begin_trail(now, head);
         if let Some(refusal) = self.expect_body(now, head, is_end) {
             return refusal;
         }

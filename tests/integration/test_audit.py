@@ -1,0 +1,323 @@
+"""The audit log: events of CADF in a collector, in the access log and in Envoy's own; and a collector that
+is away, which is nobody's concern."""
+
+import contextlib
+import json
+import time
+import urllib.parse
+
+import pytest
+
+from parts import cadf, http1, signing
+from parts.collector import Collector
+from parts.deadline import wait_until
+from parts.ec2 import Cloud
+from parts.envoy_config import NODE, Listener, plugin
+from parts.s3_store import DOMAIN
+
+pytestmark = pytest.mark.timeout(300)
+
+BEARER_TOKEN = "bearer-token-of-the-collector"
+QUEUE = {"collector": {"cluster": "collector", "timeout": "2s", "queue": "64KiB", "every": "100ms"}}
+TARGET = {"id": "nova", "name": "Nova", "type_uri": "service/compute"}
+# Of what keystonemiddleware's nova_api_audit_map.conf has.
+WORDS = {
+    "path_keywords": {"servers": "server", "metadata": "key", "detail": None},
+    "custom_actions": {"reboot": "start/reboot", "os-migrations/get": "read"},
+}
+SECRETIVE = {"name": "secretive", "action": "deny", "to": [{"paths": ["/secretive/**"]}]}
+ACL = {"default": "allow", "rules": [SECRETIVE]}
+
+
+@pytest.fixture(scope="module")
+def collector():
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def alice(pair):
+    """Someone with an access key."""
+    return Cloud(pair.keystone, "audited").holder("alice")
+
+
+@pytest.fixture(scope="module")
+def front(start_envoy, pair, collector):
+    sent = QUEUE["collector"] | {"path": "/v1/events?from=edge", "bearer_token": BEARER_TOKEN}
+    whole = {"collector": sent, "target": TARGET, "log": True, "filter_state": "event", **WORDS}
+    sampled = [
+        {"methods": ["GET"], "paths": ["/quiet/**"], "outcomes": ["success"], "sample": "0%"},
+        {"paths": ["/never"], "sample": "0%"},
+    ]
+
+    def behind(audit, **more):
+        config = plugin(token={"identity": "records"}, sigv4={}, acl=ACL, audit=audit, **more)
+        return Listener(config, manager={"use_remote_address": True})
+
+    listeners = {
+        "audited": behind(whole | {"rules": sampled}),
+        "shadow": behind(whole, mode="shadow"),
+        "summary": behind({"filter_state": "summary", "rules": [{"sample": "0%"}]}),
+    }
+    ports = {"collector": collector.port}
+    with start_envoy(listeners, pair.keyserver.port, **ports) as envoy:
+        yield envoy
+
+
+@pytest.fixture
+def event_of(collector):
+    """Waits for the one event of a path, which pycadf finds right."""
+
+    def event_of(path):
+        found = wait_until(lambda: collector.events(path), f"an event of {path}")
+        assert len(found) == 1, found
+        cadf.read(found[0])
+        return found[0]
+
+    return event_of
+
+
+def test_a_request_with_a_token_is_told_as_keystone_knows_it(
+    front, pair, issued, event_of, collector, path, upstream
+):
+    token = issued["project_scoped"]
+    asked = f"{path}/servers/42?limit=1&X-Amz-Signature=hunter2&x=a%26token%3Dhunter2"
+    headers = [("x-auth-token", token), ("user-agent", "sdk/1 \"\\ \xe9"),
+               ("x-openstack-request-id", "req-7")]
+    before = time.time()
+    assert http1.get(front.ports["audited"], asked, headers, host="nova.example").status == 200
+    event = event_of(path)
+    keystones = pair.keystone.validation(token).json()["token"]
+    (arrival,) = upstream.requests_to(asked)
+    assert event["initiator"] == {
+        "id": keystones["user"]["id"],
+        "typeURI": "service/security/account/user",
+        "name": keystones["user"]["name"],
+        "domain": keystones["user"]["domain"]["id"],
+        "project_id": keystones["project"]["id"],
+        "credential": {
+            "type": "token",
+            "token": keystones["audit_ids"][0],
+            "identity_status": "Confirmed",
+            "kind": "project",
+        },
+        "host": {"address": "127.0.0.1", "agent": "sdk/1 \"\\ \ufffd"},
+        "request_id": arrival.values("x-request-id")[0],
+        "global_request_id": "req-7",
+    }
+    assert event["target"] == {
+        "id": "nova",
+        "name": "Nova",
+        "typeURI": "service/compute/servers/server",
+        "addresses": [{"url": "nova.example"}],
+    }
+    assert event["observer"] == {"id": NODE, "typeURI": "service/security/audit/filter"}
+    assert (event["action"], event["outcome"]) == ("read", "success")
+    expected = {"reasonType": "HTTP", "reasonCode": "200"}
+    assert event["reason"] == expected | {"policyType": "voussoir/acl", "policyId": "default"}
+    assert event["requestPath"] == f"{path}/servers/42?limit=1&X-Amz-Signature=***&x=***"
+    assert cadf.tags(event) == {
+        "method": "GET",
+        "mechanism": "token",
+        "verdict": "allowed",
+        "reason": "none",
+        "mode": "enforce",
+        "acl": "allow",
+    }
+    request, decision = (int(each["result"]) for each in event["measurements"])
+    assert 0 <= decision <= request <= (time.time() - before) * 1e6
+    # Where it stands besides: the same, to the letter.
+    (entry,) = wait_until(lambda: front.access_log(asked), "the access log")
+    assert json.loads(entry["audit"]) == event
+    (line,) = (line for line in front.log().splitlines() if event["id"] in line)
+    assert json.loads(line.split("voussoir: audit: ")[1]) == event
+    call = next(headers for _, headers, events in collector.calls if event in events)
+    assert call[":path"] == "/v1/events?from=edge"
+    assert call["authorization"] == f"Bearer {BEARER_TOKEN}"
+    assert call["content-type"] == "application/json"
+
+
+def test_a_signed_request_is_told_by_its_access_key(front, alice, event_of, path):
+    signed = signing.sign(alice.account, "GET", path)
+    assert http1.get(front.ports["audited"], path, signed.headers, host=DOMAIN).status == 200
+    event = event_of(path)
+    assert event["initiator"]["id"] == alice.user
+    assert event["initiator"]["name"] == "alice"
+    assert event["initiator"]["project_id"] == alice.project
+    assert event["initiator"]["credential"] == {
+        "type": "signature",
+        "token": alice.account.access,
+        "identity_status": "Confirmed",
+    }
+    assert cadf.tags(event)["mechanism"] == "signature"
+
+
+@pytest.mark.parametrize(
+    ("place", "token", "status", "reason", "rule"),
+    [
+        ("", None, 401, "token_missing", None),
+        ("", "garbage", 401, "token_malformed", None),
+        ("/secretive", "project_scoped", 403, "acl_denied", "secretive"),
+    ],
+)
+def test_a_refusal_is_an_event(front, issued, event_of, path, place, token, status, reason, rule):
+    asked = place + path
+    headers = [("x-auth-token", issued.get(token, token))] if token else []
+    assert http1.get(front.ports["audited"], asked, headers).status == status
+    event = event_of(asked)
+    assert (event["outcome"], event["reason"]["reasonCode"]) == ("failure", str(status))
+    assert event["reason"].get("policyId") == rule
+    assert cadf.tags(event)["verdict"] == "rejected"
+    assert cadf.tags(event)["reason"] == reason
+    # The filter's words, and not the client's.
+    assert (event["initiator"]["id"] == "unknown") == (reason != "acl_denied")
+
+
+def test_in_shadow_mode_it_is_told_what_would_have_been(front, event_of, path):
+    assert http1.get(front.ports["shadow"], path, [("x-auth-token", "garbage")]).status == 200
+    event = event_of(path)
+    assert (event["outcome"], event["reason"]["reasonCode"]) == ("success", "200")
+    tags = cadf.tags(event)
+    assert (tags["verdict"], tags["reason"], tags["mode"]) == ("rejected", "token_malformed", "shadow")
+
+
+def test_a_client_that_gives_up_leaves_an_event(front, alice, event_of, path):
+    signed = signing.sign(alice.account, "PUT", path, body=b"0123456789")
+    with http1.Connection(front.ports["audited"]) as connection:
+        whole = http1.encode(path, signed.headers, method="PUT", body=b"0123456789", host=DOMAIN)
+        connection.send(whole[:-7])
+        time.sleep(0.5)
+    event = event_of(path)
+    assert event["outcome"] == "unknown"
+    assert cadf.tags(event)["verdict"] == "undecided"
+    assert "reasonCode" not in event["reason"]
+    assert event["initiator"]["id"] == alice.user
+
+
+def test_rules_leave_requests_out(front, collector, issued, event_of, path):
+    good = [("x-auth-token", issued["project_scoped"])]
+    quiet = f"/quiet{path}"
+    port = front.ports["audited"]
+    assert http1.get(port, quiet, good).status == 200
+    assert http1.get(port, "/never", good).status == 200
+    assert http1.get(port, quiet, good, method="POST").status == 200
+    assert http1.get(port, f"{quiet}/bad").status == 401
+    found = wait_until(lambda: len(it := collector.events(quiet)) == 2 and it, "two events")
+    assert {cadf.tags(event)["method"] for event in found} == {"GET", "POST"}
+    event_of(f"{quiet}/bad")
+    assert not collector.events("/never")
+    # None, in the access log's JSON.
+    shown = wait_until(lambda: front.access_log("/never"), "the access log")
+    assert [entry["audit"] for entry in shown] == [None]
+
+
+def test_the_access_log_can_show_who_it_was(front, issued, everyone, path):
+    for asked, headers, expected in (
+        (path, [], {"verdict": "rejected", "reason": "token_missing", "mechanism": "none"}),
+        (
+            f"/secretive{path}",
+            [("x-auth-token", issued["project_scoped"])],
+            {
+                "verdict": "rejected",
+                "reason": "acl_denied",
+                "mechanism": "token",
+                "rule": "secretive",
+                "project_id": everyone.project,
+                "identity_status": "Confirmed",
+            },
+        ),
+    ):
+        http1.get(front.ports["summary"], asked, headers)
+        (entry,) = wait_until(lambda asked=asked: front.access_log(asked), "the access log")
+        shown = json.loads(entry["audit"])
+        assert expected.items() <= shown.items()
+        assert ("user_id" in shown) == bool(headers)
+
+
+def test_no_secret_stands_in_any_event(front, collector, issued, alice, path, event_of):
+    """Of all that was sent so far, and of what a presigned URL and two tokens add."""
+    query = {"X-Amz-Signature": "f00d" * 16, "X-Amz-Security-Token": "secret/of/a/session=="}
+    presigned = f"{path}?" + urllib.parse.urlencode(query)
+    token, other = issued["project_scoped"], issued["system_scoped"]
+    headers = [("x-auth-token", token), ("x-service-token", other)]
+    http1.get(front.ports["audited"], presigned, headers)
+    http1.get(front.ports["audited"], f"{path}/{token}?a={other}", headers)
+    wait_until(lambda: len(collector.events(path)) == 2, "both events")
+    told = collector.raw() + front.log()
+    told += "".join(str(entry["audit"]) for entry in front.access_log())
+    for secret in (*issued.values(), alice.account.secret, *query.values(), "secret%2Fof"):
+        assert secret not in told
+
+
+def counted(envoy, metric):
+    """By result, what the audit log counts."""
+    found = {}
+    for name, count in envoy.stats(f"voussoir_audit_{metric}").items():
+        result = name.split("result=")[-1]
+        found[result] = found.get(result, 0) + count
+    return found
+
+
+@contextlib.contextmanager
+def held_up(collector, how):
+    """A collector that takes nothing."""
+    if how == "silent":
+        collector.hold()
+    else:
+        collector.status = 503
+    try:
+        yield
+    finally:
+        collector.status = 204
+        collector.release()
+
+
+@pytest.mark.parametrize("how", ["closed", "failing", "silent"])
+def test_a_collector_that_is_away_delays_and_loses_no_request(
+    start_envoy, pair, issued, path, how
+):
+    count = 300
+    with Collector() as collector:
+        port = collector.port
+    config = plugin(token={"identity": "records"}, audit=QUEUE)
+    with contextlib.ExitStack() as stack:
+        if how != "closed":
+            collector = stack.enter_context(Collector())
+            port = collector.port
+        listeners = {"audited": Listener(config)}
+        envoy = stack.enter_context(start_envoy(listeners, pair.keyserver.port, collector=port))
+        good = [("x-auth-token", issued["project_scoped"])]
+        assert http1.get(envoy.ports["audited"], f"{path}/first", good).status == 200
+        with held_up(collector, how) if how != "closed" else contextlib.nullcontext():
+            requests = [http1.encode(f"{path}/{n}", good) for n in range(count)]
+            answers = http1.in_turn(envoy.ports["audited"], requests)
+            assert [answer.status for answer in answers] == [200] * count
+            # All of them were answered, and the collector has not taken one.
+            if how != "closed":
+                assert not collector.events(f"{path}/1")
+
+            def all_counted():
+                events = counted(envoy, "events")
+                return events["recorded"] == count + 1 and events
+
+            events = wait_until(all_counted, "all events to be counted")
+            assert events["dropped_full"] > 0, "64 KiB are not enough for so many"
+        # What waited is delivered, and each event was sent, was dropped, or waits.
+        if how != "closed":
+            wait_until(lambda: counted(envoy, "queue")["wasmcustom.voussoir_audit_queue"] == 0,
+                       "the queue to be empty", seconds=40)
+            delivered = [event["requestPath"] for event in collector.events(path)]
+            # The first of each worker, in order: the newest were dropped.
+            numbers = [int(p.rsplit("/", 1)[1]) for p in delivered if not p.endswith("first")]
+            events = counted(envoy, "events")
+            assert events["sent"] == len(delivered)
+            assert events["sent"] + events["dropped_full"] == events["recorded"]
+            assert numbers == list(range(len(numbers)))
+            for event in collector.events(path):
+                cadf.read(event)
+        else:
+            assert events["sent"] == 0
+        calls = wait_until(lambda: counted(envoy, "calls")["failed"] and counted(envoy, "calls"),
+                           "a call to fail")
+        assert (calls["taken"] > 0) == (how != "closed")
+        assert "events could not be sent" in envoy.log()
