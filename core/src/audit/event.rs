@@ -162,9 +162,7 @@ impl Event<'_> {
                 host.bytes("agent", agent);
             }
         });
-        for (name, id) in
-            [("request_id", &request.request_id), ("global_request_id", &request.global_request_id)]
-        {
+        for (name, id) in [("request_id", &request.id), ("global_request_id", &request.global_id)] {
             if let Some(id) = id {
                 initiator.bytes(name, id);
             }

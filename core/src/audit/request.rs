@@ -17,9 +17,9 @@ pub(crate) struct Request {
     pub(super) host: Option<Box<[u8]>>,
     pub(super) agent: Option<Box<[u8]>>,
     /// What the proxy calls it.
-    pub(super) request_id: Option<Box<[u8]>>,
-    /// What OpenStack's services call it that have made it.
-    pub(super) global_request_id: Option<Box<[u8]>>,
+    pub(super) id: Option<Box<[u8]>>,
+    /// What the services call it that have made it on somebody's behalf.
+    pub(super) global_id: Option<Box<[u8]>>,
 }
 
 impl Request {
@@ -47,8 +47,8 @@ impl Request {
             path: first(b":path", MAX_READ + 1).unwrap_or_default(),
             host: first(b":authority", MAX_HOST),
             agent: first(b"user-agent", MAX_HOST),
-            request_id: id(b"x-request-id"),
-            global_request_id: id(b"x-openstack-request-id"),
+            id: id(b"x-request-id"),
+            global_id: id(b"x-openstack-request-id"),
         })
     }
 

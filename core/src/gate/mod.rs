@@ -163,16 +163,18 @@ impl Gate {
 
     /// Takes in one input at the time `now`.
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
-        let came = Came::of(&input);
-        let effect = match self.collect(now, came) {
-            Some(refusal) => refusal,
-            None => {
-                let effect = self.step(now, input);
-                self.hold(now, came, effect)
-            }
-        };
+        let effect = self.take_in(now, input);
         self.note(Some(now), &effect);
         effect
+    }
+
+    fn take_in(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
+        let came = Came::of(&input);
+        if let Some(refusal) = self.collect(now, came) {
+            return refusal;
+        }
+        let effect = self.step(now, input);
+        self.hold(now, came, effect)
     }
 
     fn step(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
