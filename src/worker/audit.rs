@@ -33,7 +33,10 @@ impl Worker {
                 host::log(Level::Info, &format!("voussoir: audit: {event}"));
             }
         }
-        if log.is_due(at) {
+        let is_due = log.is_due(at);
+        // Whoever is woken may look at it at once.
+        drop(log);
+        if is_due {
             self.wake_root();
         }
     }
