@@ -198,16 +198,11 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn count_events(&self, stats: audit::Stats) {
+    pub(crate) fn record_audit(&self, stats: audit::Stats, waiting: usize) {
         if let Some(audit) = &self.audit {
             count_all(&audit.events, &stats.events());
             count_all(&audit.calls, &stats.calls());
-        }
-    }
-
-    pub(crate) fn record_audit_queue(&self, count: usize) {
-        if let Some(audit) = &self.audit {
-            audit.queue.record(count);
+            audit.queue.record(waiting);
         }
     }
 

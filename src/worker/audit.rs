@@ -77,7 +77,7 @@ impl Upkeep for RefCell<AuditLog> {
 
     fn gone(&self, _worker: &Worker, _now: UnixTime, _request: u32) {}
 
-    fn changed(&self, _now: UnixTime, _changes: &[Change]) {}
+    fn changed(&self, _now: UnixTime, _changes: &[Change], _at: UnixTime) {}
 
     fn next(&self, worker: &Worker) -> Option<bool> {
         let action = self.borrow_mut().next_action(now()?)?;
@@ -94,8 +94,7 @@ impl Upkeep for RefCell<AuditLog> {
 
     fn record(&self, worker: &Worker, _now: UnixTime) {
         let mut log = self.borrow_mut();
-        worker.metrics.count_events(log.take_stats());
-        worker.metrics.record_audit_queue(log.waiting());
+        worker.metrics.record_audit(log.take_stats(), log.waiting());
     }
 }
 

@@ -14,6 +14,7 @@ use super::names::UNKNOWN;
 use super::path::{self, MAX_PATH};
 use super::request::Request;
 use super::rule::Outcome;
+use super::secrets::without_token;
 use crate::acl::{Attribute, Caller};
 use crate::config::{AuditRules, Mode};
 use crate::time::UnixTime;
@@ -159,7 +160,7 @@ impl Event<'_> {
                 host.display("address", source);
             }
             if let Some(agent) = &request.agent {
-                host.bytes("agent", agent);
+                host.bytes("agent", without_token(agent));
             }
         });
         for (name, id) in [("request_id", &request.id), ("global_request_id", &request.global_id)] {
@@ -177,6 +178,9 @@ impl Event<'_> {
         });
         target.optional("name", resource.name.as_deref());
         if let Some(host) = &request.host {
+            // Before it, there may be a password (RFC 3986, section 3.2.1).
+            let host = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+            let host = without_token(host);
             target.list("addresses", |list| list.object(|address| address.bytes("url", host)));
         }
     }

@@ -20,6 +20,7 @@ mod request;
 mod rule;
 #[cfg(test)]
 mod scenarios;
+mod secrets;
 #[cfg(test)]
 mod tests;
 

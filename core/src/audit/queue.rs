@@ -53,7 +53,7 @@ pub enum Action {
     Report(Report),
 }
 
-/// That a batch was not taken.
+/// That a batch was not taken; told of one failure in ten seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Why.
@@ -108,6 +108,8 @@ pub(super) struct Queue {
     /// Before, no call is made.
     not_before: Option<UnixTime>,
     report: Option<Report>,
+    /// Before, nothing more is told of what goes wrong.
+    quiet_until: Option<UnixTime>,
     pub(super) counts: Counts,
 }
 
@@ -137,6 +139,7 @@ impl Queue {
             pause: Pause::new(seed),
             not_before: None,
             report: None,
+            quiet_until: None,
             counts: Counts::default(),
         }
     }
@@ -196,6 +199,7 @@ impl Queue {
         let latest = now + LONGEST;
         self.not_before = self.not_before.map(|then| then.min(latest));
         self.due = self.due.map(|due| due.min(now + self.every));
+        self.quiet_until = self.quiet_until.map(|then| then.min(now + REPORT_EVERY));
         if let Some(under_way) = &mut self.under_way {
             under_way.until = under_way.until.min(now + self.timeout + GRACE);
         }
@@ -239,7 +243,10 @@ impl Queue {
         }
         let retry_after = self.pause.failed();
         self.not_before = Some(now + retry_after);
-        self.report = Some(Report { failure, retry_after, waiting: self.events.len() });
+        if self.quiet_until.is_none_or(|then| now >= then) {
+            self.quiet_until = Some(now + REPORT_EVERY);
+            self.report = Some(Report { failure, retry_after, waiting: self.events.len() });
+        }
     }
 
     fn taken(&mut self, now: UnixTime, events: usize) {
@@ -289,6 +296,9 @@ pub const MAX_QUEUED: usize = 65_536;
 pub const MAX_BATCH: usize = 1024 * 1024 - 1024;
 
 const OVERHEAD: usize = 64;
+
+/// How often at the most it is told that something went wrong: metrics count each time.
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How much longer than its timeout a call may take, until nobody waits for it.
 const GRACE: Duration = Duration::from_secs(5);

@@ -103,7 +103,7 @@ impl Gate {
         &mut self,
         now: UnixTime,
         mut signed: Box<Signed>,
-        key: &AccessKey,
+        key: &Rc<AccessKey>,
     ) -> Effect {
         if let Some(HashFirst { sha256, is_complete }) = signed.hash.take() {
             if !is_complete {

@@ -4,6 +4,9 @@ import http.server
 import json
 import threading
 
+# How an audit log is told of it: little room, and no patience.
+QUEUE = {"cluster": "collector", "timeout": "2s", "queue": "64KiB", "every": "100ms"}
+
 
 class Collector:
     """Keeps what is sent to it. `status` is its answer; while `held` it gives none."""

@@ -1,163 +1,19 @@
-//! A queue before a collector that can be anything, and a clock that moves only when a test says so.
+//! A queue before a collector that can be anything.
 
-use alloc::collections::VecDeque;
+mod world;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::queue::{
-    Action, Call, Counts, Event, MAX_BATCH, MAX_QUEUED, Queue, Report, SendFailure,
-};
-use crate::config::{Config, example};
-use crate::time::UnixTime;
-
-/// What the collector does with a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Collector {
-    Up,
-    /// It takes this long.
-    Slow(Duration),
-    /// It answers so.
-    Says(u16),
-    /// It takes batches with no more than so many events.
-    AtMost(usize),
-    /// It takes all but this event.
-    AllBut(usize),
-    /// The proxy does not even send the call.
-    Unreachable,
-    /// Nobody ever hears of it.
-    Silent,
-}
-
-struct World {
-    now: UnixTime,
-    queue: Queue,
-    collector: Collector,
-    next: usize,
-    /// What the collector has taken, in order.
-    taken: Vec<usize>,
-    batches: Vec<usize>,
-    under_way: VecDeque<(UnixTime, Call, Vec<usize>)>,
-    reports: Vec<Report>,
-    counts: Counts,
-}
-
-impl World {
-    fn new(collector: &Value) -> Self {
-        let mut whole = json!({"cluster": "audit", "timeout": "1s"});
-        whole.as_object_mut().unwrap().extend(collector.as_object().unwrap().clone());
-        let config = example::with(&json!({"audit": {"collector": whole}}));
-        let rules = Config::parse(config.as_bytes()).unwrap().audit.unwrap();
-        Self {
-            now: UnixTime::from_secs(1_800_000_000),
-            queue: Queue::new(rules.collector.as_ref().unwrap(), 1),
-            collector: Collector::Up,
-            next: 0,
-            taken: Vec::new(),
-            batches: Vec::new(),
-            under_way: VecDeque::new(),
-            reports: Vec::new(),
-            counts: Counts::default(),
-        }
-    }
-
-    /// So many events of so many bytes, one after another.
-    fn push(&mut self, count: usize, length: usize) {
-        for _ in 0..count {
-            let event = format!("{:01$}", self.next, length);
-            self.next += 1;
-            self.queue.push(self.now, &event);
-            if self.queue.is_due(self.now) {
-                self.carry_out();
-            }
-        }
-    }
-
-    /// Lets time pass, in ticks as the queue wants them.
-    fn advance(&mut self, duration: Duration) {
-        let end = self.now + duration;
-        while self.now < end {
-            self.now = end.min(self.now + self.queue.next_tick().min(Duration::from_millis(100)));
-            while let Some((at, call, events)) = self.under_way.pop_front() {
-                if at > self.now {
-                    self.under_way.push_front((at, call, events));
-                    break;
-                }
-                self.answer(call, &events);
-            }
-            self.queue.handle(self.now, Event::Tick);
-            self.carry_out();
-        }
-    }
-
-    fn carry_out(&mut self) {
-        while let Some(action) = self.queue.next_action(self.now) {
-            match action {
-                Action::Send { call, body } => self.send(call, &body),
-                Action::Report(report) => self.reports.push(report),
-            }
-        }
-        self.count();
-    }
-
-    fn send(&mut self, call: Call, body: &[u8]) {
-        assert!(body.len() <= MAX_BATCH + 1, "{}", body.len());
-        // Numbers with zeros before them are no JSON, and so these are not events.
-        let text = core::str::from_utf8(body).unwrap();
-        let inside = text.strip_prefix('[').unwrap().strip_suffix(']').unwrap();
-        let events: Vec<usize> = inside.split(',').map(|event| event.parse().unwrap()).collect();
-        self.batches.push(events.len());
-        match self.collector {
-            Collector::Unreachable => {
-                self.queue.handle(self.now, Event::Answered(call, Err(SendFailure::NotSent)));
-            }
-            Collector::Slow(time) => self.under_way.push_back((self.now + time, call, events)),
-            Collector::Silent => {}
-            _ => self.under_way.push_back((self.now, call, events)),
-        }
-    }
-
-    fn answer(&mut self, call: Call, events: &[usize]) {
-        let status = match self.collector {
-            Collector::Says(status) => status,
-            Collector::AtMost(most) if events.len() > most => 413,
-            Collector::AllBut(event) if events.contains(&event) => 400,
-            _ => 202,
-        };
-        if (200..300).contains(&status) {
-            self.taken.extend(events);
-        }
-        self.queue.handle(self.now, Event::Answered(call, Ok(status)));
-    }
-
-    fn count(&mut self) {
-        let Counts { sent, dropped_full, dropped_refused, calls_taken, calls_failed } =
-            core::mem::take(&mut self.queue.counts);
-        self.counts.sent += sent;
-        self.counts.dropped_full += dropped_full;
-        self.counts.dropped_refused += dropped_refused;
-        self.counts.calls_taken += calls_taken;
-        self.counts.calls_failed += calls_failed;
-    }
-
-    /// Each event was sent, was dropped, or waits: none is lost uncounted.
-    fn check(&mut self) {
-        self.count();
-        let Counts { sent, dropped_full, dropped_refused, .. } = self.counts;
-        let waiting = u64::try_from(self.queue.len()).unwrap();
-        let all = sent + dropped_full + dropped_refused + waiting;
-        assert_eq!(all, u64::try_from(self.next).unwrap());
-    }
-
-    fn numbers(&self) -> Vec<usize> {
-        (0..self.next).collect()
-    }
-}
+use self::world::{Collector, TICK, World};
+use super::queue::{Counts, MAX_QUEUED, REPORT_EVERY, SendFailure};
+use crate::fetch::LONGEST;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -216,10 +72,11 @@ fn a_collector_that_is_away_gets_what_waited_and_the_newest_are_dropped() {
         assert_eq!(world.queue.len(), held, "{away:?}");
         assert_eq!(world.counts.dropped_full, 1000 - u64::try_from(held).unwrap());
         assert!(world.taken.is_empty());
-        assert!((5..60).contains(&world.batches.len()), "{away:?}: {}", world.batches.len());
-        assert!(world.reports.iter().all(|report| report.retry_after <= SECOND * 15));
+        let calls = world.calls.len();
+        assert!(calls >= 5, "{away:?}: {calls}");
+        assert!(world.reports.iter().all(|report| report.retry_after <= LONGEST));
         world.collector = Collector::Up;
-        world.advance(SECOND * 16);
+        world.advance(LONGEST + SECOND);
         assert_eq!(world.taken, (0..held).collect::<Vec<_>>(), "the oldest, in order");
         let before = world.next;
         world.push(5, 1000);
@@ -235,18 +92,33 @@ fn pauses_grow_while_it_fails_and_are_forgotten_when_it_does_not() {
     world.collector = Collector::Unreachable;
     world.push(1, 10);
     world.advance(SECOND * 60);
-    let pauses: Vec<_> = world.reports.iter().map(|report| report.retry_after).collect();
-    for (pause, full) in pauses.iter().zip([1, 2, 4, 8, 15, 15]) {
-        assert!((SECOND * full / 2..=SECOND * full).contains(pause), "{pauses:?}");
-    }
+    let pauses: Vec<_> = world.calls.windows(2).map(|two| two[1].since(two[0])).collect();
+    let (first, others) = pauses.split_first().unwrap();
+    assert!((SECOND / 2..=SECOND + TICK).contains(first), "{pauses:?}");
+    let all = LONGEST / 2..=LONGEST + TICK;
+    assert!(others.iter().all(|pause| all.contains(pause)), "{pauses:?}");
+    assert!(others.iter().any(|pause| *pause > SECOND + TICK), "{pauses:?}");
     assert_eq!(world.reports[0].failure, SendFailure::NotSent);
     assert_eq!(world.reports[0].waiting, 1);
     world.collector = Collector::Up;
-    world.advance(SECOND * 16);
+    world.advance(LONGEST + REPORT_EVERY);
     world.collector = Collector::Unreachable;
     world.push(1, 10);
-    world.advance(Duration::from_millis(200));
+    world.advance(TICK * 2);
     assert!(world.reports.last().unwrap().retry_after <= SECOND);
+}
+
+#[test]
+fn what_goes_wrong_again_and_again_is_told_now_and_then() {
+    let mut world = World::new(&json!({"batch": 1, "every": "100ms"}));
+    for second in 0..60 {
+        world.collector = [Collector::Unreachable, Collector::Up][second % 2];
+        world.push(1, 10);
+        world.advance(SECOND);
+    }
+    let told = world.reports.len();
+    assert!((4..=6).contains(&told), "{told} of {} failures", world.counts.calls_failed);
+    assert!(world.counts.calls_failed > 20);
 }
 
 #[test]
