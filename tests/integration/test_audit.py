@@ -231,6 +231,22 @@ def test_the_access_log_can_show_who_it_was(front, issued, everyone, path):
         assert ("user_id" in shown) == bool(headers)
 
 
+def test_what_a_client_sends_is_text_and_has_an_end(front, event_of, path):
+    """Odd bytes, a name of 25 KB, and a path of 20 KB: one line, which pycadf reads."""
+    asked = f"{path}/" + "%0d%0a\"" * 2800
+    agent = '[2J","outcome":"unknown\t\xff' + "a" * 25_000
+    headers = [("user-agent", agent), ("x-request-id", "a\",b"), ("x-auth-token", "a" * 9000)]
+    assert http1.get(front.ports["audited"], asked, headers).status == 401
+    event = event_of(path)
+    assert event["outcome"] == "failure"
+    assert event["initiator"]["host"]["agent"].startswith('[2J","outcome":"unknown\t')
+    assert len(event["initiator"]["host"]["agent"]) < 300
+    assert len(json.dumps(event)) < 16_384
+    assert event["requestPath"].endswith("...")
+    (line,) = (line for line in front.log().splitlines() if event["id"] in line)
+    assert json.loads(line.split("voussoir: audit: ")[1]) == event
+
+
 def test_no_secret_stands_in_any_event(front, collector, issued, alice, path, event_of):
     """Of all that was sent so far, and of what a presigned URL and two tokens add."""
     query = {"X-Amz-Signature": "f00d" * 16, "X-Amz-Security-Token": "secret/of/a/session=="}

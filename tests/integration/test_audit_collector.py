@@ -27,7 +27,7 @@ def held_up(collector, how):
     if how == "silent":
         collector.hold()
     else:
-        collector.status = 503
+        collector.status = {"failing": 503, "breaking": None}[how]
     try:
         yield
     finally:
@@ -35,7 +35,7 @@ def held_up(collector, how):
         collector.release()
 
 
-@pytest.mark.parametrize("how", ["closed", "failing", "silent"])
+@pytest.mark.parametrize("how", ["breaking", "closed", "failing", "silent"])
 def test_a_collector_that_is_away_delays_and_loses_no_request(
     start_envoy, pair, issued, path, how
 ):

@@ -9,7 +9,8 @@ QUEUE = {"cluster": "collector", "timeout": "2s", "queue": "64KiB", "every": "10
 
 
 class Collector:
-    """Keeps what is sent to it. `status` is its answer; while `held` it gives none."""
+    """Keeps what is sent to it. `status` is its answer, `None` an end of the connection; while it is held it
+    gives none."""
 
     def __init__(self):
         self.calls = []
@@ -61,6 +62,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.collector.let_go.wait(60)
         status = self.collector.status
         self.collector.calls.append((status, dict(self.headers) | {":path": self.path}, json.loads(body)))
+        if status is None:
+            self.close_connection = True
+            return
         self.send_response(status)
         self.send_header("content-length", "0")
         self.end_headers()
