@@ -11,6 +11,7 @@
 //! A request is over when its event is made: nothing here can delay or refuse one.
 
 mod event;
+mod failure;
 mod id;
 mod json;
 mod names;
@@ -35,8 +36,9 @@ use crate::gate::Trail;
 use crate::time::UnixTime;
 pub(crate) use event::{Credential, Facts};
 pub use event::{End, MAX_EVENT};
+pub use failure::SendFailure;
 pub use names::{Names, UNKNOWN};
-pub use queue::{Action, Call, Event, MAX_BATCH, MAX_QUEUED, Report, SendFailure};
+pub use queue::{Action, Call, Event, MAX_BATCH, MAX_QUEUED, Report};
 pub(crate) use request::Request;
 pub use rule::{MAX_RULES, Outcome, Rule, Rules, Sample};
 

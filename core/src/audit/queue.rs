@@ -18,9 +18,9 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
+use super::failure::SendFailure;
 use crate::config::Collector;
 use crate::fetch::{LONGEST, Pause};
 use crate::time::UnixTime;
@@ -62,18 +62,6 @@ pub struct Report {
     pub retry_after: Duration,
     /// How many events wait.
     pub waiting: usize,
-}
-
-/// Why a batch was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SendFailure {
-    /// The proxy did not take the call: the cluster is unknown, or has no healthy host.
-    NotSent,
-    /// There was no answer, or one without a status.
-    NoAnswer,
-    /// The collector answered with a status other than 200 to 299.
-    Status(u16),
 }
 
 /// What has happened since this was asked last.
@@ -265,24 +253,6 @@ impl Queue {
         }
     }
 }
-
-impl fmt::Display for SendFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSent => f.write_str(
-                "the proxy did not send the call; is audit.collector.cluster the name of a cluster \
-                 with a healthy host?",
-            ),
-            Self::NoAnswer => f.write_str("no answer in time"),
-            Self::Status(status @ (401 | 403)) => {
-                write!(f, "the collector answered {status}; is audit.collector.bearer_token right?")
-            }
-            Self::Status(status) => write!(f, "the collector answered {status}"),
-        }
-    }
-}
-
-impl core::error::Error for SendFailure {}
 
 /// What an event takes of the room, with what it costs to keep it.
 fn size(event: &str) -> usize {

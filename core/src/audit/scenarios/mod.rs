@@ -12,7 +12,8 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use self::world::{Collector, TICK, World};
-use super::queue::{Counts, MAX_QUEUED, REPORT_EVERY, SendFailure};
+use super::failure::SendFailure;
+use super::queue::{Counts, MAX_QUEUED, REPORT_EVERY};
 use crate::fetch::LONGEST;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::queue::{Action, Call, Counts, Event, MAX_BATCH, Queue, Report, SendFailure};
+use super::super::failure::SendFailure;
+use super::super::queue::{Action, Call, Counts, Event, MAX_BATCH, Queue, Report};
 use crate::config::{Config, example};
 use crate::time::UnixTime;
 
