@@ -74,6 +74,11 @@ impl HttpContext for Request {
         Action::Continue
     }
 
+    /// The request is over, whatever became of it. All there is to do is for the audit log, if there is one.
+    fn on_log(&mut self) {
+        self.worker.audit(&self.stream);
+    }
+
     /// Trailers without a field end a body like any others: HTTP/2 has them, and there is no last
     /// piece then.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {

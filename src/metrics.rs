@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use voussoir_core::acl::{Action, Decision};
+use voussoir_core::audit;
 use voussoir_core::cache::{self, Stats};
 use voussoir_core::config::{Config, Mode};
 use voussoir_core::feed;
@@ -39,6 +40,14 @@ pub(crate) struct Metrics {
     listener_not_reached: Option<u32>,
     /// By the places of the rules; that of no rule is last.
     acl: Vec<(Decision, u32)>,
+    audit: Option<AuditMetrics>,
+}
+
+/// What is counted of the audit log.
+struct AuditMetrics {
+    events: Vec<(&'static str, u32)>,
+    calls: Vec<(&'static str, u32)>,
+    queue: Share,
 }
 
 /// One worker's part of a gauge that shows the sum of all workers.
@@ -115,6 +124,7 @@ impl Metrics {
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
             acl: decisions.collect(),
+            audit: config.audit.as_ref().map(|_| AuditMetrics::define()),
         }
     }
 
@@ -188,6 +198,14 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn record_audit(&self, stats: audit::Stats, waiting: usize) {
+        if let Some(audit) = &self.audit {
+            count_all(&audit.events, &stats.events());
+            count_all(&audit.calls, &stats.calls());
+            audit.queue.record(waiting);
+        }
+    }
+
     pub(crate) fn count_listener_check(&self, finding: &Finding) {
         let checks = match finding {
             Finding::Sound => self.listener_sound,
@@ -196,6 +214,32 @@ impl Metrics {
         };
         if let Some(id) = checks {
             host::increment_metric(id);
+        }
+    }
+}
+
+impl AuditMetrics {
+    fn define() -> Self {
+        let counters = |name: &str, results: &[(&'static str, u64)]| {
+            let results = results.iter().filter_map(|(result, _)| {
+                counter(&format!("{name};result={result}")).map(|id| (*result, id))
+            });
+            results.collect()
+        };
+        let stats = audit::Stats::default();
+        Self {
+            events: counters("voussoir_audit_events_total", &stats.events()),
+            calls: counters("voussoir_audit_calls_total", &stats.calls()),
+            queue: Share::define("voussoir_audit_queue"),
+        }
+    }
+}
+
+/// Adds to counters what has happened by their names.
+fn count_all(counters: &[(&'static str, u32)], counts: &[(&'static str, u64)]) {
+    for (result, count) in counts.iter().filter(|(_, count)| *count > 0) {
+        if let Some((_, id)) = counters.iter().find(|(other, _)| other == result) {
+            host::add_to_metric(*id, *count);
         }
     }
 }
@@ -239,11 +283,8 @@ impl RecordMetrics {
     }
 
     pub(crate) fn count_lookups(&self, stats: Stats) {
-        for (result, count) in stats.iter().filter(|(_, count)| *count > 0) {
-            if let Some((_, id)) = self.lookups.iter().find(|(other, _)| *other == result) {
-                host::add_to_metric(*id, count);
-            }
-        }
+        let counts: Vec<_> = stats.iter().collect();
+        count_all(&self.lookups, &counts);
     }
 
     pub(crate) fn record_held(&self, count: usize) {

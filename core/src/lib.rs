@@ -28,6 +28,7 @@ extern crate alloc;
 pub mod access_keys;
 pub mod access_rules;
 pub mod acl;
+pub mod audit;
 pub mod bypass;
 pub mod cache;
 pub mod catalogs;

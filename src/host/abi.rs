@@ -101,6 +101,12 @@ unsafe extern "C" {
         data_size: usize,
     ) -> u32;
     pub(super) safe fn proxy_set_effective_context(context_id: u32) -> u32;
+    pub(super) fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     pub(super) fn proxy_set_shared_data(
         key: *const u8,
         key_size: usize,

@@ -128,6 +128,26 @@ pub(crate) fn source_address() -> Option<IpAddr> {
     Some(address.ip())
 }
 
+/// The status of the answer to the effective context's request, when it is over; `None` if it was not
+/// answered.
+pub(crate) fn response_code() -> Option<u16> {
+    let code = property(b"response\0code").ok()?;
+    let code = i64::from_le_bytes(code.try_into().ok()?);
+    u16::try_from(code).ok().filter(|code| *code > 0)
+}
+
+/// What the proxy is called among others, if it has a name.
+pub(crate) fn node_id() -> Option<String> {
+    let id = property(b"xds\0node\0id").ok().and_then(|id| String::from_utf8(id).ok())?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// Keeps a text with the effective context's request, for whoever writes its access log: Envoy calls it
+/// `wasm.` and the name.
+pub(crate) fn set_filter_state(name: &str, text: &str) -> Result<()> {
+    check(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), text.as_ptr(), text.len()) })
+}
+
 /// The SHA-256 of the certificate that the client of the effective context's connection has shown, in
 /// hexadecimal digits; `None` without one.
 pub(crate) fn certificate_sha256() -> Result<Option<Vec<u8>>> {
@@ -321,7 +341,8 @@ pub(crate) fn record_metric(id: u32, value: u64) {
     let _ = abi::proxy_record_metric(id, value);
 }
 
-/// A property of the proxy, whose path has zeros between its parts.
+/// A property of the effective context's stream, or of the proxy; a zero stands between the parts of its
+/// path.
 fn property(path: &[u8]) -> Result<Vec<u8>> {
     bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }

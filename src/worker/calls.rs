@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use voussoir_core::audit;
 use voussoir_core::cache::{Call, Kind};
 use voussoir_core::config::Server;
 use voussoir_core::feed;
@@ -32,6 +33,7 @@ pub(super) enum Purpose {
     Revocations(list::Call),
     Changes(feed::Call),
     ListenerCheck,
+    Audit(audit::Call),
 }
 
 /// What the key server is asked.
@@ -95,6 +97,27 @@ impl Calls {
         ];
         headers.extend(trace.iter().map(|(name, value)| (*name, value.as_str())));
         self.dispatch(keystone, headers, None, purpose)
+    }
+
+    /// Sends events to a collector. Only in callbacks of the root context.
+    pub(super) fn send(
+        &self,
+        collector: &Server,
+        path: &str,
+        events: &[u8],
+        purpose: Purpose,
+    ) -> Result<(), FetchFailure> {
+        let authorization = collector.secret.as_ref().map(bearer);
+        let mut headers = vec![
+            (":method", "POST"),
+            (":path", path),
+            (":authority", collector.authority.as_str()),
+            ("content-type", "application/json"),
+        ];
+        headers.extend(authorization.as_ref().and_then(|value| {
+            core::str::from_utf8(value.expose()).ok().map(|value| ("authorization", value))
+        }));
+        self.dispatch(collector, headers, Some(events), purpose)
     }
 
     fn dispatch(
@@ -163,6 +186,8 @@ impl Worker {
             Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
+            // What a collector says beside its status does not matter.
+            Purpose::Audit(_) => 0,
         };
         // One byte more than is allowed, to tell.
         let body = host::call_response_body(most + 1).map(Secret::new);
@@ -186,6 +211,7 @@ impl Worker {
             Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
             Purpose::ListenerCheck => self.probe_answered(answer),
+            Purpose::Audit(call) => self.events_sent(call, answer),
         }
         self.carry_out();
     }

@@ -1,5 +1,6 @@
 //! One plugin in one worker: drives the core's machines and carries out what they ask for.
 
+mod audit;
 mod bodies;
 mod calls;
 mod edits;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use voussoir_core::acl::Acl;
+use voussoir_core::audit::AuditLog;
 use voussoir_core::cache::{Kind, Question};
 use voussoir_core::certificate::ClientCertificate;
 use voussoir_core::complete_body::Waiting;
@@ -65,6 +67,8 @@ pub(crate) struct Worker {
     known: Rc<KnownTokens>,
     /// Who waits for the rest of a body.
     bodies: RefCell<Waiting>,
+    /// What is told of requests that are over, where the configuration wants it.
+    audit: Option<RefCell<AuditLog>>,
     /// The requests that wait, by the ids of their contexts.
     parked: RefCell<HashMap<u32, Rc<Stream>>>,
     metrics: Metrics,
@@ -99,9 +103,12 @@ impl Worker {
         let records = |kind, server| Records::new(kind, &config, server, seed);
         let mut lists = config.all_settings().filter_map(|settings| settings.acl.as_ref());
         let needs_source = lists.any(Acl::needs_source);
+        let node = config.audit.as_ref().and_then(|_| host::node_id());
+        let audit = config.audit.as_ref().map(|it| AuditLog::new(it, node.as_deref(), seed));
         let worker = Self {
             root_id,
             needs_source,
+            audit: audit.map(RefCell::new),
             keys: keys.map(RefCell::new),
             access_keys: server(takes_signatures).map(|it| records(Kind::AccessKey, it)),
             identities: server(has_records).map(|it| records(Kind::Identity, it)),

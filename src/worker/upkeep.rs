@@ -50,6 +50,7 @@ impl Worker {
             one(self.validations.as_ref()),
             one(self.revocations.as_ref()),
             one(Some(&self.bodies)),
+            one(self.audit.as_ref()),
         ];
         machines.into_iter().flatten()
     }

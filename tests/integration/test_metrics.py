@@ -23,6 +23,7 @@ def front(start_envoy, vector_keyserver, root):
                 token={"identity": "records", "catalog": True},
                 sigv4={},
                 acl={"rules": [{"name": "Any-1_x", "action": "allow"}]},
+                audit={"collector": {"cluster": "keyserver"}},
             )
         ),
         # Nobody asks here.
@@ -114,6 +115,9 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_feed_lag_milliseconds",
         "voussoir_listener_checks_total",
         "voussoir_acl_decisions_total",
+        "voussoir_audit_events_total",
+        "voussoir_audit_calls_total",
+        "voussoir_audit_queue",
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests_t" in name}
     assert outcomes == OUTCOMES

@@ -120,10 +120,18 @@ impl<'a> Caller<'a> {
 
     /// Calls `is_it` with each value of an attribute until it says yes. `None` where there is no value.
     pub(super) fn any(&self, what: Attribute, is_it: impl Fn(&str) -> bool) -> Option<bool> {
-        let Recorded { project, roles, user } = self.recorded;
-        let value = match what {
-            Attribute::Roles if roles.is_empty() => return None,
-            Attribute::Roles => return Some(roles.iter().any(|role| is_it(&role.name))),
+        match (what, self.recorded.roles) {
+            (Attribute::Roles, []) => None,
+            (Attribute::Roles, roles) => Some(roles.iter().any(|role| is_it(&role.name))),
+            _ => self.value(what).map(is_it),
+        }
+    }
+
+    /// The value of an attribute that has one, and not several as roles have.
+    pub(crate) fn value(&self, what: Attribute) -> Option<&'a str> {
+        let Recorded { project, roles: _, user } = self.recorded;
+        match what {
+            Attribute::Roles => None,
             Attribute::AccessKey => self.access_key,
             Attribute::ApplicationCredential => self.application_credential,
             Attribute::DomainId => self.domain_id,
@@ -136,8 +144,7 @@ impl<'a> Caller<'a> {
             Attribute::UserId => self.user_id,
             Attribute::UserDomainId => user.and_then(|user| Some(&*user.domain.as_ref()?.id)),
             Attribute::UserName => user.and_then(|user| user.name.as_deref()),
-        };
-        value.map(is_it)
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Rule {
 impl Operation {
     /// Methods have one spelling (RFC 9110, section 9.1). Not every server knows, so that one which is denied
     /// is in any letters.
-    pub(super) fn has_method(&self, method: Option<&[u8]>, action: Action) -> Option<bool> {
+    pub(crate) fn has_method(&self, method: Option<&[u8]>, action: Action) -> Option<bool> {
         if self.methods.is_empty() {
             return Some(true);
         }
@@ -89,7 +89,7 @@ impl Operation {
         host.map(|host| self.hosts.iter().any(|pattern| pattern.matches(host)))
     }
 
-    pub(super) fn has_path(&self, path: &Readings<'_>, action: Action) -> Option<bool> {
+    pub(crate) fn has_path(&self, path: &Readings<'_>, action: Action) -> Option<bool> {
         self.path.as_ref().map_or(Some(true), |template| path.is_under(template, action))
     }
 

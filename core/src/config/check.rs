@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
-    KeyServer, Keystone, Limits, Missing, Mode, acl, answers, complete_body, quantity, raw, routes,
-    server, sigv4, token,
+    KeyServer, Keystone, Limits, Missing, Mode, acl, answers, audit, complete_body, quantity, raw,
+    routes, server, sigv4, token,
 };
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
@@ -59,6 +59,7 @@ pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError
         acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
         answers: raw.answers.map_or(Ok(Answers::Keystone), answers::check)?,
         routes: routes::check(raw.routes, own)?,
+        audit: raw.audit.map(audit::check).transpose()?,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         freshness,

@@ -4,6 +4,7 @@
 
 mod acl;
 mod answers;
+mod audit;
 mod check;
 mod complete_body;
 mod error;
@@ -21,6 +22,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use self::audit::{
+    AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState, Resource,
+};
 pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
@@ -64,6 +68,8 @@ pub struct Config {
     pub answers: Answers,
     /// Which requests are looked at with other settings.
     pub routes: Routes,
+    /// Of which requests there is an event, and where it goes; there is none without it.
+    pub audit: Option<AuditRules>,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.
@@ -274,9 +280,9 @@ fn first_is_brace(bytes: &[u8]) -> bool {
 fn shape(wrong: &Wrong) -> ConfigError {
     match wrong.path.as_str() {
         // The reader's own words would show the value.
-        field @ ("keyserver.bearer_token" | "keystone.seal_secret") => {
-            ConfigError::limits(field, "a text")
-        }
+        field @ ("audit.collector.bearer_token"
+        | "keyserver.bearer_token"
+        | "keystone.seal_secret") => ConfigError::limits(field, "a text"),
         "" => ConfigError::shape(".", wrong.problem.as_str()),
         field => ConfigError::shape(field, wrong.problem.as_str()),
     }
@@ -334,6 +340,9 @@ pub const DEFAULT_KEYSTONE_PATH: &str = "/v3/auth/tokens";
 /// For how long Keystone's answers are used by default while it cannot be asked again: as long as
 /// keystonemiddleware uses each of them by default (`token_cache_time`).
 pub const DEFAULT_STALE_VALIDATION: Duration = Duration::from_mins(5);
+
+/// How long a call to a collector may take by default: nobody waits for it.
+pub const DEFAULT_COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the key server is asked for changes by default.
 pub const DEFAULT_POLL: Duration = Duration::from_secs(2);

@@ -30,6 +30,20 @@ pub(super) fn size(text: &str) -> Option<usize> {
     usize::try_from(number.checked_mul(bytes)?).ok()
 }
 
+/// Reads a share of a whole, in `%`, with at most four digits behind a point; in millionths.
+pub(super) fn share(text: &str) -> Option<u32> {
+    let (whole, rest) = split(text)?;
+    let digits = match rest.strip_prefix('.') {
+        Some(rest) => rest.strip_suffix('%').filter(|digits| !digits.is_empty())?,
+        None if rest == "%" => "",
+        None => return None,
+    };
+    let is_number = digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let behind: u64 = alloc::format!("{digits:0<4}").parse().ok().filter(|_| is_number)?;
+    let millionths = whole.checked_mul(10_000)?.checked_add(behind)?;
+    u32::try_from(millionths).ok().filter(|millionths| *millionths <= 1_000_000)
+}
+
 /// The digits that a text begins with, and what follows them.
 fn split(text: &str) -> Option<(u64, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -55,6 +69,11 @@ mod tests {
         assert_eq!(size("8192B"), Some(8192));
         assert_eq!(size("64KiB"), Some(65_536));
         assert_eq!(size("16MiB"), Some(16_777_216));
+        assert_eq!(share("0%"), Some(0));
+        assert_eq!(share("0.0001%"), Some(1));
+        assert_eq!(share("12.5%"), Some(125_000));
+        assert_eq!(share("100%"), Some(1_000_000));
+        assert_eq!(share("100.0000%"), Some(1_000_000));
     }
 
     #[test]
@@ -91,6 +110,24 @@ mod tests {
             "18446744073709551615MiB",
         ] {
             assert_eq!(size(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "1",
+            "%",
+            ".5%",
+            "1.%",
+            "0.00001%",
+            "100.0001%",
+            "101%",
+            "-1%",
+            "1 %",
+            "1%%",
+            "1.5",
+            "1.+5%",
+            "18446744073709551615%",
+        ] {
+            assert_eq!(share(text), None, "{text}");
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Config {
     pub(super) acl: Option<Acl>,
     pub(super) answers: Option<Answers>,
     pub(super) routes: Vec<Route>,
+    pub(super) audit: Option<Audit>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     pub(super) cache: Cache,
@@ -183,6 +184,58 @@ pub(super) struct RouteMetadata {
     pub(super) values: Vec<String>,
 }
 
+pub(super) struct Audit {
+    pub(super) observer: Option<AuditResource>,
+    pub(super) target: Option<AuditResource>,
+    pub(super) path_keywords: BTreeMap<String, Option<String>>,
+    pub(super) custom_actions: BTreeMap<String, Option<String>>,
+    pub(super) masked_parameters: Option<Vec<String>>,
+    pub(super) log: bool,
+    pub(super) filter_state: Option<FilterState>,
+    pub(super) collector: Option<Collector>,
+    pub(super) rules: Vec<AuditRule>,
+}
+
+#[derive(Default)]
+pub(super) struct AuditResource {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) type_uri: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum FilterState {
+    Event,
+    None,
+    Summary,
+}
+
+pub(super) struct Collector {
+    pub(super) cluster: String,
+    pub(super) authority: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) timeout: Option<String>,
+    pub(super) bearer_token: Option<String>,
+    pub(super) batch: Option<usize>,
+    pub(super) every: Option<String>,
+    pub(super) queue: Option<String>,
+}
+
+pub(super) struct AuditRule {
+    pub(super) verdicts: Option<Vec<String>>,
+    pub(super) outcomes: Option<Vec<Outcome>>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) paths: Option<Vec<String>>,
+    pub(super) sample: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Outcome {
+    Failure,
+    Success,
+    Unknown,
+}
+
 #[derive(Default)]
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
@@ -204,7 +257,7 @@ pub(super) struct Limits {
 from_fields! { only Config {
     mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
     require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
-    answers, routes or default, identity_headers, reason_header, cache or default, limits or default
+    answers, routes or default, audit, identity_headers, reason_header, cache or default, limits or default
 } }
 from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
 from_fields! { only Keystone { cluster, authority, timeout, path, seal_secret } }
@@ -225,6 +278,15 @@ from_fields! { only AclRule { name, action, to or default, from or default, when
 from_fields! { only AclTo { hosts, methods, paths, operations, buckets, keys } }
 from_fields! { only AclFrom { ip_blocks } }
 from_fields! { only AclWhen { key, values, not_values } }
+from_fields! { only Audit {
+    observer, target, path_keywords or default, custom_actions or default, masked_parameters,
+    log or default, filter_state, collector, rules or default
+} }
+from_fields! { only AuditResource { id, name, type_uri } }
+from_fields! { only Collector {
+    cluster, authority, path, timeout, bearer_token, batch, every, queue
+} }
+from_fields! { only AuditRule { verdicts, outcomes, methods, paths, sample } }
 from_fields! { only OwnAnswers { content_type, body } }
 from_fields! { only Route {
     name, to or default, names or default, metadata or default, settings or default
@@ -256,17 +318,29 @@ impl FromJson for Identity {
     }
 }
 
+impl FromJson for FilterState {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("event", Self::Event), ("none", Self::None), ("summary", Self::Summary)];
+        one_of(&json, reader, &words).unwrap_or(Self::None)
+    }
+}
+
+impl FromJson for Outcome {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words =
+            [("failure", Self::Failure), ("success", Self::Success), ("unknown", Self::Unknown)];
+        one_of(&json, reader, &words).unwrap_or(Self::Unknown)
+    }
+}
+
 impl FromJson for Answers {
     fn from_json(json: Json, reader: &mut Reader) -> Self {
         if matches!(json, Json::Object(_)) {
             return Self::Own(FromJson::from_json(json, reader));
         }
-        let words = ["keystone", "nova", "s3"].into_iter().zip([0, 1, 2]).collect::<Vec<_>>();
-        match one_of(&json, reader, &words) {
-            Some(1) => Self::Nova,
-            Some(2) => Self::S3,
-            _ => Self::Keystone,
-        }
+        let words: [(_, fn() -> Self); 3] =
+            [("keystone", || Self::Keystone), ("nova", || Self::Nova), ("s3", || Self::S3)];
+        one_of(&json, reader, &words).map_or(Self::Keystone, |word| word())
     }
 }
 

@@ -110,13 +110,22 @@ fn settings(given: BTreeMap<String, Json>, own: &Json, field: &str) -> Result<Co
     for (name, value) in given {
         match name.as_str() {
             "mechanisms" => mechanisms(value, &mut members, field)?,
+            // What goes into the log, and where it goes, is one for all.
+            "audit" => match value {
+                Json::Bool(true) => {}
+                Json::Bool(false) => {
+                    members.remove("audit");
+                }
+                _ => return Err(ConfigError::limits(format!("{field}.audit"), "true or false")),
+            },
             known if SETTINGS.contains(&known) => {
                 members.insert(name, value);
             }
             _ => {
                 let names = SETTINGS.join("`, `");
-                let problem =
-                    format!("unknown field `{name}`, expected one of `mechanisms`, `{names}`");
+                let problem = format!(
+                    "unknown field `{name}`, expected one of `mechanisms`, `audit`, `{names}`"
+                );
                 return Err(ConfigError::shape(format!("{field}.{name}"), problem));
             }
         }

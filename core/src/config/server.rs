@@ -1,4 +1,4 @@
-//! The sections `keyserver` and `keystone`: whom calls go to.
+//! The sections `keyserver` and `keystone`, and what of `audit.collector` is like them: whom calls go to.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use super::check::{is_name, is_visible, time};
 use super::{
-    ConfigError, DEFAULT_KEYSTONE_PATH, DEFAULT_KEYSTONE_TIMEOUT, DEFAULT_POLL, DEFAULT_TIMEOUT,
-    KeyServer, Keystone, Server, raw,
+    ConfigError, DEFAULT_COLLECTOR_TIMEOUT, DEFAULT_KEYSTONE_PATH, DEFAULT_KEYSTONE_TIMEOUT,
+    DEFAULT_POLL, DEFAULT_TIMEOUT, KeyServer, Keystone, Server, raw,
 };
 use crate::secret::Secret;
 
@@ -46,7 +46,27 @@ pub(super) fn keystone(raw: raw::Keystone) -> Result<Keystone, ConfigError> {
     Ok(Keystone { server: section.check()?, path })
 }
 
-/// What both sections have.
+/// The server of a collector. The path, which is apart from it, may have a query.
+pub(super) fn collector(raw: &raw::Collector) -> Result<(Server, String), ConfigError> {
+    let path = raw.path.clone().unwrap_or_else(|| "/".into());
+    if !path.starts_with('/') || path.contains('#') || !is_visible(path.as_bytes(), 1024) {
+        return Err(ConfigError::limits(
+            "audit.collector.path",
+            "a path of at most 1024 visible ASCII characters, such as /v1/events",
+        ));
+    }
+    let section = Section {
+        name: "audit.collector",
+        cluster: raw.cluster.clone(),
+        authority: raw.authority.clone(),
+        timeout: raw.timeout.clone(),
+        default_timeout: DEFAULT_COLLECTOR_TIMEOUT,
+        secret: ("bearer_token", raw.bearer_token.clone()),
+    };
+    Ok((section.check()?, path))
+}
+
+/// What all sections have.
 struct Section {
     name: &'static str,
     cluster: String,

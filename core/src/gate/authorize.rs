@@ -23,6 +23,7 @@ impl Gate {
     /// How a request of this sender is decided, all of whose credentials are good: allowed or denied.
     pub(super) fn authorize(&mut self, caller: &Caller<'_>) -> Verdict {
         self.decision = self.decide(caller);
+        self.note_decision(self.decision, caller.user_id.is_some());
         match self.decision {
             Some(Decision { action: Action::Deny, .. }) => Verdict::Rejected(Rejection::AclDenied),
             Some(Decision { action: Action::Allow, .. }) | None => Verdict::Allowed,

@@ -22,7 +22,8 @@
 //!
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
-//! bodies that must be complete, `route.rs` with which settings a request is looked at, `authorize.rs` what the sender may do, `response.rs` the service's answers.
+//! bodies that must be complete, `route.rs` with which settings a request is looked at, `authorize.rs` what
+//! the sender may do, `response.rs` the service's answers, `trail.rs` what the audit log learns.
 
 mod authorize;
 mod body;
@@ -33,6 +34,7 @@ mod response;
 mod route;
 mod signature;
 mod token;
+mod trail;
 mod verdict;
 
 use alloc::boxed::Box;
@@ -57,6 +59,7 @@ use token::{
     AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
 };
 pub use token::{KnownTokens, MAX_KNOWN_TOKENS};
+pub use trail::{Trail, UNDECIDED};
 pub use verdict::Verdict;
 
 /// One request on its way.
@@ -82,6 +85,8 @@ pub struct Gate {
     matched_copied: Option<Box<Matched>>,
     /// What the list has decided, until somebody counts it.
     decision: Option<Decision>,
+    /// What the audit log will be told, if there is one.
+    trail: Option<Box<Trail>>,
 }
 
 #[derive(Debug)]
@@ -131,6 +136,7 @@ impl Gate {
             matched: None,
             matched_copied: None,
             decision: None,
+            trail: None,
         }
     }
 
@@ -161,6 +167,12 @@ impl Gate {
 
     /// Takes in one input at the time `now`.
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
+        let effect = self.take_in(now, input);
+        self.note(Some(now), &effect);
+        effect
+    }
+
+    fn take_in(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         let came = Came::of(&input);
         if let Some(refusal) = self.collect(now, came) {
             return refusal;
@@ -278,7 +290,9 @@ impl Gate {
         if matches!(self.state, State::Decided { is_open: false, .. }) {
             return Effect::Nothing;
         }
-        self.fail()
+        let effect = self.fail();
+        self.note(None, &effect);
+        effect
     }
 
     fn fail(&mut self) -> Effect {
@@ -294,8 +308,10 @@ impl Gate {
             self.state = SHUT;
             return Effect::Refuse(reply, Verdict::ListenerCheck);
         }
-        if let Some(refusal) = self.choose_settings(head) {
-            return refusal;
+        let is_in_doubt = self.choose_settings(head);
+        self.begin_trail(now, head);
+        if is_in_doubt {
+            return self.refuse_in_doubt(head);
         }
         if let Some(refusal) = self.expect_body(now, head, is_end) {
             return refusal;

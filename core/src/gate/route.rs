@@ -4,16 +4,16 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 use super::{Effect, Gate};
-use crate::config::Mode;
+use crate::config::Config;
 use crate::head::RequestHead;
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{Answers, Rejection};
 use crate::routes::Choice;
 
 impl Gate {
-    /// Takes the settings of the route that a request with this head is about, if there is one; a refusal if
+    /// Takes the settings of the route that a request with this head is about, if there is one. `true` if
     /// that is in doubt.
-    pub(super) fn choose_settings(&mut self, head: RequestHead<'_>) -> Option<Effect> {
+    pub(super) fn choose_settings(&mut self, head: RequestHead<'_>) -> bool {
         let own = Rc::clone(&self.config);
         let choice = own.routes.choose(head);
         if let Choice::Route(place) = choice
@@ -25,11 +25,14 @@ impl Gate {
         if self.config.answers == Answers::S3 {
             self.manner = Some(Box::new(Manner::of_s3(head)));
         }
-        let Choice::InDoubt(_) = choice else { return None };
+        matches!(choice, Choice::InDoubt(_))
+    }
+
+    pub(super) fn refuse_in_doubt(&mut self, head: RequestHead<'_>) -> Effect {
         if let (Some(rules), None) = (&self.config.sigv4, &self.config.token) {
             self.manner = Some(Box::new(Manner::of(head, rules, None)));
         }
-        Some(self.reject(Rejection::RouteInDoubt, &Fault::of_route_in_doubt()))
+        self.reject(Rejection::RouteInDoubt, &Fault::of_route_in_doubt())
     }
 
     /// The place of the route whose settings the request is looked at with; none for the plugin's own.
@@ -38,9 +41,9 @@ impl Gate {
         self.route
     }
 
-    /// Whether refusals of this request are carried out.
+    /// The settings that the request is looked at with.
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.config.mode
+    pub fn settings(&self) -> &Rc<Config> {
+        &self.config
     }
 }

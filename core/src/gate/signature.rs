@@ -53,6 +53,7 @@ impl Gate {
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.sigv4 else { return self.fail() };
         let claim = claim(now, head, rules);
+        self.note_signature(claim.as_ref().ok().map(Claim::credential));
         let dialect = claim.as_ref().ok().map(|claim| claim.credential().scope.dialect());
         self.manner = Some(Box::new(Manner::of(head, rules, dialect)));
         match claim.and_then(|claim| self.read(now, head, is_end, claim, rules)) {
@@ -102,7 +103,7 @@ impl Gate {
         &mut self,
         now: UnixTime,
         mut signed: Box<Signed>,
-        key: &AccessKey,
+        key: &Rc<AccessKey>,
     ) -> Effect {
         if let Some(HashFirst { sha256, is_complete }) = signed.hash.take() {
             if !is_complete {
@@ -141,7 +142,7 @@ impl Gate {
         &mut self,
         now: UnixTime,
         signed: &Signed,
-        key: &AccessKey,
+        key: &Rc<AccessKey>,
         is_body_verified: bool,
     ) -> Effect {
         let config = Rc::clone(&self.config);
@@ -150,6 +151,7 @@ impl Gate {
             Ok(verified) => verified,
             Err(refusal) => return self.refuse_signature(&refusal),
         };
+        self.note_access_key(key);
         let verdict = self.authorize(&key.caller());
         if let Verdict::Rejected(denied) = verdict
             && self.enforces()

@@ -148,10 +148,14 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
-impl FromJson for BTreeMap<String, Json> {
+/// What is wrong with a member is said of the map: names are known where they are written only.
+impl<T: FromJson> FromJson for BTreeMap<String, T> {
     fn from_json(json: Json, reader: &mut Reader) -> Self {
         match json {
-            Json::Object(members) => members,
+            Json::Object(members) => members
+                .into_iter()
+                .map(|(name, value)| (name, T::from_json(value, reader)))
+                .collect(),
             other => {
                 reader.note_value(&other, "a map");
                 Self::new()

@@ -20,6 +20,9 @@ DEFAULT_KINDS = [
     "oauth2_credential",
 ]
 
+# What the proxy is called.
+NODE = "edge-of-the-tests"
+
 WWW_AUTHENTICATE_URI = "http://keystone.example:5000/v3"
 
 
@@ -95,6 +98,7 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
     keyservers = keyserver if isinstance(keyserver, dict) else {"keyserver": keyserver}
     upstreams = upstream if isinstance(upstream, dict) else {"upstream": upstream}
     config = {
+        "node": {"id": NODE, "cluster": "tests"},
         "admin": {"address": address(0)},
         "static_resources": {
             "listeners": [
@@ -239,4 +243,5 @@ _ACCESS_LOG_FORMAT = {
     "path": "%REQ(:PATH)%",
     "status": "%RESPONSE_CODE%",
     "details": "%RESPONSE_CODE_DETAILS%",
+    "audit": "%FILTER_STATE(wasm.voussoir_audit:PLAIN)%",
 }

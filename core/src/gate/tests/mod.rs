@@ -1,6 +1,7 @@
 //! Requests at the gate, from their heads to their verdicts.
 
 mod acl;
+mod audit;
 mod complete_body;
 mod keystone;
 mod known;

@@ -1,5 +1,6 @@
 //! Requests with tokens where records tell what Keystone knows of them.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
@@ -19,7 +20,7 @@ use crate::catalogs::ServiceCatalog;
 use crate::certificate::ClientCertificate;
 use crate::config::{Config, example};
 use crate::fernet::Key;
-use crate::gate::{Effect, Input, KnownTokens, Verdict};
+use crate::gate::{Effect, Input, KnownTokens, Trail, Verdict};
 use crate::head::RequestHead;
 use crate::identities::Identity;
 use crate::record::{CatalogRequest, IdentityFault, IdentityRequest, RevocationEvent};
@@ -40,6 +41,8 @@ pub(super) struct World {
     /// What was asked for.
     pub(super) questions: Vec<IdentityRequest>,
     pub(super) catalogs: Vec<CatalogRequest>,
+    /// What the last request has left behind.
+    pub(super) left: Option<(Rc<Config>, Box<Trail>)>,
 }
 
 pub(super) const ANN: [u8; 16] = [0xaa; 16];
@@ -80,6 +83,7 @@ impl World {
             certificate: ClientCertificate::None,
             questions: Vec::new(),
             catalogs: Vec::new(),
+            left: None,
         }
     }
 
@@ -143,6 +147,7 @@ impl World {
             effect = gate.handle(now(), input);
         }
         assert_eq!(gate.is_open(), matches!(effect, Effect::Forward(..)));
+        self.left = gate.take_trail().map(|trail| (Rc::clone(&gate.config), trail));
         effect
     }
 

@@ -78,7 +78,7 @@ fn who_looks_at_it_can_tell_which_one_it_was() {
         ("/x", None, Mode::Enforce),
     ] {
         let gate = start(&known_tokens(), path, None).0;
-        assert_eq!((gate.route(), gate.mode()), (route, mode), "{path}");
+        assert_eq!((gate.route(), gate.settings().mode), (route, mode), "{path}");
     }
 }
 

@@ -23,31 +23,31 @@ use crate::sigv4::{Claim, DEFAULT_MAX_SKEW, SigningKey, Unverified};
 use crate::time::UnixTime;
 
 const NOW: u64 = 1_369_353_600;
-const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+pub(super) const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(super) const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
 /// A request, being written.
 #[derive(Clone)]
-struct Request {
+pub(super) struct Request {
     method: &'static str,
-    path: String,
+    pub(super) path: String,
     service: &'static str,
     headers: Vec<(String, String)>,
     is_end: bool,
 }
 
 impl Request {
-    fn get() -> Self {
+    pub(super) fn get() -> Self {
         Self::of("s3", &[("x-amz-content-sha256", NOTHING)])
     }
 
-    fn put(content_sha256: &str, length: usize) -> Self {
+    pub(super) fn put(content_sha256: &str, length: usize) -> Self {
         let length = length.to_string();
         let headers = [("x-amz-content-sha256", content_sha256), ("content-length", &length)];
         Self { method: "PUT", is_end: false, ..Self::of("s3", &headers) }
     }
 
-    fn of(service: &'static str, headers: &[(&str, &str)]) -> Self {
+    pub(super) fn of(service: &'static str, headers: &[(&str, &str)]) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Self {
             method: "GET",
@@ -58,7 +58,7 @@ impl Request {
         }
     }
 
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -69,7 +69,7 @@ impl Request {
     }
 
     /// With an `Authorization` header that has this signature.
-    fn authorized(&self, signature: &str) -> Self {
+    pub(super) fn authorized(&self, signature: &str) -> Self {
         let mut names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.retain(|name| name.starts_with("x-amz"));
         names.extend(["host", "x-amz-date"]);
@@ -85,7 +85,7 @@ impl Request {
 
     /// As its sender would sign it; `body` is what the signature covers, where it is not in the
     /// head.
-    fn signed(&self, body: Option<[u8; 32]>) -> Self {
+    pub(super) fn signed(&self, body: Option<[u8; 32]>) -> Self {
         let placeholder = self.authorized(&"0".repeat(64));
         let claim = placeholder
             .on_head(|head| Claim::from_head(head, now(), DEFAULT_MAX_SKEW).unwrap().unwrap());
@@ -106,12 +106,12 @@ impl Request {
         f(RequestHead::new(&all))
     }
 
-    fn arrive(&self, gate: &mut Gate) -> Effect {
+    pub(super) fn arrive(&self, gate: &mut Gate) -> Effect {
         self.on_head(|head| gate.handle(now(), Input::Head { head, is_end: self.is_end }))
     }
 }
 
-fn now() -> UnixTime {
+pub(super) fn now() -> UnixTime {
     UnixTime::from_secs(NOW)
 }
 
@@ -119,7 +119,7 @@ fn signing_key() -> SigningKey {
     SigningKey::new([7; 32])
 }
 
-fn access_key(changes: &Value) -> Rc<AccessKey> {
+pub(super) fn access_key(changes: &Value) -> Rc<AccessKey> {
     access_key_for("s3", changes)
 }
 
@@ -136,7 +136,7 @@ fn access_key_for(service: &str, changes: &Value) -> Rc<AccessKey> {
     Rc::new(AccessKey::new(credential, signing_key(), record))
 }
 
-fn gate(changes: &Value) -> Gate {
+pub(super) fn gate(changes: &Value) -> Gate {
     let mut all = json!({"sigv4": {}});
     all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     Gate::new(
@@ -147,7 +147,7 @@ fn gate(changes: &Value) -> Gate {
 }
 
 /// A request's head at a gate, with the key it asks for.
-fn run(gate: &mut Gate, request: &Request) -> Effect {
+pub(super) fn run(gate: &mut Gate, request: &Request) -> Effect {
     match request.arrive(gate) {
         Effect::NeedSigningKey(credential) => {
             assert!(!gate.is_open());
@@ -159,7 +159,7 @@ fn run(gate: &mut Gate, request: &Request) -> Effect {
     }
 }
 
-fn body(gate: &mut Gate, piece: &[u8], is_end: bool) -> Effect {
+pub(super) fn body(gate: &mut Gate, piece: &[u8], is_end: bool) -> Effect {
     gate.handle(now(), Input::Body { piece, is_end })
 }
 

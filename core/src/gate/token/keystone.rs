@@ -51,6 +51,7 @@ impl Gate {
             identity: Rc::clone(&validation.identity),
             heard: Some(validation),
         };
+        self.note_owner(&purpose, &token.token, Some(&token.identity));
         match token.check(now, of_tokens, purpose.window(of_tokens)) {
             Ok(()) if token.token.is_bound() && purpose.is_used() => {
                 self.need_certificate(Bound::Verified(token), purpose)

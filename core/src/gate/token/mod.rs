@@ -32,7 +32,7 @@ use core::time::Duration;
 
 pub(super) use self::keystone::AwaitValidation;
 pub use self::known::{KnownTokens, MAX_KNOWN_TOKENS};
-use self::opened::Opened;
+pub(super) use self::opened::Opened;
 use self::request::Tokens;
 use self::sealed::{Sealed, Unopened};
 use self::validation::Validation;
@@ -129,10 +129,13 @@ impl Gate {
         let config = Rc::clone(&self.config);
         let Some(rules) = &config.token else { return self.fail() };
         match sealed.open(keys, rules, &self.known) {
-            Ok(token) => match token.check(now, rules, purpose.window(rules)) {
-                Ok(()) => self.genuine(token, purpose, rules),
-                Err(rejection) => self.bad(purpose, rejection),
-            },
+            Ok(token) => {
+                self.note_owner(&purpose, &token, None);
+                match token.check(now, rules, purpose.window(rules)) {
+                    Ok(()) => self.genuine(token, purpose, rules),
+                    Err(rejection) => self.bad(purpose, rejection),
+                }
+            }
             Err(Unopened::NoKey(sealed)) if tried.is_none() => {
                 self.need_keys(sealed, Some(keys.generation), purpose)
             }
@@ -194,6 +197,7 @@ impl Gate {
 
     pub(super) fn on_identity(&mut self, waiting: AwaitIdentity, identity: Rc<Identity>) -> Effect {
         let AwaitIdentity { token, purpose } = waiting;
+        self.note_owner(&purpose, &token, Some(&identity));
         let token = Verified { token, identity, heard: None };
         self.state = State::AwaitRevocations(AwaitRevocations { token, purpose });
         Effect::NeedRevocations
@@ -261,6 +265,20 @@ impl Gate {
         }
     }
 
+    /// Notes whose token it is that is being looked at.
+    fn note_owner(
+        &mut self,
+        purpose: &Purpose,
+        token: &Rc<Opened>,
+        identity: Option<&Rc<Identity>>,
+    ) {
+        match (purpose.is_about_sender(), identity) {
+            (true, _) => self.note_opened(token, identity),
+            (false, Some(identity)) if purpose.is_used() => self.note_service(identity),
+            (false, _) => {}
+        }
+    }
+
     /// The way of a token begins with the keys, where there are any.
     fn look_at(&mut self, sealed: Sealed, purpose: Purpose) -> Effect {
         match sealed.text().filter(|_| self.config.keyserver.is_none()) {
@@ -296,6 +314,15 @@ impl Purpose {
     fn is_used(&self) -> bool {
         match self {
             Self::Request(_) => true,
+            Self::Validation(asked) => asked.is_about_caller(),
+        }
+    }
+
+    /// Whether it is the sender's own, and not that of a service that asks on the sender's behalf, or one
+    /// that is asked about.
+    fn is_about_sender(&self) -> bool {
+        match self {
+            Self::Request(tokens) => tokens.is_about_user(),
             Self::Validation(asked) => asked.is_about_caller(),
         }
     }

@@ -17,8 +17,8 @@ use crate::token::{Delegation, Id, Payload, Scope};
 
 /// What a token says, and what follows from it.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) payload: Payload,
+pub(in crate::gate) struct Opened {
+    pub(in crate::gate) payload: Payload,
     /// When it was issued, in seconds.
     pub(super) issued_at: u64,
     /// Whether it may not be used before. Keystone looks at that time in signed tokens alone.
@@ -79,7 +79,7 @@ impl Opened {
     }
 
     /// Its own audit id, and that of the first of its chain, if it is not that.
-    pub(super) fn audit_ids(&self) -> (&str, Option<&str>) {
+    pub(in crate::gate) fn audit_ids(&self) -> (&str, Option<&str>) {
         let (own, chain) = self.audit_ids.get_or_init(|| {
             let ids = &self.payload.audit_ids;
             (ids.own.to_string(), ids.chain.map(|id| id.to_string()))
@@ -88,7 +88,7 @@ impl Opened {
     }
 
     /// Whoever has it, as far as it says itself.
-    pub(super) fn caller(&self) -> Caller<'_> {
+    pub(in crate::gate) fn caller(&self) -> Caller<'_> {
         let ids = self.ids.get_or_init(|| {
             let Payload { user_id, scope, delegation, .. } = &self.payload;
             let text = |id: Option<&Id>| id.map(ToString::to_string);

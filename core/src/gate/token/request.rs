@@ -37,6 +37,9 @@ impl Gate {
         };
         self.is_about_tokens = true;
         let user = text::of_user(head, rules, &self.known);
+        if !matches!(user, Err(Rejection::TokenMissing)) {
+            self.note_token();
+        }
         let Some(records) = &rules.records else {
             return match user {
                 Ok(sealed) => self.look_at(sealed, Purpose::Request(Tokens::default())),
@@ -183,6 +186,7 @@ impl Gate {
         let verdict = if self.config.acl.is_some() {
             self.authorize(&token.caller())
         } else {
+            self.note_decision(None, true);
             Verdict::Allowed
         };
         if let Verdict::Rejected(denied) = verdict
@@ -220,6 +224,11 @@ impl Gate {
 }
 
 impl Tokens {
+    /// Whether it is the user's that is being looked at.
+    pub(super) fn is_about_user(&self) -> bool {
+        self.user.is_none()
+    }
+
     /// The text of the service's token, if the user's is being looked at, and Keystone may tell the
     /// service what it does not tell the user.
     pub(super) fn voucher(&self, rules: &RecordRules) -> Option<Rc<Secret>> {

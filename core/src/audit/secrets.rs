@@ -1,0 +1,104 @@
+//! What gives access, and how it is found in what a client sends: by the name of a parameter, or by how it
+//! looks.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A header's value as an event shows it: nothing of one that looks as if a token were in it.
+pub(super) fn without_token(value: &[u8]) -> &[u8] {
+    let is_harmless = decoded(value).is_some_and(|text| !has_token(&text));
+    if is_harmless { value } else { MASK.as_bytes() }
+}
+
+/// Whether one of these names, each with its equals sign, is that of a secret.
+pub(super) fn is_secret(names: &[u8], more: &[String]) -> bool {
+    // Few windows are worth more than a look at their first byte: names can be long, and words many.
+    let contains = |word: &[u8]| {
+        let first = word.first();
+        first.is_some()
+            && names.windows(word.len()).any(|window| window.first() == first && window == word)
+    };
+    WORDS.iter().any(|word| contains(word.as_bytes()))
+        || more.iter().any(|word| contains(word.as_bytes()))
+}
+
+/// Whether something in it looks like a token: one of Fernet's, which all begin alike for the next
+/// hundred years, or a signed one, whose first part is the beginning of a JSON object. The text is [`decoded`].
+pub(super) fn has_token(text: &[u8]) -> bool {
+    let is_of_words = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let mut words = text.split(|byte| !is_of_words(byte));
+    words.any(|word| {
+        word.len() >= SHORTEST_TOKEN && TOKENS.iter().any(|start| word.starts_with(start))
+    })
+}
+
+/// The text in lower case, decoded for as often as there are escapes in it. `None` where there is no end of
+/// them.
+pub(super) fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut decoded = Cow::from(text);
+    for _ in 0..MAX_DECODED {
+        match decoded_once(&decoded) {
+            Some(text) => decoded = text.into(),
+            None if decoded.iter().any(u8::is_ascii_uppercase) => {
+                return Some(decoded.to_ascii_lowercase().into());
+            }
+            None => return Some(decoded),
+        }
+    }
+    None
+}
+
+/// The text without its escapes, if it has any.
+fn decoded_once(text: &[u8]) -> Option<Vec<u8>> {
+    text.windows(3).any(|window| escape(window).is_some()).then(|| {
+        let mut decoded = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((byte, after)) = rest.split_first() {
+            let escape = escape(rest);
+            decoded.push(escape.unwrap_or(*byte));
+            rest = if escape.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        }
+        decoded
+    })
+}
+
+/// The byte that an escape stands for, if the text begins with one.
+fn escape(text: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = text else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(*high)? << 4 | digit(*low)?)
+}
+
+/// What stands in the place of a secret.
+pub(super) const MASK: &str = "***";
+
+/// What names of secrets contain: `X-Amz-Signature`, `Signature`, `X-Amz-Security-Token`, `temp_url_sig`,
+/// `access_token`, and so on. Those that end with an equals sign are whole ends of names.
+const WORDS: [&str; 16] = [
+    "api-key",
+    "api_key",
+    "apikey",
+    "assertion",
+    "auth=",
+    "authoriz",
+    "code=",
+    "jwt",
+    "passw",
+    "passphrase",
+    "saml",
+    "secret",
+    "session",
+    "sig=",
+    "signature",
+    "token",
+];
+
+/// In lower case. The first byte of a Fernet token is its version, and the next are of a time.
+const TOKENS: [&[u8]; 2] = [b"gaaaa", b"eyj"];
+
+/// A Fernet token of an empty message has 76 characters without its padding.
+const SHORTEST_TOKEN: usize = 64;
+
+/// How often a text is decoded.
+const MAX_DECODED: usize = 4;
