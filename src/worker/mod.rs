@@ -101,8 +101,8 @@ impl Worker {
         make_slots(keys.iter().flat_map(KeyStore::slot_names));
         make_slots(feed.iter().flat_map(ChangeFeed::slot_names));
         let records = |kind, server| Records::new(kind, &config, server, seed);
-        let mut lists = config.all_settings().filter_map(|settings| settings.acl.as_ref());
-        let needs_source = lists.any(Acl::needs_source);
+        let needs_source =
+            config.all_settings().any(|it| it.acl.as_ref().is_some_and(Acl::needs_source));
         let node = config.audit.as_ref().and_then(|_| host::node_id());
         let audit = config.audit.as_ref().map(|it| AuditLog::new(it, node.as_deref(), seed));
         let worker = Self {
@@ -208,8 +208,10 @@ impl Worker {
 
     /// The host failed a request: whatever was decided, it does not pass.
     pub(crate) fn abort(&self, stream: &Stream) {
-        if let Effect::Refuse(reply, verdict) = stream.gate.borrow_mut().abort() {
-            self.refuse(&reply, verdict);
+        // What is refused looks at the gate, too.
+        let effect = stream.gate.borrow_mut().abort();
+        if let Effect::Refuse(reply, verdict) = effect {
+            self.refuse(stream, &reply, verdict);
         }
     }
 
@@ -271,9 +273,7 @@ impl Worker {
 
     /// Carries out a decision on the effective context.
     fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase<'_>) {
-        if let Some(decision) = stream.gate.borrow_mut().take_decision() {
-            self.metrics.count_decision(stream.gate.borrow().route(), decision);
-        }
+        self.count_decision(stream);
         match effect {
             Effect::Nothing => self.make_room(),
             Effect::NeedKeys { .. }
@@ -292,13 +292,13 @@ impl Worker {
                 if edits::apply(&edits, shown).is_err() {
                     return self.abort(stream);
                 }
-                self.count(verdict);
+                self.count(stream, verdict);
                 self.go_on(now, stream, phase);
             }
             Effect::Pass { replacement, verdict } => self.pass(stream, replacement, verdict),
             Effect::Refuse(reply, verdict) => {
                 self.stop_waiting(stream);
-                self.refuse(&reply, verdict);
+                self.refuse(stream, &reply, verdict);
             }
         }
     }
@@ -314,7 +314,7 @@ impl Worker {
                 Ok(Effect::Pass { replacement, verdict }) => {
                     self.pass(stream, replacement, verdict);
                 }
-                Ok(Effect::Refuse(reply, verdict)) => return self.refuse(&reply, verdict),
+                Ok(Effect::Refuse(reply, verdict)) => return self.refuse(stream, &reply, verdict),
                 _ => return self.abort(stream),
             }
         }
@@ -328,22 +328,32 @@ impl Worker {
     fn pass(&self, stream: &Stream, replacement: Option<Vec<u8>>, verdict: Option<Verdict>) {
         let is_replaced = replacement.is_none_or(|bytes| stream.replace_piece(&bytes).is_ok());
         if is_replaced {
-            self.count(verdict);
+            self.count(stream, verdict);
         } else {
             self.abort(stream);
         }
     }
 
-    fn refuse(&self, reply: &Reply, verdict: Verdict) {
-        self.count(Some(verdict));
+    fn refuse(&self, stream: &Stream, reply: &Reply, verdict: Verdict) {
+        self.count(stream, Some(verdict));
         if host::send_reply(reply).is_err() {
             host::log(Level::Error, "voussoir: a request was refused, but not answered");
         }
     }
 
-    fn count(&self, verdict: Option<Verdict>) {
+    fn count(&self, stream: &Stream, verdict: Option<Verdict>) {
         if let Some(verdict) = verdict {
-            self.metrics.count_request(verdict);
+            self.metrics.count_request(stream.gate.borrow().route(), verdict);
+        }
+    }
+
+    /// Counts what the access control list has said since the last time.
+    fn count_decision(&self, stream: &Stream) {
+        let mut gate = stream.gate.borrow_mut();
+        if let Some(decision) = gate.take_decision()
+            && let Some(acl) = &gate.settings().acl
+        {
+            self.metrics.count_decision(gate.route(), acl, decision);
         }
     }
 

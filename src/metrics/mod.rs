@@ -3,13 +3,15 @@
 //! Labels stand in the name as `;key=value`, which the `stats_tags` of `envoy.yaml` turn into
 //! Prometheus labels. Their values come from closed sets, so the number of series is fixed.
 
+mod requests;
+
 use std::cell::Cell;
 use std::time::Duration;
 
-use voussoir_core::acl::{Action, Decision};
+use voussoir_core::acl::{Acl, Decision};
 use voussoir_core::audit;
 use voussoir_core::cache::{self, Stats};
-use voussoir_core::config::{Config, Mode};
+use voussoir_core::config::Config;
 use voussoir_core::feed;
 use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
@@ -17,10 +19,11 @@ use voussoir_core::listener_check::Finding;
 use voussoir_core::revocation::list;
 
 use crate::host::{self, MetricType};
+use requests::RequestMetrics;
 
 /// The ids of all series. A host without metrics gives none, and nothing is counted.
 pub(crate) struct Metrics {
-    requests: Vec<(Verdict, u32)>,
+    requests: RequestMetrics,
     fetches_updated: Option<u32>,
     fetches_unchanged: Option<u32>,
     fetches_failed: Option<u32>,
@@ -38,8 +41,6 @@ pub(crate) struct Metrics {
     listener_sound: Option<u32>,
     listener_changed: Option<u32>,
     listener_not_reached: Option<u32>,
-    /// By the places of the rules; that of no rule is last.
-    acl: Vec<(Decision, u32)>,
     audit: Option<AuditMetrics>,
 }
 
@@ -82,30 +83,8 @@ impl Drop for Share {
 
 impl Metrics {
     pub(crate) fn define(config: &Config) -> Self {
-        let mode = match config.mode {
-            Mode::Enforce => "enforce",
-            Mode::Shadow => "shadow",
-        };
-        let decisions = config.acl.iter().flat_map(|acl| {
-            acl.decisions().filter_map(|decision| {
-                let rule = acl.name(decision.rule);
-                let action = match decision.action {
-                    Action::Allow => "allow",
-                    Action::Deny => "deny",
-                };
-                let name =
-                    format!("voussoir_acl_decisions_total;rule={rule};action={action};mode={mode}");
-                counter(&name).map(|id| (decision, id))
-            })
-        });
-        let requests = Verdict::all().filter_map(|verdict| {
-            let (outcome, reason) = (verdict.outcome(), verdict.reason());
-            let name =
-                format!("voussoir_requests_total;outcome={outcome};reason={reason};mode={mode}");
-            counter(&name).map(|id| (verdict, id))
-        });
         Self {
-            requests: requests.collect(),
+            requests: RequestMetrics::define(config),
             fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
             fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
             fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
@@ -123,21 +102,18 @@ impl Metrics {
             listener_sound: counter("voussoir_listener_checks_total;result=sound"),
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
-            acl: decisions.collect(),
             audit: config.audit.as_ref().map(|_| AuditMetrics::define()),
         }
     }
 
-    pub(crate) fn count_request(&self, verdict: Verdict) {
-        if let Some((_, id)) = self.requests.iter().find(|(other, _)| *other == verdict) {
-            host::increment_metric(*id);
-        }
+    /// Counts a request that was looked at with the settings of this route, or with the plugin's own.
+    pub(crate) fn count_request(&self, route: Option<usize>, verdict: Verdict) {
+        self.requests.count(route, verdict);
     }
 
-    pub(crate) fn count_decision(&self, decision: Decision) {
-        if let Some((_, id)) = self.acl.iter().find(|(other, _)| *other == decision) {
-            host::increment_metric(*id);
-        }
+    /// Counts what the list of these settings has said.
+    pub(crate) fn count_decision(&self, route: Option<usize>, acl: &Acl, decision: Decision) {
+        self.requests.count_decision(route, acl, decision);
     }
 
     pub(crate) fn count_report(&self, report: &Report) {

@@ -1,0 +1,108 @@
+//! What is counted of requests: how they are decided, and by which rule.
+
+use std::cell::RefCell;
+
+use voussoir_core::acl::{Acl, Action, Decision};
+use voussoir_core::config::{Config, Mode};
+use voussoir_core::gate::Verdict;
+
+use super::counter;
+use crate::host;
+
+/// Those of the plugin's own settings first, and then those of each route's in order.
+pub(super) struct RequestMetrics(Vec<Series>);
+
+/// The series of the requests that are looked at with the same settings. There are some hundred for each, most of
+/// which nobody ever sees: those of routes are made when they are needed.
+struct Series {
+    /// What all of them have behind their own labels.
+    labels: String,
+    requests: Ids<Verdict>,
+    decisions: Ids<Decision>,
+}
+
+/// The ids of the series that were made; those that the host refuses are remembered, too.
+struct Ids<T>(RefCell<Vec<(T, Option<u32>)>>);
+
+impl RequestMetrics {
+    pub(super) fn define(config: &Config) -> Self {
+        let own = Series::of(config, None);
+        for verdict in Verdict::all() {
+            own.request(verdict);
+        }
+        if let Some(acl) = &config.acl {
+            acl.decisions().for_each(|decision| {
+                own.decision(acl, decision);
+            });
+        }
+        let routes = config.routes.iter();
+        let routes = routes.map(|route| Series::of(&route.settings, Some(&route.name)));
+        Self([own].into_iter().chain(routes).collect())
+    }
+
+    pub(super) fn count(&self, route: Option<usize>, verdict: Verdict) {
+        let id = self.series(route).and_then(|series| series.request(verdict));
+        if let Some(id) = id {
+            host::increment_metric(id);
+        }
+    }
+
+    pub(super) fn count_decision(&self, route: Option<usize>, acl: &Acl, decision: Decision) {
+        let id = self.series(route).and_then(|series| series.decision(acl, decision));
+        if let Some(id) = id {
+            host::increment_metric(id);
+        }
+    }
+
+    fn series(&self, route: Option<usize>) -> Option<&Series> {
+        self.0.get(route.map_or(0, |route| route + 1))
+    }
+}
+
+impl Series {
+    fn of(settings: &Config, route: Option<&str>) -> Self {
+        let mode = match settings.mode {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+        };
+        let route = route.map_or_else(String::new, |name| format!(";route={name}"));
+        let labels = format!(";mode={mode}{route}");
+        Self { labels, requests: Ids::default(), decisions: Ids::default() }
+    }
+
+    fn request(&self, verdict: Verdict) -> Option<u32> {
+        self.requests.get(verdict, || {
+            let (outcome, reason) = (verdict.outcome(), verdict.reason());
+            format!("voussoir_requests_total;outcome={outcome};reason={reason}{}", self.labels)
+        })
+    }
+
+    fn decision(&self, acl: &Acl, decision: Decision) -> Option<u32> {
+        self.decisions.get(decision, || {
+            let rule = acl.name(decision.rule);
+            let action = match decision.action {
+                Action::Allow => "allow",
+                Action::Deny => "deny",
+            };
+            format!("voussoir_acl_decisions_total;rule={rule};action={action}{}", self.labels)
+        })
+    }
+}
+
+impl<T: Copy + PartialEq> Ids<T> {
+    fn get(&self, what: T, name: impl FnOnce() -> String) -> Option<u32> {
+        let mut ids = self.0.borrow_mut();
+        if let Some((_, id)) = ids.iter().find(|(other, _)| *other == what) {
+            return *id;
+        }
+        let id = counter(&name());
+        ids.push((what, id));
+        id
+    }
+}
+
+impl<T> Default for Ids<T> {
+    fn default() -> Self {
+        Self(RefCell::new(Vec::new()))
+    }
+}
