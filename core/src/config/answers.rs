@@ -46,17 +46,17 @@ mod tests {
     use super::*;
     use crate::config::{Config, example};
 
-    fn with(answers: Value) -> Result<Answers, ConfigError> {
+    fn with(answers: &Value) -> Result<Answers, ConfigError> {
         let config = Config::parse(example::with(&json!({"answers": answers})).as_bytes());
         config.map(|config| config.answers)
     }
 
     #[test]
     fn every_form_can_be_chosen() {
-        assert_eq!(with(json!("keystone")), Ok(Answers::Keystone));
-        assert_eq!(with(json!("nova")), Ok(Answers::Nova));
-        assert_eq!(with(json!("s3")), Ok(Answers::S3));
-        let own = with(json!({"content_type": "text/plain", "body": "{status}: {{{message}}}"}));
+        assert_eq!(with(&json!("keystone")), Ok(Answers::Keystone));
+        assert_eq!(with(&json!("nova")), Ok(Answers::Nova));
+        assert_eq!(with(&json!("s3")), Ok(Answers::S3));
+        let own = with(&json!({"content_type": "text/plain", "body": "{status}: {{{message}}}"}));
         let document = ("text/plain", "403: {no}".into());
         assert_eq!(own.unwrap().document(403, "Forbidden", "no", "acl_denied"), document);
     }
@@ -75,7 +75,7 @@ mod tests {
             (own("text/plain", &"a".repeat(8193)), "answers.body"),
             (json!({"content_type": "a/b", "body": "", "status": 1}), "answers.status"),
         ] {
-            let error = with(answers.clone()).unwrap_err();
+            let error = with(&answers).unwrap_err();
             assert!(error.field() == field || error.field() == "answers", "{answers}: {error}");
         }
     }

@@ -197,12 +197,12 @@ mod tests {
         Config::parse(example::with(changes).as_bytes())
     }
 
-    fn with(routes: Value) -> Result<Config, ConfigError> {
+    fn with(routes: &Value) -> Result<Config, ConfigError> {
         parse(&json!({"sigv4": {}, "routes": routes}))
     }
 
-    fn one(settings: Value) -> Result<Config, ConfigError> {
-        with(json!([{"name": "one", "to": [{"paths": ["/a/**"]}], "settings": settings}]))
+    fn one(settings: &Value) -> Result<Config, ConfigError> {
+        with(&json!([{"name": "one", "to": [{"paths": ["/a/**"]}], "settings": settings}]))
     }
 
     fn settings(config: &Config) -> &Config {
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_route_has_the_plugins_settings_but_for_its_own() {
-        let config = one(json!({
+        let config = one(&json!({
             "mode": "shadow", "missing": "anonymous", "mechanisms": ["token"],
             "acl": {"rules": []}, "reason_header": "x-why",
         }))
@@ -224,8 +224,8 @@ mod tests {
         assert!(route.token.is_some() && route.keyserver.is_some());
         assert_eq!(route.reason_header.as_deref(), Some("x-why"));
         assert_eq!(route.routes.iter().count(), 0);
-        assert!(settings(&one(json!({})).unwrap()).sigv4.is_some());
-        assert!(settings(&one(json!({"mechanisms": ["sigv4"]})).unwrap()).token.is_none());
+        assert!(settings(&one(&json!({})).unwrap()).sigv4.is_some());
+        assert!(settings(&one(&json!({"mechanisms": ["sigv4"]})).unwrap()).token.is_none());
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn each_property_is_asked_for_once() {
         let metadata = json!([{"filter": "f", "key": "k", "values": ["1", "2"]}]);
-        let config = with(json!([
+        let config = with(&json!([
             {"name": "a", "names": ["x"], "metadata": metadata},
             {"name": "b", "names": ["y", "z"]},
             {"name": "c", "metadata": metadata},
@@ -269,7 +269,7 @@ mod tests {
         let many = |number: usize| {
             (0..number).map(|it| route(json!({"name": format!("r{it}")}))).collect::<Vec<_>>()
         };
-        assert!(with(json!(many(32))).is_ok());
+        assert!(with(&json!(many(32))).is_ok());
         for (routes, field) in [
             (json!(many(33)), "routes"),
             (json!([route(json!({"name": ""}))]), "routes[0].name"),
@@ -303,7 +303,7 @@ mod tests {
                 "routes[0].settings.acl.rules[0].name",
             ),
         ] {
-            assert_eq!(with(routes.clone()).unwrap_err().field(), field, "{routes}");
+            assert_eq!(with(&routes).unwrap_err().field(), field, "{routes}");
         }
     }
 }
