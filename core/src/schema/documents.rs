@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::document::Document;
 use super::read::InvalidDocument;
 use super::requests::Governed;
-use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST_WHILE_REFUSED, Pause};
+use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, LONGEST, Pause};
 use crate::record::SCHEMAS_PATH;
 use crate::time::UnixTime;
 
@@ -122,7 +122,7 @@ impl Documents {
             Event::Fetched(answer) => self.fetched(now, answer),
         }
         // A clock that goes back makes nobody wait for a time that is far off again.
-        self.next_try = self.next_try.min(now + LONGEST_WHILE_REFUSED);
+        self.next_try = self.next_try.min(now + LONGEST);
         if self.call.is_none()
             && self.next_try <= now
             && let Some(missing) = self.missing.front()
@@ -160,7 +160,7 @@ impl Documents {
             }
             Err(failure) => {
                 // Requests are refused meanwhile.
-                let retry_after = self.pause.failed().min(LONGEST_WHILE_REFUSED);
+                let retry_after = self.pause.failed();
                 self.next_try = now + retry_after;
                 self.missing.rotate_left(1);
                 Report::Failed { name, failure, retry_after }
@@ -272,7 +272,7 @@ mod tests {
             documents.handle(at(1), Event::Fetched(given));
             let (found, retry_after) = failure(&mut documents);
             assert_eq!(found, expected);
-            let waits = Duration::from_millis(400)..=LONGEST_WHILE_REFUSED;
+            let waits = Duration::from_millis(400)..=LONGEST;
             assert!(waits.contains(&retry_after));
             assert!(schemas.all[0].document.get().is_none());
             documents.handle(at(2), Event::Tick);
