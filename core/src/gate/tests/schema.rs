@@ -212,7 +212,7 @@ fn the_first_document_counts_and_for_odd_paths_one_that_is_enforced() {
         ("report", "enforce", "/a/x;y", 1),
     ] {
         let mut gate = held(&json!({}), &changes(first, second));
-        ask(&mut gate, "GET", path, &[], true);
+        let _ = ask(&mut gate, "GET", path, &[], true);
         let expected = Some((place, Outcome::Flawed(SchemaFault::PathUnknown)));
         assert_eq!(gate.take_schema_outcome(), expected, "{first} {second} {path}");
     }
@@ -225,7 +225,7 @@ fn a_body_that_is_too_long_or_late_is_refused_and_one_that_is_not_looked_at_is_n
     let effect = ask(&mut gate, "POST", "/servers", &[json, ("content-length", "65")], false);
     assert_eq!(refused(effect).1, Verdict::Rejected(Rejection::Body(BodyFault::TooLong)));
     let mut gate = held(&json!({}), &json!({}));
-    ask(&mut gate, "POST", "/servers", &[json], false);
+    let _ = ask(&mut gate, "POST", "/servers", &[json], false);
     assert_eq!(piece(&mut gate, &[b' '; 64], false), Effect::Nothing);
     let (reply, verdict) = refused(piece(&mut gate, b" ", false));
     assert_eq!(
@@ -233,7 +233,7 @@ fn a_body_that_is_too_long_or_late_is_refused_and_one_that_is_not_looked_at_is_n
         (413, Verdict::Rejected(Rejection::Body(BodyFault::TooLong)))
     );
     let mut gate = held(&json!({}), &json!({}));
-    ask(&mut gate, "POST", "/servers", &[json], false);
+    let _ = ask(&mut gate, "POST", "/servers", &[json], false);
     let (reply, _) = refused(gate.handle(now(), Input::Late));
     assert_eq!(reply.status, 408);
     let mut gate = held(&json!({}), &json!({}));
@@ -253,14 +253,14 @@ fn a_body_of_unknown_length_may_turn_out_to_be_none() {
         ("POST", "/servers", b"x", 415),
     ] {
         let mut gate = held(&json!({}), &json!({}));
-        ask(&mut gate, method, path, &[], false);
+        let _ = ask(&mut gate, method, path, &[], false);
         match piece(&mut gate, body, true) {
             Effect::Forward(..) => assert_eq!(status, 0, "{method} {body:?}"),
             effect => assert_eq!(refused(effect).0.status, status, "{method} {body:?}"),
         }
     }
     let mut gate = held(&json!({}), &json!({}));
-    ask(&mut gate, "POST", "/servers", &[("content-type", "application/json")], false);
+    let _ = ask(&mut gate, "POST", "/servers", &[("content-type", "application/json")], false);
     let (reply, _) = refused(piece(&mut gate, b"", true));
     assert!(reply.body.contains("/body: is missing."), "{}", reply.body);
 }
@@ -299,13 +299,13 @@ fn what_is_reported_passes_at_once_and_is_counted_when_its_body_has_come() {
     // When all has come that the head says, the service may have answered.
     let mut gate = held(&report, &json!({}));
     let headers = [("content-type", "application/json"), ("content-length", "12")];
-    ask(&mut gate, "POST", "/servers", &headers, false);
-    piece(&mut gate, GOOD, false);
+    let _ = ask(&mut gate, "POST", "/servers", &headers, false);
+    let _ = piece(&mut gate, GOOD, false);
     assert_eq!(gate.take_schema_outcome(), Some((0, Outcome::Valid)));
     let mut gate = held(&report, &json!({}));
-    ask(&mut gate, "POST", "/servers", &headers[..1], false);
-    piece(&mut gate, GOOD, false);
-    gate.handle(now(), Input::Trailers);
+    let _ = ask(&mut gate, "POST", "/servers", &headers[..1], false);
+    let _ = piece(&mut gate, GOOD, false);
+    let _ = gate.handle(now(), Input::Trailers);
     assert_eq!(gate.take_schema_outcome(), Some((0, Outcome::Valid)));
 }
 
@@ -348,7 +348,7 @@ fn a_rule_for_complete_bodies_holds_as_well() {
     let mut gate = held(&json!({}), &rule);
     assert!(passes(&post(&mut gate, GOOD)));
     let mut gate = held(&json!({}), &rule);
-    ask(&mut gate, "POST", "/servers", &[("content-type", "application/json")], false);
+    let _ = ask(&mut gate, "POST", "/servers", &[("content-type", "application/json")], false);
     let (_, verdict) = refused(piece(&mut gate, &[b' '; 17], false));
     assert_eq!(verdict, Verdict::Rejected(Rejection::Body(BodyFault::TooLong)));
     // What is only reported waits for that rule, and is shown once more when it passes.
@@ -356,7 +356,7 @@ fn a_rule_for_complete_bodies_holds_as_well() {
     assert!(passes(&post(&mut gate, BAD.get(..16).unwrap())));
     assert!(gate.reads_body());
     assert_eq!(gate.take_schema_outcome(), None);
-    piece(&mut gate, BAD, true);
+    let _ = piece(&mut gate, BAD, true);
     let violated = Outcome::Flawed(SchemaFault::Violated);
     assert_eq!(gate.take_schema_outcome(), Some((0, violated)));
 }
@@ -367,13 +367,13 @@ fn where_there_is_no_room_it_cannot_be_known() {
     let large = vec![b' '; 600 * 1024];
     let json = [("content-type", "application/json")];
     let mut gate = held(&json!({"max_body": "1MiB"}), &json!({}));
-    ask(&mut gate, "POST", "/servers", &json, false);
+    let _ = ask(&mut gate, "POST", "/servers", &json, false);
     let (_, verdict) = refused(piece(&mut gate, &large, false));
     assert_eq!(verdict, Verdict::Unavailable(Unknown::TooMuchHeld));
     assert_eq!(gate.take_schema_outcome(), Some((0, Outcome::Unchecked)));
     let mut gate = held(&json!({"max_body": "2MiB", "mode": "report"}), &json!({}));
-    ask(&mut gate, "POST", "/servers", &json, false);
-    piece(&mut gate, &large, false);
+    let _ = ask(&mut gate, "POST", "/servers", &json, false);
+    let _ = piece(&mut gate, &large, false);
     let effect = piece(&mut gate, &large, true);
     assert_eq!(effect, Effect::Pass { replacement: None, verdict: None });
     assert_eq!(gate.take_schema_outcome(), Some((0, Outcome::Unchecked)));
