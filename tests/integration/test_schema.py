@@ -215,7 +215,7 @@ def test_a_body_that_is_too_long_is_refused_and_one_that_is_large_or_deep_is_not
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_body_may_come_in_any_pieces(front, upstream, token, path, size):
+def test_a_body_may_come_in_any_pieces(front, upstream, token, size):
     for name, status in (("web", 200), (7, 400)):
         body = json.dumps({"server": SERVER | {"name": name}}).encode()
         with Client(front.ports["fetched"]) as client:
@@ -225,6 +225,41 @@ def test_a_body_may_come_in_any_pieces(front, upstream, token, path, size):
                 client.data(number, body[start : start + size], is_end=False)
             client.end(number)
             assert client.response(number).status == status
+
+
+def test_whatever_a_client_invents_is_answered_and_reaches_nobody(front, upstream, token):
+    """Of unknown length, of a wrong one, too long, too deep, too large a number, and in two ways at once."""
+    before = len(upstream.arrivals)
+    query = b"[" * 50_000
+    number = b"9" * 30_000
+    for body, status in (
+        (b'{"server":' + query, 400),
+        (b'{"server":{"name":"a","flavorRef":"1","networks":"auto","min_count":' + number + b"}}", 400),
+        (b'{"server":{"name":"a","flavorRef":"1","networks":"auto","min_count":1e999999999}}', 400),
+        (b'{"server":{"name":"a","n\\u0061me":"b","flavorRef":"1","networks":"auto"}}', 400),
+        (b'{"server":{"name":"\\ud800","flavorRef":"1","networks":"auto"}}', 400),
+        (b'\xef\xbb\xbf{"server":{}}', 400),
+        (b" " * 100_000, 413),
+    ):
+        headers = [*token, ("content-type", "application/json;charset=UTF-8")]
+        whole = http1.encode("/v2.1/servers", headers, method="POST", body=body, trailers=[])
+        with http1.Connection(front.ports["fetched"]) as connection:
+            connection.send(whole)
+            assert connection.response().status == status, body[:100]
+    with http1.Connection(front.ports["fetched"]) as connection:
+        head = http1.encode("/v2.1/servers", [*headers, ("content-length", "10000000")], method="POST")
+        connection.send(head + b" " * 1000)
+        assert connection.response().status == 413
+    # HTTP/2 has both an end and a length.
+    wrong = json.dumps({"server": SERVER | {"name": 7}}).encode()
+    for length in ("0", "2", "999999999999"):
+        with Client(front.ports["fetched"]) as client:
+            headers = [*token, ("content-type", "application/json"), ("content-length", length)]
+            number = client.start("/v2.1/servers", headers, method="POST", is_end=False)
+            client.data(number, wrong, is_end=True)
+            answer = client.response(number)
+            assert answer is None or answer.status in (400, 413), length
+    assert len(upstream.arrivals) == before
 
 
 def test_parameters_that_the_document_does_not_know_can_be_refused(front, token):

@@ -378,3 +378,61 @@ fn where_there_is_no_room_it_cannot_be_known() {
     assert_eq!(effect, Effect::Pass { replacement: None, verdict: None });
     assert_eq!(gate.take_schema_outcome(), Some((0, Outcome::Unchecked)));
 }
+
+#[test]
+fn a_length_that_is_a_lie_lets_nothing_through() {
+    let json = ("content-type", "application/json");
+    for (method, headers, body, message) in [
+        ("POST", &[json, ("content-length", "0")][..], BAD, "/body/name: must be a string."),
+        ("POST", &[json, ("content-length", "0")], b"", "/body: is missing."),
+        ("POST", &[json, ("content-length", "2")], BAD, "/body/name: must be a string."),
+        ("POST", &[json, ("content-length", "64")], b"{}", "/body/name: is missing."),
+        ("GET", &[("content-length", "0")], b"x", "/body: is not allowed."),
+    ] {
+        let mut gate = held(&json!({}), &json!({}));
+        assert!(!passes(&ask(&mut gate, method, "/servers", headers, false)));
+        let (reply, _) = refused(piece(&mut gate, body, true));
+        assert!(reply.body.contains(message), "{}", reply.body);
+    }
+    for length in ["10485760", "99999999999999999999999", "-1", "x"] {
+        let mut gate = held(&json!({}), &json!({}));
+        let headers = [json, ("content-length", length)];
+        let (reply, _) = refused(ask(&mut gate, "POST", "/servers", &headers, false));
+        assert_eq!(reply.status, 413, "{length}");
+    }
+}
+
+#[test]
+fn what_a_client_sent_is_escaped_in_every_form_of_answer() {
+    let body = br#"{"name":"a","<'\"&\n>":1,"<'\"&\n>":2}"#;
+    let own = |kind: &str| json!({"answers": {"content_type": kind, "body": "{message}"}});
+    for (changes, told) in [
+        (json!({}), r#"/body/<'\"&\n>: is there twice."#),
+        (json!({"answers": "nova"}), r#"/body/<'\"&\n>: is there twice."#),
+        (json!({"answers": "s3"}), "/body/&lt;&apos;&quot;&amp;\n&gt;: is there twice."),
+        (own("application/problem+json"), r#"/body/<'\"&\n>: is there twice."#),
+        (own("text/html"), "/body/&lt;&apos;&quot;&amp;\n&gt;: is there twice."),
+    ] {
+        let mut gate = held(&json!({}), &changes);
+        let (reply, _) = refused(post(&mut gate, body));
+        assert!(reply.body.contains(told), "{}", reply.body);
+    }
+}
+
+#[test]
+fn a_route_has_documents_of_its_own() {
+    let route = |schema: Value| {
+        json!({"routes": [{"name": "r", "to": [{"paths": ["/r/**"]}], "settings": schema}]})
+    };
+    for (settings, path, expected) in [
+        (json!({}), "/r/x", false),
+        (json!({"schema": []}), "/r/x", true),
+        (json!({"schema": null}), "/r/x", true),
+        (json!({"schema": []}), "/x", false),
+    ] {
+        let mut gate = held(&json!({}), &route(settings.clone()));
+        assert_eq!(passes(&ask(&mut gate, "GET", path, &[], true)), expected, "{settings} {path}");
+        let is_held = gate.take_schema_outcome().is_some();
+        assert_eq!(is_held, !expected, "{settings} {path}");
+    }
+}
