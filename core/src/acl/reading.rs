@@ -38,6 +38,11 @@ impl<'a> Readings<'a> {
         self.plain.as_ref().map(PlainPath::as_bytes)
     }
 
+    /// The path as some servers read it, if that is another one.
+    pub(crate) fn other(&self) -> Option<&[u8]> {
+        if let Other::Path(other) = &self.other { Some(other) } else { None }
+    }
+
     /// Whether some servers read it as another path.
     pub(super) fn has_other(&self) -> bool {
         !matches!(self.other, Other::None)

@@ -24,6 +24,14 @@ struct Place {
     next: u32,
 }
 
+/// Why there is nothing to look up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    NotJson,
+    /// There are more values than [`MAX_VALUES`].
+    TooMany,
+}
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -37,13 +45,13 @@ pub(super) enum Kind {
 }
 
 impl<'a> Json<'a> {
-    /// Reads a text; `None` if it is none.
-    pub(super) fn read(bytes: Cow<'a, [u8]>) -> Option<Self> {
+    /// Reads a text.
+    pub(super) fn read(bytes: Cow<'a, [u8]>) -> Result<Self, Unread> {
         let mut checker = Checker::new();
-        checker.push(&bytes).ok()?;
-        checker.finish().ok()?;
+        checker.push(&bytes).map_err(|_| Unread::NotJson)?;
+        checker.finish().map_err(|_| Unread::NotJson)?;
         let places = places(&bytes)?;
-        Some(Self { bytes, places })
+        Ok(Self { bytes, places })
     }
 
     /// How many values there are, keys among them.
@@ -113,8 +121,8 @@ pub(super) fn repeated(texts: &mut [(Cow<'_, str>, usize)]) -> Option<usize> {
 }
 
 /// Where the values of a text are that is JSON.
-fn places(bytes: &[u8]) -> Option<Vec<Place>> {
-    let offset = |at: usize| u32::try_from(at).ok();
+fn places(bytes: &[u8]) -> Result<Vec<Place>, Unread> {
+    let offset = |at: usize| u32::try_from(at).map_err(|_| Unread::TooMany);
     let mut places: Vec<Place> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     let mut at = 0;
@@ -127,7 +135,7 @@ fn places(bytes: &[u8]) -> Option<Vec<Place>> {
             b'}' | b']' => {
                 at += 1;
                 let next = offset(places.len())?;
-                let place = places.get_mut(open.pop()?)?;
+                let place = open.pop().and_then(|it| places.get_mut(it)).ok_or(Unread::NotJson)?;
                 (place.end, place.next) = (offset(at)?, next);
                 continue;
             }
@@ -135,18 +143,21 @@ fn places(bytes: &[u8]) -> Option<Vec<Place>> {
                 open.push(places.len());
                 at + 1
             }
-            b'"' => end_of_text(bytes, at)?,
+            b'"' => end_of_text(bytes, at).ok_or(Unread::NotJson)?,
             _ => {
-                let rest = bytes.get(at..)?;
+                let rest = bytes.get(at..).unwrap_or_default();
                 let is_over = |byte: &u8| b",]} \t\n\r".contains(byte);
                 at + rest.iter().position(is_over).unwrap_or(rest.len())
             }
         };
+        if places.len() == MAX_VALUES {
+            return Err(Unread::TooMany);
+        }
         let next = offset(places.len() + 1)?;
         places.push(Place { start: offset(at)?, end: offset(end)?, next });
         at = end;
     }
-    Some(places)
+    Ok(places)
 }
 
 /// Behind the string that begins here; `None` if it is no text.
@@ -220,6 +231,9 @@ fn unit(text: &[u8]) -> Option<(u32, &[u8])> {
     u32::from_str_radix(digits, 16).ok().map(|unit| (unit, rest))
 }
 
+/// The most values in a text, keys among them: each takes more memory than the byte that it may be.
+pub const MAX_VALUES: usize = 400_000;
+
 fn index(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
@@ -234,7 +248,7 @@ mod tests {
     use serde_json::Value;
 
     fn read(text: &str) -> Option<Json<'_>> {
-        Json::read(text.as_bytes().into())
+        Json::read(text.as_bytes().into()).ok()
     }
 
     /// The tree that a reader makes which was made for it.
@@ -286,6 +300,14 @@ mod tests {
             assert_eq!(found.is_some(), repeated.is_some(), "{text}");
             assert_eq!(found, repeated, "{text}");
         }
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_is_none() {
+        let list = |values: usize| format!("[1{}]", ",1".repeat(values - 2));
+        assert_eq!(read(&list(MAX_VALUES)).unwrap().len(), MAX_VALUES);
+        let longer = Json::read(list(MAX_VALUES + 1).into_bytes().into());
+        assert_eq!(longer.unwrap_err(), Unread::TooMany);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub use checking::MAX_WORK;
 pub use document::Document;
 pub use documents::{Action, Documents, Event, Report};
 pub use fault::{MAX_POINTER, Violation};
+pub use json::MAX_VALUES;
 pub use operation::{Announced, Expected, Flaw};
 pub use read::{InvalidDocument, VERSION};
 pub use requests::{Enforcement, Governed, Outcome, Schemas};

@@ -8,7 +8,7 @@ use core::result::Result;
 use super::checking::{Checking, MAX_WORK, Unfit};
 use super::document::{Document, Operation};
 use super::fault::{Violation, pointer, push};
-use super::json::Json;
+use super::json::{Json, Unread};
 use super::parameter::{Given, Place, pairs};
 use crate::acl::{PathTemplate, Readings};
 use crate::head::RequestHead;
@@ -73,6 +73,10 @@ impl Document {
             .ok_or_else(|| Flaw::MethodNotAllowed(path.allow.clone()))?;
         let plain = readings.plain().unwrap_or_default();
         operation.check_parameters(self, head, (&path.template, plain), refuses_unknown)?;
+        // A variable of it may be another text to some servers.
+        if let Some(other) = readings.other() {
+            operation.check_parameters(self, head, (&path.template, other), refuses_unknown)?;
+        }
         operation.expected(head, announced)
     }
 
@@ -89,8 +93,10 @@ impl Document {
     /// Whether a whole body is right.
     pub fn check_body(&self, body: &[u8], node: usize) -> Result<(), Flaw> {
         let violated = |message| Flaw::Violated(Violation::new(BODY, message));
-        let json = Json::read(body.into())
-            .ok_or_else(|| violated("is not JSON in UTF-8, or is nested too deeply"))?;
+        let json = Json::read(body.into()).map_err(|unread| match unread {
+            Unread::NotJson => violated("is not JSON in UTF-8, or is nested too deeply"),
+            Unread::TooMany => Flaw::TooComplex,
+        })?;
         if let Some(value) = json.repeated() {
             let pointer = pointer(&json, value, BODY);
             return Err(Flaw::Violated(Violation { pointer, message: "is there twice".into() }));

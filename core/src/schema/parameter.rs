@@ -164,7 +164,7 @@ fn fits(
     node: usize,
     work: &mut u32,
 ) -> Result<(), Result<Violation, TooComplex>> {
-    let json = Json::read(json.as_bytes().into()).ok_or(Err(TooComplex))?;
+    let json = Json::read(json.as_bytes().into()).map_err(|_| Err(TooComplex))?;
     Checking::check(document, &json, node, work).map_err(|unfit| match unfit {
         Unfit::Fault(fault) => Ok(Violation::of(fault, document, &json, "")),
         Unfit::TooComplex => Err(TooComplex),
@@ -174,7 +174,7 @@ fn fits(
 /// A value as JSON: as it stands if it is a number or a boolean, and need not be a text.
 fn written(value: &str, is_text: bool) -> String {
     let stands_for_itself = || {
-        let json = Json::read(value.as_bytes().into())?;
+        let json = Json::read(value.as_bytes().into()).ok()?;
         let is_bare = json.raw(0).len() == value.len();
         Some(is_bare && matches!(json.kind(0), Kind::Number | Kind::True | Kind::False))
     };

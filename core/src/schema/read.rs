@@ -245,7 +245,7 @@ fn pattern(value: &Value) -> Read<Pattern> {
 }
 
 fn literal(value: &Value) -> Read<Json<'static>> {
-    Json::read(written(value).into_vec().into()).ok_or(field("enum"))
+    Json::read(written(value).into_vec().into()).map_err(|_| field("enum"))
 }
 
 fn limit(value: &Value, is_exclusive: bool) -> Read<Limit> {
