@@ -41,7 +41,8 @@ pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError
     // Of a token without records only that is known which it says itself.
     let token_alone =
         raw.sigv4.is_none() && token.as_ref().is_some_and(|token| token.records.is_none());
-    let schemas = schema::check(raw.schema.unwrap_or_default(), raw.hold_headers, keyserver.is_some())?;
+    let schemas =
+        schema::check(raw.schema.unwrap_or_default(), raw.hold_headers, keyserver.is_some())?;
     Ok(Config {
         mode: match raw.mode {
             None | Some(raw::Mode::Enforce) => Mode::Enforce,

@@ -144,8 +144,7 @@ fn settings(
             }
         }
     }
-    let mut config =
-        checked(Json::Object(members)).map_err(|error| error.within(field))?;
+    let mut config = checked(Json::Object(members)).map_err(|error| error.within(field))?;
     if has_own {
         config.schemas = schemas.clone();
     }

@@ -82,11 +82,7 @@ impl Documents {
     /// Of all of these that are not there. `timeout` is that of calls, and `seed` makes this worker's jitter
     /// differ from others'.
     #[must_use]
-    pub fn new<'a>(
-        all: impl Iterator<Item = &'a Governed>,
-        timeout: Duration,
-        seed: u64,
-    ) -> Self {
+    pub fn new<'a>(all: impl Iterator<Item = &'a Governed>, timeout: Duration, seed: u64) -> Self {
         let mut missing = VecDeque::<Missing>::new();
         for governed in all.filter(|it| it.document.get().is_none()) {
             let (name, digest) = (&governed.name, governed.digest);

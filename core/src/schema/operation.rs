@@ -160,7 +160,11 @@ impl Operation {
             }
         };
         // Of unknown length, it may turn out to be empty; that it is announced to be is not believed.
-        if announced.length.is_some_and(|length| length > 0) { Err(flaw) } else { Ok(Expected::Nothing(Box::new(flaw))) }
+        if announced.length.is_some_and(|length| length > 0) {
+            Err(flaw)
+        } else {
+            Ok(Expected::Nothing(Box::new(flaw)))
+        }
     }
 }
 

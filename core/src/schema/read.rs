@@ -203,11 +203,10 @@ impl Reader {
             }
         }
         named.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        let patterns =
-            map(list(node, "patternProperties")?, |it| match as_list(it) {
-                Some([pattern, node]) => Ok((self.pattern(pattern)?, self.index(node)?)),
-                _ => Err(field("patternProperties")),
-            })?;
+        let patterns = map(list(node, "patternProperties")?, |it| match as_list(it) {
+            Some([pattern, node]) => Ok((self.pattern(pattern)?, self.index(node)?)),
+            _ => Err(field("patternProperties")),
+        })?;
         let rest = node.get("additionalProperties").map(|it| self.index(it)).transpose()?;
         let required = named.iter().filter(|property| property.is_required).count();
         Ok(Properties { named, patterns, rest, required })

@@ -421,9 +421,7 @@ fn what_a_client_sent_is_escaped_in_every_form_of_answer() {
 
 #[test]
 fn a_route_has_documents_of_its_own() {
-    let route = |schema: Value| {
-        json!({"routes": [{"name": "r", "to": [{"paths": ["/r/**"]}], "settings": schema}]})
-    };
+    let route = |schema: Value| json!({"routes": [{"name": "r", "to": [{"paths": ["/r/**"]}], "settings": schema}]});
     for (settings, path, expected) in [
         (json!({}), "/r/x", false),
         (json!({"schema": []}), "/r/x", true),

@@ -84,7 +84,12 @@ impl Checking<'_> {
         Next::Enter { node, value }
     }
 
-    pub(super) fn alternatives(&mut self, frame: &mut Frame, check: &Check, known: Option<bool>) -> Next {
+    pub(super) fn alternatives(
+        &mut self,
+        frame: &mut Frame,
+        check: &Check,
+        known: Option<bool>,
+    ) -> Next {
         let (nodes, most) = match check {
             Check::Any(nodes) => (&**nodes, usize::MAX),
             Check::One(nodes) => (&**nodes, 1),

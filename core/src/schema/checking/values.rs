@@ -92,7 +92,12 @@ impl Checking<'_> {
     }
 
     /// The value of a key.
-    pub(super) fn find(&mut self, json: &Json<'_>, object: usize, name: &str) -> Result<Option<usize>, Unfit> {
+    pub(super) fn find(
+        &mut self,
+        json: &Json<'_>,
+        object: usize,
+        name: &str,
+    ) -> Result<Option<usize>, Unfit> {
         for key in json.inside(object).step_by(2) {
             self.spend_on(json.raw(key).len())?;
             if json.text(key) == name {
@@ -102,7 +107,12 @@ impl Checking<'_> {
         Ok(None)
     }
 
-    pub(super) fn compare(&mut self, value: usize, limit: &Limit, beyond: Ordering) -> Result<bool, Unfit> {
+    pub(super) fn compare(
+        &mut self,
+        value: usize,
+        limit: &Limit,
+        beyond: Ordering,
+    ) -> Result<bool, Unfit> {
         let text = self.json.raw(value);
         self.spend_on(text.len())?;
         let order = Decimal::new(text).compare(&Decimal::new(&limit.text));
