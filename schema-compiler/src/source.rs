@@ -19,7 +19,9 @@ pub(crate) fn read(text: &[u8]) -> Result<Value, Refusal> {
         serde_json::from_slice(text).map_err(|why| refuse(why.to_string()))?
     } else {
         let text = std::str::from_utf8(text).map_err(|why| refuse(why.to_string()))?;
-        serde_saphyr::from_str(text).map_err(|why| refuse(why.to_string()))?
+        // As YAML 1.2 has it, `on` and `no` are texts.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(text, options).map_err(|why| refuse(why.to_string()))?
     };
     Ok(value)
 }
