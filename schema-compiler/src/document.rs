@@ -123,6 +123,10 @@ fn path_item<'a>(
     if whole.split('/').any(|segment| segment.contains('*')) {
         return Err(refuse("has a star, which is not supported"));
     }
+    // Which of `/a{b}` and `/{c}` is the more specific one, OpenAPI does not say.
+    if whole.split('/').any(|segment| segment.find('{').is_some_and(|place| place > 0)) {
+        return Err(refuse("must have whole segments as variables"));
+    }
     let template = PathTemplate::new(&whole).map_err(|why| refuse(&format!("must be {why}")))?;
     let (fields, pointer) = reference::object(tables.root, item, pointer, path)?;
     let shared = parameters(tables, fields, &pointer)?;

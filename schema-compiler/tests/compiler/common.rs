@@ -25,8 +25,8 @@ pub(crate) fn ask(
     let all: Vec<_> = all.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let announced = Announced { is_end: body.is_none(), length: body.map(str::len) };
     match document.check_head(RequestHead::new(&all), announced, false)? {
-        Expected::Json { node, .. } => document.check_body(body.unwrap().as_bytes(), node),
-        Expected::Any | Expected::Nothing(_) => Ok(()),
+        Expected::Any => Ok(()),
+        expected => document.check_arrived(body.unwrap().as_bytes(), &expected),
     }
 }
 
