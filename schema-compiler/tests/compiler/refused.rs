@@ -144,7 +144,7 @@ fn documents() {
         ("openapi: 3.1.0", "/: `paths` must be there"),
         ("openapi: 3.1.0\npaths: {}\nopenapi: 3.1.0", "/: `openapi` is not readable"),
         ("openapi: 3.1.0\npaths: {/a//b: {}}", "/paths: `/a//b` must be a path"),
-        ("openapi: 3.1.0\npaths: {'/a{b}': {}}", "/paths: `/a{b}` must be a path"),
+        ("openapi: 3.1.0\npaths: {'/a{b}': {}}", "/paths: `/a{b}` must have whole segments"),
         ("openapi: 3.1.0\npaths: {'/a/*': {}}", "/paths: `/a/*` has a star"),
         (
             "openapi: 3.1.0\npaths: {'/{a}': {}, '/{b}': {}}",
