@@ -87,12 +87,12 @@ impl Documents {
         for governed in all.filter(|it| it.document.get().is_none()) {
             let (name, digest) = (&governed.name, governed.digest);
             let place = Rc::clone(&governed.document);
-            match missing.iter_mut().find(|it| it.name == *name && it.digest == digest) {
-                Some(same) => same.places.push(place),
-                None => {
-                    let places = Vec::from([place]);
-                    missing.push_back(Missing { name: name.clone(), digest, places });
-                }
+            let same = missing.iter_mut().find(|it| it.name == *name && it.digest == digest);
+            if let Some(same) = same {
+                same.places.push(place);
+            } else {
+                let places = Vec::from([place]);
+                missing.push_back(Missing { name: name.clone(), digest, places });
             }
         }
         Self {
