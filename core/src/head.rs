@@ -10,14 +10,14 @@ use core::net::IpAddr;
 pub struct RequestHead<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
     source: Option<IpAddr>,
-    properties: &'a [Option<Vec<u8>>],
+    properties: Option<&'a [Option<Vec<u8>>]>,
 }
 
 impl<'a> RequestHead<'a> {
     /// A head of these headers.
     #[must_use]
     pub fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
-        Self { headers, source: None, properties: &[] }
+        Self { headers, source: None, properties: None }
     }
 
     /// The same head, of a client with this address.
@@ -27,16 +27,16 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The same head, of which the host tells this, in the places of what
-    /// [routes](crate::routes::Routes::properties) ask for.
+    /// [routes](crate::routes::Routes::properties) ask for. Without it, that is not known.
     #[must_use]
     pub fn with_properties(self, properties: &'a [Option<Vec<u8>>]) -> Self {
-        Self { properties, ..self }
+        Self { properties: Some(properties), ..self }
     }
 
-    /// What the host tells of the request, in the place of what routes ask for.
-    #[must_use]
-    pub fn property(self, place: usize) -> Option<&'a [u8]> {
-        self.properties.get(place)?.as_deref()
+    /// What the host tells of the request, in the place of what routes ask for; nothing inside where it has
+    /// nothing to tell, and nothing at all where that is not known.
+    pub(crate) fn property(self, place: usize) -> Option<Told<'a>> {
+        self.properties.map(|properties| Told(properties.get(place).and_then(Option::as_deref)))
     }
 
     /// The address of the client, as the proxy knows it; `None` where nobody asked for it.
@@ -120,6 +120,10 @@ pub fn trace(head: RequestHead<'_>) -> Vec<(&'static str, String)> {
 const TRACE: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
 /// The longest of them that is passed on: that of `tracestate` (W3C Trace Context, section 3.3.1.3).
 const MAX_TRACE: usize = 512;
+
+/// What the host tells, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told<'a>(pub(crate) Option<&'a [u8]>);
 
 /// There is more than one header of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,13 @@ pub(crate) struct Shown<'a> {
     pub(super) claims: &'a [&'a [u8]],
 }
 
+impl Shown<'_> {
+    /// Whether the client claimed anything about its identity.
+    pub(crate) fn has_claims(&self) -> bool {
+        !self.claims.is_empty()
+    }
+}
+
 /// Makes all changes, or says that some may not have been made.
 ///
 /// Each costs a call of the host. Where all headers are known, calls that would change nothing are left

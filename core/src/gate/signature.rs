@@ -105,6 +105,7 @@ impl Gate {
         mut signed: Box<Signed>,
         key: &Rc<AccessKey>,
     ) -> Effect {
+        self.note_that_access_key_is_one();
         if let Some(HashFirst { sha256, is_complete }) = signed.hash.take() {
             if !is_complete {
                 signed.hash = Some(HashFirst { sha256, is_complete });

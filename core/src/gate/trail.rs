@@ -24,6 +24,8 @@ pub struct Trail {
     began: UnixTime,
     request: Request,
     sender: Sender,
+    /// Whether there is such an access key as the signature names, whoever has made it.
+    is_access_key: bool,
     /// Whether all that the sender has shown is good.
     is_confirmed: bool,
     /// Whom the service's token stands for.
@@ -63,6 +65,7 @@ impl Gate {
                 began: now,
                 request,
                 sender: Sender::Nobody,
+                is_access_key: false,
                 is_confirmed: false,
                 service: None,
                 decision: None,
@@ -108,6 +111,13 @@ impl Gate {
         self.note_sender(|| Sender::AccessKey(Rc::clone(key)));
     }
 
+    /// Notes that there is such an access key as the signature names.
+    pub(super) fn note_that_access_key_is_one(&mut self) {
+        if let Some(trail) = &mut self.trail {
+            trail.is_access_key = true;
+        }
+    }
+
     /// Notes that all that the sender has shown is good, and what it may do.
     pub(super) fn note_decision(&mut self, decision: Option<Decision>, is_confirmed: bool) {
         if let Some(trail) = &mut self.trail {
@@ -138,7 +148,7 @@ impl Trail {
             rule: rule.map(|(decision, acl)| (acl.name(decision.rule), said(decision.action))),
             caller: self.sender.caller(),
             is_confirmed: self.is_confirmed,
-            credential: self.sender.credential(),
+            credential: self.sender.credential(self.is_access_key, config),
             service,
         }
     }
@@ -162,12 +172,14 @@ impl Sender {
         }
     }
 
-    fn credential(&self) -> Option<Credential<'_>> {
+    fn credential(&self, is_access_key: bool, config: &Config) -> Option<Credential<'_>> {
         Some(match self {
             Self::Nobody => return None,
             Self::Token | Self::Signature(None) => Credential::default(),
             Self::Signature(Some(credential)) => {
-                Credential { id: Some(&credential.access_key), ..Credential::default() }
+                let id = Some(&*credential.access_key);
+                let id = id.filter(|id| is_access_key || looks_like_one(id, config));
+                Credential { id, ..Credential::default() }
             }
             Self::Known(token, identity) => of_token(token, identity.as_deref()),
             Self::AccessKey(key) => {
@@ -185,6 +197,13 @@ impl Sender {
             }
         })
     }
+}
+
+/// Whether what stands in the place of an access key, and is none that is known, begins as all do. Else it is not
+/// shown: clients have been seen to send their secrets there.
+fn looks_like_one(id: &str, config: &Config) -> bool {
+    let prefix = config.sigv4.as_ref().map_or("", |rules| &rules.access_key_prefix);
+    !prefix.is_empty() && id.starts_with(prefix)
 }
 
 fn of_token<'a>(token: &'a Opened, identity: Option<&'a Identity>) -> Credential<'a> {

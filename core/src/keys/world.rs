@@ -118,7 +118,7 @@ impl World {
     }
 
     fn new_store(&mut self) -> KeyStore {
-        let seed = u64::try_from(self.random(usize::MAX >> 40)).unwrap();
+        let seed = u64::try_from(self.random(1 << 24)).unwrap();
         KeyStore::new(&self.config, &keyserver(&self.config).server, seed)
     }
 

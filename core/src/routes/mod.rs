@@ -12,7 +12,8 @@
 //!
 //! **A request in doubt is refused.** Which of two settings is the stricter one cannot be told in general, so
 //! neither is taken for a path that servers may read in two ways, where a route is about the one and not
-//! about the other.
+//! about the other. Nor where the proxy may have chosen its route by what the client claimed to be: what the proxy
+//! tells of that is not of the route that the request takes once the claim is gone.
 
 mod target;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use target::Target;
 
 use crate::acl::Readings;
 use crate::config::Config;
-use crate::head::RequestHead;
+use crate::head::{RequestHead, Told};
 use target::{all, any};
 
 /// The routes of a configuration, in order.
@@ -115,23 +116,19 @@ impl Routes {
 impl Route {
     /// `None` if servers may see that differently.
     fn is_about(&self, head: RequestHead<'_>, path: &Readings<'_>) -> Option<bool> {
-        let is_told = self.told.iter().all(|expected| expected.is_met(head));
-        if !is_told {
-            return Some(false);
-        }
-        if self.to.is_empty() {
-            return Some(true);
-        }
-        any(self.to.iter().map(|target| {
+        let told = all(self.told.iter().map(|expected| expected.is_met(head)));
+        let targets = self.to.iter().map(|target| {
             all([target.has_host(head), target.has_method(head.method()), target.has_path(path)])
-        }))
+        });
+        let is_target = if self.to.is_empty() { Some(true) } else { any(targets) };
+        all([told, is_target])
     }
 }
 
 impl Expected {
-    /// What the host does not tell is nothing that anybody expects.
-    fn is_met(&self, head: RequestHead<'_>) -> bool {
-        head.property(self.property)
-            .is_some_and(|told| self.values.iter().any(|value| value.as_bytes() == told))
+    /// Where the host has nothing to tell, that is nothing which anybody expects.
+    fn is_met(&self, head: RequestHead<'_>) -> Option<bool> {
+        let Told(told) = head.property(self.property)?;
+        Some(self.values.iter().any(|value| Some(value.as_bytes()) == told))
     }
 }

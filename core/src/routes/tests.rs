@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::example;
+use crate::sigv4::{Plus, percent_decode};
 
 fn routes(routes: &Value) -> Routes {
     let named = routes.as_array().unwrap().iter().enumerate().map(|(place, route)| {
@@ -130,7 +131,79 @@ fn what_the_host_tells_is_compared_as_it_is() {
     assert_eq!(told([Some("one"), None]), Choice::Route(1));
     assert_eq!(told([Some("One"), Some("v")]), Choice::Own);
     assert_eq!(told([None, None]), Choice::Own);
-    assert_eq!(routes.choose(RequestHead::new(&[])), Choice::Own);
+    // Nor is it known what is told.
+    assert_eq!(routes.choose(RequestHead::new(&[])), IN_DOUBT);
     let known: Vec<_> = routes.iter().map(|route| route.told.len()).collect();
     assert_eq!(known, vec![2, 1]);
+}
+
+/// What servers are known to make of a path before they look at it.
+fn readings(path: &str) -> [String; 6] {
+    let segments = || path.split('/').map(String::from);
+    let decoded = percent_decode(path.as_bytes(), Plus::Literal);
+    let decoded = decoded.ok().and_then(|it| String::from_utf8(it.into_owned()).ok());
+    let merged = segments().enumerate().filter(|(at, it)| *at == 0 || !it.is_empty());
+    let mut without_dots = Vec::new();
+    for segment in segments() {
+        match segment.as_str() {
+            ".." if without_dots.len() > 1 => drop(without_dots.pop()),
+            "." | ".." => {}
+            _ => without_dots.push(segment),
+        }
+    }
+    let named = segments().map(|it| it.split(';').next().unwrap_or_default().into());
+    [
+        decoded.unwrap_or_else(|| path.into()),
+        merged.map(|(_, it)| it).collect::<Vec<_>>().join("/"),
+        without_dots.join("/"),
+        named.collect::<Vec<String>>().join("/"),
+        path.replace('\\', "/"),
+        path.strip_suffix('/').unwrap_or(path).into(),
+    ]
+}
+
+#[test]
+fn nothing_that_servers_make_of_a_path_is_about_another_route() {
+    let routes = routes(&json!([{"to": [{"paths": ["/private/**", "/a/{b}"]}]}]));
+    let parts = [
+        "a",
+        "private",
+        "",
+        ".",
+        "..",
+        "%2e%2E",
+        "private;x",
+        "..;x",
+        "%2570rivate",
+        "%70rivate",
+        "a%2fprivate",
+        "a\\..",
+        "%5cprivate",
+    ];
+    let mut paths = vec![String::new()];
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        let longer = paths.iter().flat_map(|it| parts.map(|part| [it, "/", part].concat()));
+        paths = longer.collect();
+        all.extend(paths.iter().cloned());
+    }
+    for path in all {
+        let choice = choose(&routes, "GET", "h", &path);
+        if choice == IN_DOUBT {
+            continue;
+        }
+        let mut known = vec![path.clone()];
+        for _ in 0..3 {
+            known = known.iter().flat_map(|it| readings(it)).collect();
+            known.sort();
+            known.dedup();
+            for read in &known {
+                let other = choose(&routes, "GET", "h", read);
+                assert!(
+                    other == choice || other == IN_DOUBT,
+                    "{path} is {choice:?}, {read} {other:?}"
+                );
+            }
+        }
+    }
 }

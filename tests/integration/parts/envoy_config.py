@@ -210,7 +210,7 @@ def tls(*, ca, name, certificate=None, private_key=None):
 def _keyserver(name, port):
     port, transport_socket = port if isinstance(port, tuple) else (port, None)
     socket = {"transport_socket": transport_socket} if transport_socket else {}
-    return cluster(name, port, {}) | socket
+    return cluster(name, port, {}) | socket | {"connect_timeout": "1s"}
 
 
 def cluster(name, port, http1):
@@ -223,7 +223,8 @@ def cluster(name, port, http1):
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        # A thousand connections at once are more than a service here takes in a second.
+        "connect_timeout": "30s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options

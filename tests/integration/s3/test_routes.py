@@ -28,6 +28,7 @@ ROUTES = [
         "settings": {"mechanisms": ["sigv4"], "answers": "s3"},
     },
     {"name": "named", "names": ["by-name"], "settings": {"answers": OWN}},
+    {"name": "claimed", "names": ["by-claim"], "settings": {"missing": "anonymous"}},
     {
         "name": "trial",
         "metadata": [{"filter": "voussoir", "key": "class", "values": ["trial", "test"]}],
@@ -36,9 +37,13 @@ ROUTES = [
 ]
 
 
-def route(prefix, name=None, kind=None):
-    """One of Envoy's own routes."""
+def route(prefix, name=None, kind=None, header=None):
+    """One of Envoy's own routes; the service is told which one it was."""
     made = {"match": {"prefix": prefix}, "route": {"cluster": "upstream"}}
+    told = {"header": {"key": "x-route", "value": name or kind}}
+    made["request_headers_to_add"] = [told]
+    if header:
+        made["match"]["headers"] = [{"name": header, "present_match": True}]
     if name:
         made["name"] = name
     if kind:
@@ -52,6 +57,7 @@ ENVOYS = {
             "name": "service",
             "domains": ["*"],
             "routes": [
+                route("/claimed", "by-claim", header="x-roles"),
                 route("/named", "by-name", "other"),
                 route("/trial", kind="trial"),
                 route("/production", kind="production"),
@@ -108,6 +114,19 @@ def test_the_proxys_own_routes_can_be_told_apart(ask, good_token):
         for path, is_seen in (("/trial/1", True), ("/volumes/1", False)):
             headers = dict(ask(path, good_token).json()["headers"])
             assert ("x-auth-token" in headers) == is_seen
+
+
+@pytest.mark.parametrize("claim", ["x-roles", "X-User-Id", "x_user_id", "openstack-system-scope"])
+def test_whoever_claims_to_be_somebody_takes_no_route_by_that(front, ask, good_token, claim):
+    """Envoy chose its route with the claim still there, tells no other, and chooses anew once it is gone."""
+    for path in ("/claimed/1", "/trial/1", "/named/1", "/volumes/1"):
+        for token in ([], [("x-auth-token", good_token)]):
+            answer = http1.get(front.ports["front"], path, [(claim, "admin"), *token])
+            assert (answer.status, answer.header("x-why")) == (400, "route_in_doubt"), path
+    # Where what is asked for decides, no route of Envoy's does.
+    answer = http1.get(front.ports["front"], "/images/1", [(claim, "admin")])
+    assert answer.status == 200
+    assert ask("/claimed/1").status == 401
 
 
 def test_one_mechanism_is_no_way_around_the_other(front, ask, bob, good_token):

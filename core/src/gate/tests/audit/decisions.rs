@@ -148,12 +148,15 @@ fn a_signed_request_names_its_owner_and_one_that_is_not_names_nobody() {
     let credential = json!({"type": "signature", "token": "AKID", "identity_status": "Invalid"});
     assert_eq!(event["initiator"]["credential"], credential);
 
-    let mut gate = s3_gate(&json!({}));
-    let _ = wrong.arrive(&mut gate);
-    let _ = gate.handle(signature::now(), Input::NoAccessKey(AccessKeyFault::AccessKeyUnknown));
-    let event = event_at(&mut gate, signature::now(), Some(403));
-    assert_eq!(tag(&event, "reason"), Some("access_key_unknown"));
-    assert_eq!(event["initiator"]["credential"]["token"], "AKID");
+    // It may be a secret in the wrong place, unless it looks like an access key.
+    for (prefix, shown) in [("", "unknown"), ("AK", "AKID")] {
+        let mut gate = s3_gate(&json!({"sigv4": {"access_key_prefix": prefix}}));
+        let _ = wrong.arrive(&mut gate);
+        let _ = gate.handle(signature::now(), Input::NoAccessKey(AccessKeyFault::AccessKeyUnknown));
+        let event = event_at(&mut gate, signature::now(), Some(403));
+        assert_eq!(tag(&event, "reason"), Some("access_key_unknown"));
+        assert_eq!(event["initiator"]["credential"]["token"], shown);
+    }
 
     let mut gate = s3_gate(&json!({}));
     let _ = Request::of("s3", &[("authorization", "AWS4-HMAC-SHA256 junk")]).arrive(&mut gate);
