@@ -39,11 +39,11 @@ impl Context for Request {}
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let is_stripped = Worker::strip(Part::Headers, |shown| {
-            let properties = self.worker.properties();
             let mut head = self.worker.with_source(shown.fields);
             // Envoy tells which route it chose with the claims still there, and will choose anew without.
-            if !shown.has_claims() {
-                head = head.with_properties(&properties);
+            let properties = (!shown.has_claims()).then(|| self.worker.properties());
+            if let Some(properties) = &properties {
+                head = head.with_properties(properties);
             }
             #[cfg(feature = "provoke-traps")]
             provoke_trap(head);

@@ -46,10 +46,13 @@ pub(crate) struct Metrics {
 
 /// What is counted of the audit log.
 struct AuditMetrics {
-    events: Vec<(&'static str, u32)>,
-    calls: Vec<(&'static str, u32)>,
+    events: Results,
+    calls: Results,
     queue: Share,
 }
+
+/// The counters of one name, by their label `result`.
+struct Results(Vec<(&'static str, u32)>);
 
 /// One worker's part of a gauge that shows the sum of all workers.
 ///
@@ -176,8 +179,8 @@ impl Metrics {
 
     pub(crate) fn record_audit(&self, stats: audit::Stats, waiting: usize) {
         if let Some(audit) = &self.audit {
-            count_all(&audit.events, &stats.events());
-            count_all(&audit.calls, &stats.calls());
+            audit.events.add(stats.events());
+            audit.calls.add(stats.calls());
             audit.queue.record(waiting);
         }
     }
@@ -196,26 +199,30 @@ impl Metrics {
 
 impl AuditMetrics {
     fn define() -> Self {
-        let counters = |name: &str, results: &[(&'static str, u64)]| {
-            let results = results.iter().filter_map(|(result, _)| {
-                counter(&format!("{name};result={result}")).map(|id| (*result, id))
-            });
-            results.collect()
-        };
         let stats = audit::Stats::default();
         Self {
-            events: counters("voussoir_audit_events_total", &stats.events()),
-            calls: counters("voussoir_audit_calls_total", &stats.calls()),
+            events: Results::define("voussoir_audit_events_total", stats.events()),
+            calls: Results::define("voussoir_audit_calls_total", stats.calls()),
             queue: Share::define("voussoir_audit_queue"),
         }
     }
 }
 
-/// Adds to counters what has happened by their names.
-fn count_all(counters: &[(&'static str, u32)], counts: &[(&'static str, u64)]) {
-    for (result, count) in counts.iter().filter(|(_, count)| *count > 0) {
-        if let Some((_, id)) = counters.iter().find(|(other, _)| other == result) {
-            host::add_to_metric(*id, *count);
+impl Results {
+    /// One for each result that there may be.
+    fn define(name: &str, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        let results = counts.into_iter().filter_map(|(result, _)| {
+            counter(&format!("{name};result={result}")).map(|id| (result, id))
+        });
+        Self(results.collect())
+    }
+
+    /// Adds how often each has come about.
+    fn add(&self, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+        for (result, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            if let Some((_, id)) = self.0.iter().find(|(other, _)| *other == result) {
+                host::add_to_metric(*id, count);
+            }
         }
     }
 }
@@ -226,24 +233,20 @@ pub(crate) struct RecordMetrics {
     denied: Option<u32>,
     failed: Option<u32>,
     held: Share,
-    lookups: Vec<(&'static str, u32)>,
+    lookups: Results,
 }
 
 impl RecordMetrics {
     /// Of a kind that is called `name`, and `names` where there are many.
     pub(crate) fn define(name: &str, names: &str) -> Self {
         let fetches = |result| counter(&format!("voussoir_{name}_fetches_total;result={result}"));
-        let stats = Stats::default();
-        let lookups = stats.iter().filter_map(|(result, _)| {
-            let name = format!("voussoir_{name}_lookups_total;result={result}");
-            counter(&name).map(|id| (result, id))
-        });
+        let lookups = format!("voussoir_{name}_lookups_total");
         Self {
             fetched: fetches("fetched"),
             denied: fetches("denied"),
             failed: fetches("failed"),
             held: Share::define(&format!("voussoir_{names}")),
-            lookups: lookups.collect(),
+            lookups: Results::define(&lookups, Stats::default().iter()),
         }
     }
 
@@ -259,8 +262,7 @@ impl RecordMetrics {
     }
 
     pub(crate) fn count_lookups(&self, stats: Stats) {
-        let counts: Vec<_> = stats.iter().collect();
-        count_all(&self.lookups, &counts);
+        self.lookups.add(stats.iter());
     }
 
     pub(crate) fn record_held(&self, count: usize) {

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use voussoir_core::acl::{Acl, Action, Decision};
-use voussoir_core::config::{Config, Mode};
+use voussoir_core::acl::{Acl, Decision};
+use voussoir_core::config::Config;
 use voussoir_core::gate::Verdict;
 
 use super::counter;
@@ -61,10 +61,7 @@ impl RequestMetrics {
 
 impl Series {
     fn of(settings: &Config, route: Option<&str>) -> Self {
-        let mode = match settings.mode {
-            Mode::Enforce => "enforce",
-            Mode::Shadow => "shadow",
-        };
+        let mode = settings.mode.name();
         let route = route.map_or_else(String::new, |name| format!(";route={name}"));
         let labels = format!(";mode={mode}{route}");
         Self { labels, requests: Ids::default(), decisions: Ids::default() }
@@ -80,10 +77,7 @@ impl Series {
     fn decision(&self, acl: &Acl, decision: Decision) -> Option<u32> {
         self.decisions.get(decision, || {
             let rule = acl.name(decision.rule);
-            let action = match decision.action {
-                Action::Allow => "allow",
-                Action::Deny => "deny",
-            };
+            let action = decision.action.name();
             format!("voussoir_acl_decisions_total;rule={rule};action={action}{}", self.labels)
         })
     }

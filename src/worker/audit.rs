@@ -19,8 +19,8 @@ impl Worker {
     /// A request is over, and its access log is about to be written.
     pub(crate) fn audit(&self, stream: &Stream) {
         let (Some(log), Some(rules)) = (&self.audit, &self.config.audit) else { return };
-        let settings = Rc::clone(stream.gate.borrow().settings());
         let Some(trail) = stream.gate.borrow_mut().take_trail() else { return };
+        let settings = Rc::clone(stream.gate.borrow().settings());
         let Some(at) = now() else { return };
         let mut log = log.borrow_mut();
         if rules.filter_state == FilterState::Summary {

@@ -63,9 +63,7 @@ impl Calls {
             ("accept", "application/json"),
             (PROTOCOL_HEADER, PROTOCOL_VERSION),
         ];
-        headers.extend(authorization.as_ref().and_then(|value| {
-            core::str::from_utf8(value.expose()).ok().map(|value| ("authorization", value))
-        }));
+        headers.extend(authorization.as_ref().and_then(authorized));
         headers.extend(question.etag.map(|value| ("if-none-match", value)));
         headers.extend(question.body.map(|_| ("content-type", "application/json")));
         headers.extend(question.trace.iter().map(|(name, value)| (*name, value.as_str())));
@@ -114,9 +112,7 @@ impl Calls {
             (":authority", collector.authority.as_str()),
             ("content-type", "application/json"),
         ];
-        headers.extend(authorization.as_ref().and_then(|value| {
-            core::str::from_utf8(value.expose()).ok().map(|value| ("authorization", value))
-        }));
+        headers.extend(authorization.as_ref().and_then(authorized));
         self.dispatch(collector, headers, Some(events), purpose)
     }
 
@@ -223,4 +219,9 @@ const MAX_PROBE_BYTES: usize = 4096;
 /// The value of `authorization`.
 fn bearer(token: &Secret) -> Secret {
     Secret::new([b"Bearer ", token.expose()].concat())
+}
+
+/// The header with such a value.
+fn authorized(value: &Secret) -> Option<(&str, &str)> {
+    str::from_utf8(value.expose()).ok().map(|value| ("authorization", value))
 }

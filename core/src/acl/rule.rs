@@ -18,6 +18,17 @@ pub enum Action {
     Deny,
 }
 
+impl Action {
+    /// What metrics and events call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// What is said of requests to some operations, from some addresses, of some senders.
 #[derive(Clone, Debug)]
 pub struct Rule {

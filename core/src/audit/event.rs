@@ -187,17 +187,13 @@ impl Event<'_> {
 
     fn write_tags(&self, tags: &mut List<'_>) {
         let Facts { request, mechanism, verdict, reason, rule, service, .. } = self.facts;
-        let mode = match self.mode {
-            Mode::Enforce => "enforce",
-            Mode::Shadow => "shadow",
-        };
         let method = core::str::from_utf8(&request.method).unwrap_or(UNKNOWN);
         for (name, value) in [
             ("method", Some(method)),
             ("mechanism", Some(*mechanism)),
             ("verdict", Some(*verdict)),
             ("reason", Some(*reason)),
-            ("mode", Some(mode)),
+            ("mode", Some(self.mode.name())),
             ("acl", rule.map(|(_, action)| action)),
             ("service_user_id", *service),
         ] {

@@ -4,12 +4,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::check::{MAX_RULES, methods};
+use super::check::{MAX_RULES, methods, own_name, templates};
 use super::{ConfigError, raw};
 use crate::acl::s3::{BaseHosts, BucketPattern, S3Operations, S3Pattern};
 use crate::acl::{
-    Acl, Action, Attribute, Condition, DEFAULT, Expected, HostPattern, IpBlock, MAX_OPERATIONS,
-    Operation, PathTemplate, Rule,
+    Acl, Action, Attribute, Condition, Expected, HostPattern, IpBlock, MAX_OPERATIONS, Operation,
+    PathTemplate, Rule,
 };
 
 /// `token_alone`: nothing is taken but tokens of which no record is known.
@@ -20,12 +20,7 @@ pub(super) fn check(raw: raw::Acl, token_alone: bool) -> Result<Acl, ConfigError
     let mut rules = Vec::<Rule>::new();
     for (index, raw) in raw.rules.into_iter().enumerate() {
         let field = format!("acl.rules[{index}]");
-        if !is_name(&raw.name) || rules.iter().any(|other| other.name == raw.name) {
-            return Err(ConfigError::limits(
-                format!("{field}.name"),
-                "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
-            ));
-        }
+        own_name(&raw.name, rules.iter().map(|rule| &*rule.name), &field)?;
         rules.push(rule(raw, &field, token_alone)?);
     }
     let default = raw.default.map_or(Action::Deny, action);
@@ -98,10 +93,7 @@ fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, Confi
         if paths.is_empty() && keys.is_empty() {
             operations.push(operation.clone());
         }
-        for (index, path) in paths.iter().enumerate() {
-            let path = PathTemplate::new(path).map_err(|error| {
-                ConfigError::limits(format!("{field}.paths[{index}]"), format!("{error}"))
-            })?;
+        for path in templates(&paths, &field)? {
             operations.push(Operation { path: Some(path), ..operation.clone() });
         }
         for (index, key) in keys.iter().enumerate() {
@@ -249,11 +241,6 @@ fn expected(text: String, field: &str, to: &[Operation]) -> Result<Expected, Con
         return Ok(Expected::Variable(name.into()));
     }
     Err(ConfigError::limits(field, "a {variable} that is in every path or key of the rule"))
-}
-
-pub(super) fn is_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && name != DEFAULT
 }
 
 const MAX_CONDITIONS: usize = 16;

@@ -11,12 +11,13 @@ use super::{
     KeyServer, Keystone, Limits, Missing, Mode, acl, answers, audit, complete_body, quantity, raw,
     routes, server, sigv4, token,
 };
+use crate::acl::{DEFAULT, PathTemplate};
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
 use crate::json::Json;
 use crate::refusal::Answers;
 
-/// `own`: the same without its routes.
+/// `own`: the same as JSON, of which routes are made.
 pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError> {
     let keyserver = raw.keyserver.map(server::keyserver).transpose()?;
     let keystone = raw.keystone.map(server::keystone).transpose()?;
@@ -166,6 +167,33 @@ pub(super) fn methods(
         }
     }
     Ok(methods)
+}
+
+/// The templates of paths of a rule.
+pub(super) fn templates(paths: &[String], field: &str) -> Result<Vec<PathTemplate>, ConfigError> {
+    let template = |(index, path): (usize, &String)| {
+        PathTemplate::new(path).map_err(|error| {
+            ConfigError::limits(format!("{field}.paths[{index}]"), format!("{error}"))
+        })
+    };
+    paths.iter().enumerate().map(template).collect()
+}
+
+/// A name that metrics have, and that no one of the `others` has.
+pub(super) fn own_name<'a>(
+    name: &str,
+    mut others: impl Iterator<Item = &'a str>,
+    field: &str,
+) -> Result<(), ConfigError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && name != DEFAULT;
+    if is_name && others.all(|other| other != name) {
+        return Ok(());
+    }
+    Err(ConfigError::limits(
+        format!("{field}.name"),
+        "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
+    ))
 }
 
 fn reason_header(name: &str) -> Result<String, ConfigError> {

@@ -32,8 +32,7 @@ use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
-use crate::json::Json;
-use crate::json::{self, Wrong};
+use crate::json::{self, Json, Wrong};
 use crate::refusal::Answers;
 use crate::routes::Routes;
 use crate::secret::Secret;
@@ -87,6 +86,17 @@ pub enum Mode {
     Enforce,
     /// Everything is checked and counted, and every request passes: for the days before.
     Shadow,
+}
+
+impl Mode {
+    /// What configurations, metrics and events call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
 }
 
 /// What happens to a request without a valid token.
@@ -248,18 +258,12 @@ impl Config {
                 ConfigError::shape(".", forms)
             })?
         };
-        checked(json)
+        check::config(read(json.clone())?, &json)
     }
 }
 
-/// The configuration that a value is, whose routes are made of the rest of it.
-fn checked(json: Json) -> Result<Config, ConfigError> {
-    let mut own = json.clone();
-    if let Json::Object(members) = &mut own {
-        members.remove("routes");
-    }
-    let raw: raw::Config = json.read().map_err(|wrong| shape(&wrong))?;
-    check::config(raw, &own)
+fn read(json: Json) -> Result<raw::Config, ConfigError> {
+    json.read().map_err(|wrong| shape(&wrong))
 }
 
 impl RecordRules {

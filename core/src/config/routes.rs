@@ -9,10 +9,9 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::acl::{hosts, is_name};
-use super::check::methods;
-use super::{Config, ConfigError, checked, raw};
-use crate::acl::PathTemplate;
+use super::acl::hosts;
+use super::check::{self, methods, own_name, templates};
+use super::{Config, ConfigError, raw, read};
 use crate::json::Json;
 use crate::routes::{Expected, Route, Routes, Target};
 
@@ -25,12 +24,7 @@ pub(super) fn check(raw: Vec<raw::Route>, own: &Json) -> Result<Routes, ConfigEr
     let mut properties = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let field = format!("routes[{index}]");
-        if !is_name(&raw.name) || routes.iter().any(|other| other.name == raw.name) {
-            return Err(ConfigError::limits(
-                format!("{field}.name"),
-                "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
-            ));
-        }
+        own_name(&raw.name, routes.iter().map(|route| &*route.name), &field)?;
         if raw.to.is_empty() && raw.names.is_empty() && raw.metadata.is_empty() {
             return Err(ConfigError::limits(
                 field,
@@ -49,18 +43,13 @@ fn targets(raw: Vec<raw::RouteTo>, field: &str) -> Result<Vec<Target>, ConfigErr
     let mut targets = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let field = format!("{field}.to[{index}]");
-        let path = |(index, path): (usize, &String)| {
-            PathTemplate::new(path).map_err(|error| {
-                ConfigError::limits(format!("{field}.paths[{index}]"), format!("{error}"))
-            })
-        };
         if raw.paths.len() > MAX_PATHS {
             return Err(ConfigError::limits(format!("{field}.paths"), "at most 64 templates"));
         }
         targets.push(Target {
             hosts: hosts(&raw.hosts, &field)?,
             methods: methods(Some(raw.methods), &field)?,
-            paths: raw.paths.iter().enumerate().map(path).collect::<Result<_, _>>()?,
+            paths: templates(&raw.paths, &field)?,
         });
     }
     if targets.len() > MAX_TARGETS {
@@ -104,9 +93,10 @@ fn told(
 
 /// The plugin's own settings, with these in their places.
 fn settings(given: BTreeMap<String, Json>, own: &Json, field: &str) -> Result<Config, ConfigError> {
-    let Json::Object(mut members) = own.clone() else {
-        return Err(ConfigError::shape(".", "not a map"));
-    };
+    let Json::Object(own) = own else { return Err(ConfigError::shape(".", "not a map")) };
+    let own = own.iter().filter(|(name, _)| *name != "routes");
+    let mut members: BTreeMap<_, _> =
+        own.map(|(name, value)| (name.clone(), value.clone())).collect();
     for (name, value) in given {
         match name.as_str() {
             "mechanisms" => mechanisms(value, &mut members, field)?,
@@ -130,7 +120,9 @@ fn settings(given: BTreeMap<String, Json>, own: &Json, field: &str) -> Result<Co
             }
         }
     }
-    checked(Json::Object(members)).map_err(|error| error.within(field))
+    read(Json::Object(members))
+        .and_then(|raw| check::config(raw, &Json::Null))
+        .map_err(|error| error.within(field))
 }
 
 /// Takes out what is not one of the mechanisms.

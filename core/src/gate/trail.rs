@@ -9,7 +9,7 @@ use alloc::rc::Rc;
 use super::token::Opened;
 use super::{Effect, Gate, Verdict};
 use crate::access_keys::AccessKey;
-use crate::acl::{Action, Caller, Decision};
+use crate::acl::{Caller, Decision};
 use crate::audit::{Credential, Facts, Request};
 use crate::config::{Config, FilterState};
 use crate::head::RequestHead;
@@ -145,7 +145,7 @@ impl Trail {
             mechanism: self.sender.mechanism(),
             verdict: self.verdict.map_or(UNDECIDED, Verdict::outcome),
             reason: self.verdict.map_or("none", Verdict::reason),
-            rule: rule.map(|(decision, acl)| (acl.name(decision.rule), said(decision.action))),
+            rule: rule.map(|(decision, acl)| (acl.name(decision.rule), decision.action.name())),
             caller: self.sender.caller(),
             is_confirmed: self.is_confirmed,
             credential: self.sender.credential(self.is_access_key, config),
@@ -220,13 +220,6 @@ fn of_token<'a>(token: &'a Opened, identity: Option<&'a Identity>) -> Credential
         application_credential_id: caller.application_credential,
         trust_id: trust.map(|trust| &*trust.id),
         trustee_user_id: trust.map(|trust| &*trust.trustee_user_id),
-    }
-}
-
-fn said(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
     }
 }
 

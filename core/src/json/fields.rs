@@ -35,14 +35,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(crate) fn of(json: Json, reader: &'a mut Reader) -> Self {
-        let members = match json {
-            Json::Object(members) => members,
-            other => {
-                reader.note_value(&other, "a map");
-                BTreeMap::new()
-            }
-        };
-        Self { members, reader }
+        Self { members: members(json, reader), reader }
     }
 
     /// Takes the field of this name.
@@ -151,15 +144,17 @@ impl<T: FromJson> FromJson for Box<T> {
 /// What is wrong with a member is said of the map: names are known where they are written only.
 impl<T: FromJson> FromJson for BTreeMap<String, T> {
     fn from_json(json: Json, reader: &mut Reader) -> Self {
-        match json {
-            Json::Object(members) => members
-                .into_iter()
-                .map(|(name, value)| (name, T::from_json(value, reader)))
-                .collect(),
-            other => {
-                reader.note_value(&other, "a map");
-                Self::new()
-            }
+        let members = members(json, reader).into_iter();
+        members.map(|(name, value)| (name, T::from_json(value, reader))).collect()
+    }
+}
+
+fn members(json: Json, reader: &mut Reader) -> BTreeMap<String, Json> {
+    match json {
+        Json::Object(members) => members,
+        other => {
+            reader.note_value(&other, "a map");
+            BTreeMap::new()
         }
     }
 }

@@ -112,6 +112,16 @@ impl World {
         }
     }
 
+    /// How long it takes until a load is under way.
+    fn until_it_loads(&mut self) -> Duration {
+        let began = self.now;
+        while self.under_way.is_empty() {
+            self.now = self.now + Duration::from_millis(10);
+            self.tick();
+        }
+        self.now.since(began)
+    }
+
     fn tick(&mut self) {
         self.handle(Event::Tick);
     }
@@ -305,12 +315,7 @@ fn where_nobody_asks_all_is_loaded_within_ten_seconds_and_else_at_once() {
             let mut world = World::new(&json!({}));
             world.list = RevocationList::new(&config, &keyserver(&config).server, seed);
             world.list.changed(world.now, &[Change::All]);
-            let began = world.now;
-            while world.under_way.is_empty() {
-                world.now = world.now + Duration::from_millis(10);
-                world.tick();
-            }
-            world.now.since(began)
+            world.until_it_loads()
         })
         .collect();
     assert!(waits.len() > 20 && waits.last() <= Some(&(SECOND * 10)), "{waits:?}");
@@ -332,12 +337,7 @@ fn workers_do_not_load_together() {
             world.changed(&[Change::All]);
             world.settle();
             world.changed(&[Change::All]);
-            let began = world.now;
-            while world.under_way.is_empty() {
-                world.now = world.now + Duration::from_millis(10);
-                world.tick();
-            }
-            world.now.since(began)
+            world.until_it_loads()
         })
         .collect();
     assert!(ticks.len() > 10, "{ticks:?}");

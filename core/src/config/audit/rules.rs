@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::super::check::methods;
+use super::super::check::{methods, templates};
 use super::super::{ConfigError, quantity, raw};
-use crate::acl::{Operation, PathTemplate};
+use crate::acl::Operation;
 use crate::audit::{MAX_RULES, Outcome, Rule, Rules, Sample};
 use crate::gate::{UNDECIDED, Verdict};
 
@@ -42,14 +42,9 @@ fn rule(raw: raw::AuditRule, field: &str) -> Result<Rule, ConfigError> {
         })
     });
     let operation = Operation { methods: methods(raw.methods, field)?, ..Operation::default() };
-    let paths = raw.paths.unwrap_or_default();
-    let mut to = Vec::new();
-    for (index, path) in paths.iter().enumerate() {
-        let path = PathTemplate::new(path).map_err(|error| {
-            ConfigError::limits(format!("{field}.paths[{index}]"), format!("{error}"))
-        })?;
-        to.push(Operation { path: Some(path), ..operation.clone() });
-    }
+    let paths = templates(&raw.paths.unwrap_or_default(), field)?.into_iter();
+    let mut to: Vec<_> =
+        paths.map(|path| Operation { path: Some(path), ..operation.clone() }).collect();
     if to.is_empty() {
         to.push(operation);
     }
