@@ -3,7 +3,8 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
+
+use crate::sigv4::percent_decode_complete;
 
 /// A header's value as an event shows it: nothing of one that looks as if a token were in it.
 pub(super) fn without_token(value: &[u8]) -> &[u8] {
@@ -38,36 +39,15 @@ pub(super) fn has_token(text: &[u8]) -> bool {
 pub(super) fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut decoded = Cow::from(text);
     for _ in 0..MAX_DECODED {
-        match decoded_once(&decoded) {
-            Some(text) => decoded = text.into(),
-            None if decoded.iter().any(u8::is_ascii_uppercase) => {
+        match percent_decode_complete(&decoded) {
+            Cow::Owned(text) => decoded = text.into(),
+            Cow::Borrowed(_) if decoded.iter().any(u8::is_ascii_uppercase) => {
                 return Some(decoded.to_ascii_lowercase().into());
             }
-            None => return Some(decoded),
+            Cow::Borrowed(_) => return Some(decoded),
         }
     }
     None
-}
-
-/// The text without its escapes, if it has any.
-fn decoded_once(text: &[u8]) -> Option<Vec<u8>> {
-    text.windows(3).any(|window| escape(window).is_some()).then(|| {
-        let mut decoded = Vec::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((byte, after)) = rest.split_first() {
-            let escape = escape(rest);
-            decoded.push(escape.unwrap_or(*byte));
-            rest = if escape.is_some() { after.get(2..).unwrap_or_default() } else { after };
-        }
-        decoded
-    })
-}
-
-/// The byte that an escape stands for, if the text begins with one.
-fn escape(text: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = text else { return None };
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(*high)? << 4 | digit(*low)?)
 }
 
 /// What stands in the place of a secret.

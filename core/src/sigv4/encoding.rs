@@ -32,16 +32,40 @@ pub(crate) fn decode(bytes: &[u8], plus: Plus) -> Result<Cow<'_, [u8]>, Malforme
         rest = tail;
         decoded.push(match byte {
             b'%' => {
-                let ([high, low], tail) = tail.split_first_chunk().ok_or(MalformedEncoding)?;
+                let (digits, tail) = tail.split_first_chunk().ok_or(MalformedEncoding)?;
                 rest = tail;
-                let value = |digit: &u8| hex_digit(digit.to_ascii_lowercase());
-                value(high).ok_or(MalformedEncoding)? << 4 | value(low).ok_or(MalformedEncoding)?
+                escaped(*digits).ok_or(MalformedEncoding)?
             }
             b'+' if plus == Plus::Space => b' ',
             byte => *byte,
         });
     }
     Ok(decoded.into())
+}
+
+/// Decodes the escapes that are complete once, and leaves the others. What has none is not copied.
+pub(crate) fn decode_complete(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let escape = |text: &[u8]| match text {
+        [b'%', high, low, ..] => escaped([*high, *low]),
+        _ => None,
+    };
+    if !bytes.windows(3).any(|window| escape(window).is_some()) {
+        return bytes.into();
+    }
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((byte, tail)) = rest.split_first() {
+        let escape = escape(rest);
+        decoded.push(escape.unwrap_or(*byte));
+        rest = if escape.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    decoded.into()
+}
+
+/// The byte that an escape with these digits stands for, in whatever case.
+fn escaped([high, low]: [u8; 2]) -> Option<u8> {
+    let value = |digit: u8| hex_digit(digit.to_ascii_lowercase());
+    Some(value(high)? << 4 | value(low)?)
 }
 
 /// Appends `bytes`, encoding all but the unreserved characters (RFC 3986, section 2.3).
@@ -154,6 +178,23 @@ mod tests {
         for text in [&b"%"[..], b"%4", b"a%4", b"%zz", b"%+4", b"100%"] {
             assert_eq!(decode(text, Plus::Literal), Err(MalformedEncoding), "{text:?}");
         }
+    }
+
+    #[test]
+    fn escapes_that_are_not_complete_can_be_left() {
+        for (text, decoded) in [
+            (&b"a%2Fb%2f"[..], &b"a/b/"[..]),
+            (b"%", b"%"),
+            (b"%4", b"%4"),
+            (b"%zz%41%4", b"%zzA%4"),
+            (b"%%41", b"%A"),
+            (b"%2541", b"%41"),
+            (b"a+b", b"a+b"),
+            (b"", b""),
+        ] {
+            assert_eq!(decode_complete(text), decoded, "{text:?}");
+        }
+        assert!(matches!(decode_complete(b"100%"), Cow::Borrowed(_)));
     }
 
     #[test]

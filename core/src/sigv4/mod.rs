@@ -41,7 +41,9 @@ pub use body::Body;
 pub use canonical::CanonicalRequest;
 pub use claim::{Claim, Mismatch, Unverified, Verified};
 pub use date::{AmzDate, Day, InvalidDate};
-pub(crate) use encoding::{Hex, Plus, decode as percent_decode, hex_bytes};
+pub(crate) use encoding::{
+    Hex, Plus, decode as percent_decode, decode_complete as percent_decode_complete, hex_bytes,
+};
 pub use error::{Error, HeaderFault, QueryFault};
 pub use form::Form;
 pub use freshness::{DEFAULT_MAX_SKEW, is_derivable};

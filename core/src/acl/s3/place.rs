@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::operation::Level;
 use crate::acl::HostPattern;
-use crate::sigv4::{Plus, percent_decode as decode};
+use crate::sigv4::{Plus, percent_decode as decode, percent_decode_complete as decode_complete};
 
 /// A bucket, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Landing {
         // As often as any server decodes a path.
         let Ok(once) = decode(key, Plus::Literal) else { return Self::Elsewhere };
         let mut landing = Self::Object;
-        for key in [&*once, &*decoded_as_far_as_it_goes(&once)] {
+        for key in [&*once, &*decode_complete(&once)] {
             let mut segments = key.split(|byte| matches!(byte, b'/' | b'\\')).map(name);
             let leads_up =
                 |name: &[u8]| name.starts_with(b"..") && name.iter().copied().all(is_nothing);
@@ -182,26 +182,6 @@ fn name(segment: &[u8]) -> &[u8] {
 /// Whether a byte by itself makes no name to some server.
 fn is_nothing(byte: u8) -> bool {
     matches!(byte, b'.' | b' ' | b'%') || byte.is_ascii_control()
-}
-
-/// Decodes the escapes that are complete, and leaves the others.
-fn decoded_as_far_as_it_goes(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'%') {
-        return text.into();
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(byte) = rest.first() {
-        let escape = rest.get(..3).filter(|_| *byte == b'%');
-        if let Some(one) = escape.and_then(|escape| decode(escape, Plus::Literal).ok()) {
-            decoded.extend_from_slice(&one);
-            rest = rest.get(3..).unwrap_or_default();
-        } else {
-            decoded.push(*byte);
-            rest = rest.get(1..).unwrap_or_default();
-        }
-    }
-    decoded.into()
 }
 
 /// A key in which encoded slashes are slashes, as they are to S3. `None` if an escape is incomplete.
