@@ -5,7 +5,7 @@ use core::cell::OnceCell;
 
 use crate::acl::Caller;
 use crate::fetch::FetchFailure;
-use crate::identity::{HeaderEdits, SelectedHeaders};
+use crate::identity::{HeaderEdits, IdentityHeaders, SelectedHeaders};
 use crate::record::{
     AccessKeyFault, CredentialRecord, Delegation, Domain, SigningKeyAnswer, SigningKeyRequest,
     Thing,
@@ -41,10 +41,9 @@ impl AccessKey {
     /// for all others: a key is kept for one configuration, and so for one selection.
     pub(crate) fn identity(&self, selected: &SelectedHeaders) -> &Rc<HeaderEdits> {
         self.identity.get_or_init(|| {
-            let mut edits = HeaderEdits::default();
-            edits.set_credential_identity(&self.credential.access_key, &self.record);
-            selected.select(&mut edits);
-            edits.into()
+            let mut headers = IdentityHeaders::new(selected);
+            headers.set_credential_identity(&self.credential.access_key, &self.record);
+            headers.into_edits().into()
         })
     }
 

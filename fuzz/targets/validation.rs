@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use voussoir_core::config::Config;
-use voussoir_core::identity::HeaderEdits;
+use voussoir_core::identity::{IdentityHeaders, SelectedHeaders};
 use voussoir_core::record::is_keystones_refusal;
 use voussoir_core::secret::Secret;
 use voussoir_core::validations::{Validation, ValidationRequest};
@@ -20,16 +20,16 @@ fuzz_target!(|json: &[u8]| {
     let request = ValidationRequest::new(keystone, true, token, None);
     let Ok(validation) = Validation::from_json(&request, json) else { return };
     assert_eq!(validation.request, request);
-    let mut edits = HeaderEdits::default();
-    edits.set_user(&validation.identity.record);
+    let selected = SelectedHeaders::default();
+    let mut headers = IdentityHeaders::new(&selected);
+    headers.set_user(&validation.identity.record);
     let rules = config.token.as_ref().expect("it is there");
-    edits.set_token(&validation.payload, validation.issued_at, rules);
+    headers.set_token(&validation.payload, validation.issued_at, rules);
     if let Some(catalog) = validation.catalog {
-        let json = catalog.to_v2_json();
-        assert!(json.is_ascii());
-        edits.set_catalog(json);
+        assert!(catalog.to_v2_json().is_ascii());
+        headers.set_catalog(&catalog);
     }
-    for (name, value) in &edits.set {
+    for (name, value) in &headers.into_edits().set {
         assert!(!value.contains(char::is_control), "{name}: {value:?}");
     }
 });

@@ -191,6 +191,11 @@ pub(crate) fn set_request_header(name: &str, value: &str) -> Result<()> {
     })
 }
 
+/// Adds a header to the effective context's request, beside any of its name.
+pub(crate) fn add_request_header(name: &str, value: &str) -> Result<()> {
+    add_header(REQUEST_HEADERS, name, value)
+}
+
 /// The status of the answer to the effective context's request, within the callback for its headers.
 pub(crate) fn response_status() -> Result<Vec<u8>> {
     const STATUS: &[u8] = b":status";
@@ -201,15 +206,7 @@ pub(crate) fn response_status() -> Result<Vec<u8>> {
 
 /// Adds a header to the answer to the effective context's request, beside any of its name.
 pub(crate) fn add_response_header(name: &str, value: &str) -> Result<()> {
-    check(unsafe {
-        abi::proxy_add_header_map_value(
-            RESPONSE_HEADERS,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
-    })
+    add_header(RESPONSE_HEADERS, name, value)
 }
 
 /// Lets the effective context's request go on after a pause.
@@ -345,6 +342,12 @@ pub(crate) fn record_metric(id: u32, value: u64) {
 /// path.
 fn property(path: &[u8]) -> Result<Vec<u8>> {
     bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+fn add_header(map: u32, name: &str, value: &str) -> Result<()> {
+    check(unsafe {
+        abi::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
 }
 
 fn buffer(buffer_type: u32, start: usize, most: usize) -> Result<Vec<u8>> {

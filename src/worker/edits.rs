@@ -40,7 +40,12 @@ fn one_by_one(edits: &HeaderEdits, shown: Option<Shown<'_>>) -> Result<(), HostE
         }
     }
     for (name, value) in &edits.set {
-        host::set_request_header(name, value)?;
+        // To add is a third cheaper than to replace, and the same where there is nothing to replace.
+        if shown.is_some_and(|shown| !shown.fields.has(name.as_bytes())) {
+            host::add_request_header(name, value)?;
+        } else {
+            host::set_request_header(name, value)?;
+        }
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ use core::time::Duration;
 use crate::acl::{Decision, Matched};
 use crate::config::{Config, Mode};
 use crate::head::RequestHead;
-use crate::identity::HeaderEdits;
+use crate::identity::{HeaderEdits, IdentityHeaders};
 use crate::listener_check;
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{BodyFault, Rejection, Reply, SignatureFault, Unknown, keystone};
@@ -378,8 +378,9 @@ impl Gate {
     }
 
     fn forward_invalid(&mut self, verdict: Option<Verdict>) -> Effect {
-        let mut edits = HeaderEdits::default();
-        edits.set_invalid();
+        let mut headers = IdentityHeaders::new(&self.config.identity_headers);
+        headers.set_invalid();
+        let edits = headers.into_edits();
         self.state = State::Decided { is_open: true, takes_trailers: true };
         Effect::Forward(Rc::new(edits), verdict)
     }

@@ -7,6 +7,7 @@
 //! | File | What |
 //! |---|---|
 //! | `names.rs` | whose names they are, in any spelling |
+//! | `telling.rs` | how it is written down, as far as a service wants to know it |
 //! | `of_record.rs` | what a record of Keystone's knowledge says: all that keystonemiddleware says |
 //! | `of_token.rs` | what a token says by itself |
 //! | `of_access_key.rs` | what the record of an access key says |
@@ -17,14 +18,16 @@ mod of_access_key;
 mod of_record;
 mod of_token;
 mod selected;
+mod telling;
 
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(crate) use names::{SERVICE_TOKEN, TOKENS};
 pub use names::{claims, is_identity_header};
 pub use selected::SelectedHeaders;
+pub use telling::IdentityHeaders;
 
 use crate::head::RequestHead;
 
@@ -42,7 +45,7 @@ pub enum Part {
 pub struct HeaderEdits {
     /// Headers to remove.
     pub remove: Vec<&'static [u8]>,
-    /// Headers to set, after the removals.
+    /// Headers to set, after the removals; each name is there once.
     pub set: Vec<(&'static str, String)>,
 }
 
@@ -68,16 +71,6 @@ impl HeaderEdits {
         all.set.extend_from_slice(&others.set);
         all.into()
     }
-
-    /// Says that there is no identity: keystonemiddleware's `delay_auth_decision`.
-    pub fn set_invalid(&mut self) {
-        self.set.push((IDENTITY_STATUS, "Invalid".into()));
-    }
-}
-
-fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
-    items.join(",")
 }
 
 const IDENTITY_STATUS: &str = "x-identity-status";

@@ -1,19 +1,14 @@
 //! What the record of an access key says.
 
-use alloc::string::ToString as _;
-use alloc::vec::Vec;
-
-use super::{HeaderEdits, IDENTITY_STATUS};
+use super::{IDENTITY_STATUS, IdentityHeaders};
 use crate::record::{self, CredentialRecord, Domain};
 
-impl HeaderEdits {
+impl IdentityHeaders<'_> {
     /// Says whom an access key stands for, as the same user's token would say it.
     pub fn set_credential_identity(&mut self, access_key: &str, record: &CredentialRecord) {
         let CredentialRecord { user, project, roles, delegation, .. } = record;
-        self.set.push((IDENTITY_STATUS, "Confirmed".into()));
-        let mut set = |name, value: Option<&str>| {
-            self.set.extend(value.map(|value| (name, value.to_string())));
-        };
+        self.set(IDENTITY_STATUS, &"Confirmed");
+        let mut set = |name, value| self.set_some(name, value);
         set("x-user-id", Some(&user.id));
         set("x-user-name", user.name.as_deref());
         let (id, name) = domain(user.domain.as_ref());
@@ -30,8 +25,8 @@ impl HeaderEdits {
             set("x-project-domain-id", id);
             set("x-project-domain-name", name);
         }
-        let roles: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
-        set("x-roles", Some(&roles.join(",")));
+        self.set_list("x-roles", roles.iter().map(|role| &role.name));
+        let mut set = |name, value| self.set_some(name, value);
         set("x-voussoir-access-key-id", Some(access_key));
         match delegation {
             Some(record::Delegation::AccessToken(id)) => {

@@ -1,25 +1,22 @@
 //! What a record of Keystone's knowledge says: the headers that keystonemiddleware sets
 //! (`auth_token/_request.py`), with the same values.
 
-use alloc::string::String;
+use super::{IDENTITY_STATUS, IdentityHeaders};
+use crate::record::{Catalog, Domain, IdentityRecord};
 
-use super::{HeaderEdits, IDENTITY_STATUS, joined};
-use crate::record::{Domain, IdentityRecord};
-
-impl HeaderEdits {
+impl IdentityHeaders<'_> {
     /// Says who acts.
     pub fn set_user(&mut self, record: &IdentityRecord) {
-        self.set.push((IDENTITY_STATUS, "Confirmed".into()));
+        self.set(IDENTITY_STATUS, &"Confirmed");
         self.set_party(record, &OF_USER);
         // Unless Keystone says that it is not.
         let is_admin_project = record.is_admin_project.unwrap_or(true);
-        self.set
-            .push(("x-is-admin-project", if is_admin_project { "True" } else { "False" }.into()));
+        self.set("x-is-admin-project", if is_admin_project { &"True" } else { &"False" });
         if record.is_system {
-            self.set.push(("openstack-system-scope", "all".into()));
+            self.set("openstack-system-scope", &"all");
         }
         // The names of old.
-        self.set.push(("x-role", roles(record)));
+        self.set_list("x-role", roles(record));
         self.set_some("x-user", record.user.name.as_deref());
         let project = record.project.as_ref();
         self.set_some("x-tenant-id", project.map(|project| project.id.as_str()));
@@ -28,26 +25,33 @@ impl HeaderEdits {
         }
     }
 
-    /// Says which services there are, in the JSON of [`crate::record::Catalog::to_v2_json`].
-    pub fn set_catalog(&mut self, json: String) {
-        self.set.push(("x-service-catalog", json));
+    /// Says which services there are.
+    pub fn set_catalog(&mut self, catalog: &Catalog) {
+        if self.wants(CATALOG) {
+            self.set_anyway(CATALOG, catalog.to_v2_json());
+        }
+    }
+
+    /// Says that there is no identity: keystonemiddleware's `delay_auth_decision`.
+    pub fn set_invalid(&mut self) {
+        self.set_anyway(IDENTITY_STATUS, "Invalid".into());
     }
 
     /// Says which service asks on the user's behalf.
     pub fn set_service(&mut self, record: &IdentityRecord) {
-        self.set.push((SERVICE_IDENTITY_STATUS, "Confirmed".into()));
+        self.set(SERVICE_IDENTITY_STATUS, &"Confirmed");
         self.set_party(record, &OF_SERVICE);
     }
 
     /// Says that what should have been the token of a service is none.
     pub fn set_service_invalid(&mut self) {
-        self.set.push((SERVICE_IDENTITY_STATUS, "Invalid".into()));
+        self.set_anyway(SERVICE_IDENTITY_STATUS, "Invalid".into());
     }
 
     fn set_party(&mut self, record: &IdentityRecord, names: &Names) {
         let IdentityRecord { user, project, domain, .. } = record;
         let project = project.as_ref();
-        self.set.push((names.user.id, user.id.clone()));
+        self.set(names.user.id, &user.id);
         self.set_some(names.user.name, user.name.as_deref());
         self.set_domain(&names.user.domain, user.domain.as_ref());
         self.set_some(names.project.id, project.map(|project| project.id.as_str()));
@@ -55,22 +59,17 @@ impl HeaderEdits {
         let project_domain = project.and_then(|project| project.domain.as_ref());
         self.set_domain(&names.project.domain, project_domain);
         self.set_domain(&names.domain, domain.as_ref());
-        self.set.push((names.roles, roles(record)));
+        self.set_list(names.roles, roles(record));
     }
 
     fn set_domain(&mut self, names: &DomainNames, domain: Option<&Domain>) {
         self.set_some(names.id, domain.map(|domain| domain.id.as_str()));
         self.set_some(names.name, domain.and_then(|domain| domain.name.as_deref()));
     }
-
-    fn set_some(&mut self, name: &'static str, value: Option<&str>) {
-        self.set.extend(value.map(|value| (name, value.into())));
-    }
 }
 
-/// A list with commas; empty for a token without a scope.
-fn roles(record: &IdentityRecord) -> String {
-    joined(record.roles.iter().map(|role| &role.name))
+fn roles(record: &IdentityRecord) -> impl Iterator<Item = &str> {
+    record.roles.iter().map(|role| role.name.as_str())
 }
 
 /// What the parts of an identity are called.
@@ -127,4 +126,5 @@ const OF_SERVICE: Names = Names {
     roles: "x-service-roles",
 };
 
+const CATALOG: &str = "x-service-catalog";
 const SERVICE_IDENTITY_STATUS: &str = "x-service-identity-status";

@@ -3,9 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{HeaderEdits, IDENTITY_STATUS, is_identity_header};
+use super::is_identity_header;
 
-/// The headers that are set; all others are removed from requests as ever, and stay away.
+/// The headers that are set; all others are removed from requests as ever, and stay away. That there is no
+/// identity a service is told whatever it selects.
 ///
 /// Each header costs the proxy something for every request, and few services read more than some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,14 +26,10 @@ impl SelectedHeaders {
         }
     }
 
-    /// Leaves out what the service does not want to know. That there is no identity it is always told.
-    pub fn select(&self, edits: &mut HeaderEdits) {
-        let Some(names) = &self.0 else { return };
-        edits.set.retain(|(name, value)| {
-            !is_identity_header(name.as_bytes())
-                || (name.ends_with(&IDENTITY_STATUS[1..]) && value == "Invalid")
-                || names.iter().any(|wanted| wanted == name)
-        });
+    /// Whether a header of this name, in lower case, is set.
+    #[must_use]
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| names.iter().any(|wanted| wanted == name))
     }
 }
 
@@ -42,42 +39,6 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use alloc::vec;
-
-    fn edits() -> HeaderEdits {
-        HeaderEdits {
-            remove: vec![b"x-auth-token"],
-            set: vec![
-                ("x-identity-status", "Confirmed".into()),
-                ("x-service-identity-status", "Invalid".into()),
-                ("x-user-id", "ann".into()),
-                ("x-roles", "member".into()),
-                ("x-voussoir-token-kind", "project".into()),
-                ("content-length", "5".into()),
-            ],
-        }
-    }
-
-    fn selected(names: &[&str]) -> Vec<&'static str> {
-        let names: Vec<_> = names.iter().map(|name| String::from(*name)).collect();
-        let mut edits = edits();
-        SelectedHeaders::new(&names).unwrap().select(&mut edits);
-        assert_eq!(edits.remove, self::edits().remove);
-        edits.set.iter().map(|(name, _)| *name).collect()
-    }
-
-    #[test]
-    fn a_service_is_told_what_it_wants_and_that_there_is_no_identity() {
-        let mut all = edits();
-        SelectedHeaders::default().select(&mut all);
-        assert_eq!(all, edits());
-        assert_eq!(selected(&[]), ["x-service-identity-status", "content-length"]);
-        assert_eq!(
-            selected(&["X-User-Id", "x-voussoir-token-kind", "x-project-id"]),
-            ["x-service-identity-status", "x-user-id", "x-voussoir-token-kind", "content-length"]
-        );
-        assert_eq!(selected(&["x-identity-status"])[0], "x-identity-status");
-    }
 
     #[test]
     fn what_is_never_set_cannot_be_wanted() {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::time::UnixTime;
+use crate::time::{UnixTime, two_digits};
 
 /// A day of the Gregorian calendar, 1970-01-01 or later; written `20130524`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,13 +126,20 @@ impl AmzDate {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}{:02}{:02}", self.year, self.month, self.of_month)
+        let Self { year, month, of_month } = *self;
+        let digits = [year / 100, year, month, of_month].map(|number| two_digits(number.into()));
+        f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
     }
 }
 
 impl fmt::Display for AmzDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}T{:02}{:02}{:02}Z", self.day, self.hour, self.minute, self.second)
+        let Self { day, hour, minute, second } = *self;
+        let [[h1, h2], [m1, m2], [s1, s2]] =
+            [hour, minute, second].map(|number| two_digits(number.into()));
+        let time = [b'T', h1, h2, m1, m2, s1, s2, b'Z'];
+        day.fmt(f)?;
+        f.write_str(str::from_utf8(&time).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -102,7 +102,7 @@ fn upper_hex(nibble: u8) -> u8 {
 }
 
 fn lower_hex(nibble: u8) -> u8 {
-    upper_hex(nibble).to_ascii_lowercase()
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 /// The value of a hexadecimal digit in lower case.

@@ -134,13 +134,13 @@ pub(super) fn hosts(head: RequestHead<'_>) -> Option<Vec<Vec<u8>>> {
 /// A token (RFC 9110, section 5.6.2) in lower case.
 fn is_name(name: &[u8]) -> bool {
     let is_tchar = |byte: &u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(byte)
+        matches!(byte, b'a'..=b'z' | b'-' | b'0'..=b'9') || b"!#$%&'*+.^_`|~".contains(byte)
     };
     !name.is_empty() && name.iter().all(is_tchar)
 }
 
 fn must_be_signed(name: &[u8]) -> bool {
-    name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).take(6).eq(*b"x-amz-")
+    matches!(name, [b'x', b'-' | b'_', b'a', b'm', b'z', b'-' | b'_', ..])
 }
 
 /// The most bytes in a list: S3 takes no more than 8 KiB of headers, names and values.

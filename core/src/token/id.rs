@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::MalformedPayload;
 use super::msgpack::{Reader, Writer};
-use crate::sigv4::hex_bytes;
+use crate::sigv4::{Hex, hex_bytes};
 
 /// The id of a user, project, domain, group, trust or the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Form::Uuid(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Form::Uuid(bytes) => Hex(bytes).fmt(f),
             Form::Text(text) => f.write_str(text),
         }
     }

@@ -12,7 +12,7 @@ use crate::acl::Caller;
 use crate::config::{RecordRules, TokenRules};
 use crate::gate::{Effect, Gate, Verdict};
 use crate::head::RequestHead;
-use crate::identity::HeaderEdits;
+use crate::identity::{HeaderEdits, IdentityHeaders};
 use crate::record::Catalog;
 use crate::refusal::Rejection;
 use crate::refusal::aws::Fault;
@@ -151,33 +151,31 @@ impl Gate {
         };
         if let (Ok(user), None, None) = (user, &tokens.service, catalog) {
             let told = user.token.told(self.route, Some(&user.identity), || {
-                let mut edits = HeaderEdits::default();
-                user.present(&mut edits, rules);
-                self.trim(&mut edits, rules);
-                edits
+                let mut headers = IdentityHeaders::new(&config.identity_headers);
+                user.present(&mut headers, rules);
+                self.trimmed(headers, rules)
             });
             return self.forward(told, verdict);
         }
-        let mut edits = HeaderEdits::default();
+        let mut headers = IdentityHeaders::new(&config.identity_headers);
         match user {
             Ok(user) => {
-                user.present(&mut edits, rules);
+                user.present(&mut headers, rules);
                 if let Some(catalog) = catalog {
-                    edits.set_catalog(catalog.to_v2_json());
+                    headers.set_catalog(catalog);
                 }
             }
-            Err(_) => edits.set_invalid(),
+            Err(_) => headers.set_invalid(),
         }
         match &tokens.service {
-            Some(Ok(Verified { identity, .. })) => edits.set_service(&identity.record),
-            Some(Err(_)) => edits.set_service_invalid(),
+            Some(Ok(Verified { identity, .. })) => headers.set_service(&identity.record),
+            Some(Err(_)) => headers.set_service_invalid(),
             None => {}
         }
-        if rejection.is_some() {
-            config.identity_headers.select(&mut edits);
-        } else {
-            self.trim(&mut edits, rules);
-        }
+        let edits = match rejection {
+            Some(_) => headers.into_edits(),
+            None => self.trimmed(headers, rules),
+        };
         self.forward(edits, verdict)
     }
 
@@ -195,26 +193,26 @@ impl Gate {
             return self.reject_token(denied);
         }
         let told = token.told(self.route, None, || {
-            let mut edits = HeaderEdits::default();
-            edits.set_identity(&token.payload, token.issued_at, rules);
-            self.trim(&mut edits, rules);
-            edits
+            let mut headers = IdentityHeaders::new(&self.config.identity_headers);
+            headers.set_identity(&token.payload, token.issued_at, rules);
+            self.trimmed(headers, rules)
         });
         self.forward(told, verdict)
     }
 
-    /// Leaves to the service what it wants to see.
+    /// Leaves to the service the tokens that it has to see, beside what it is told.
     ///
     /// Only tokens that were checked here are taken away: without a verdict, or in shadow mode, the
     /// service has to look at them itself.
-    fn trim(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
-        self.config.identity_headers.select(edits);
+    fn trimmed(&self, headers: IdentityHeaders<'_>, rules: &TokenRules) -> HeaderEdits {
+        let mut edits = headers.into_edits();
         if self.enforces() && !rules.forward {
             edits.strip_token();
             if rules.records.is_some() {
                 edits.strip_service_token();
             }
         }
+        edits
     }
 
     fn reject_token(&mut self, rejection: Rejection) -> Effect {

@@ -13,7 +13,7 @@ use super::verified::Verified;
 use super::{Asked, Purpose, rules};
 use crate::config::{Mode, TokenRules};
 use crate::gate::{Effect, Gate, SHUT, Verdict};
-use crate::identity::HeaderEdits;
+use crate::identity::IdentityHeaders;
 use crate::record::Catalog;
 use crate::refusal::{Rejection, Reply, keystone};
 use crate::validation::{PATH, Question, SERVICE_TYPE, Subject, can_authorize, may_ask};
@@ -155,10 +155,9 @@ impl Gate {
     fn ask_keystone(&mut self, caller: &Verified, verdict: Verdict) -> Effect {
         let config = Rc::clone(&self.config);
         let Some((of_tokens, _)) = rules(&config) else { return self.fail() };
-        let mut edits = HeaderEdits::default();
-        caller.present(&mut edits, of_tokens);
-        config.identity_headers.select(&mut edits);
-        self.forward(edits, verdict)
+        let mut headers = IdentityHeaders::new(&config.identity_headers);
+        caller.present(&mut headers, of_tokens);
+        self.forward(headers.into_edits(), verdict)
     }
 
     /// Whatever `missing` says: Keystone has no other answer to a question of nobody, and a flood of them

@@ -9,7 +9,7 @@ use crate::access_rules::{AccessRule, allow};
 use crate::acl::Caller;
 use crate::config::{RecordRules, TokenRules};
 use crate::identities::Identity;
-use crate::identity::HeaderEdits;
+use crate::identity::IdentityHeaders;
 use crate::record::{Catalog, CatalogRecord, CatalogRequest, IdentityRecord};
 use crate::refusal::Rejection;
 use crate::revocation::{RevocationSet, TokenFacts};
@@ -75,10 +75,10 @@ impl Verified {
     }
 
     /// Tells a service of it.
-    pub(super) fn present(&self, edits: &mut HeaderEdits, rules: &TokenRules) {
+    pub(super) fn present(&self, headers: &mut IdentityHeaders<'_>, rules: &TokenRules) {
         let Opened { payload, issued_at, .. } = &*self.token;
-        edits.set_user(&self.identity.record);
-        edits.set_token(payload, *issued_at, rules);
+        headers.set_user(&self.identity.record);
+        headers.set_token(payload, *issued_at, rules);
     }
 
     /// Whether the token may be used for a request to a service of this type. The access rules of an application credential say
