@@ -63,6 +63,7 @@ pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError
         audit: raw.audit.map(audit::check).transpose()?,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
+        quota_class: raw.quota_class.map(quota_class).transpose()?,
         freshness,
         limits: limits(&raw.cache, &raw.limits)?,
     })
@@ -185,15 +186,26 @@ pub(super) fn own_name<'a>(
     mut others: impl Iterator<Item = &'a str>,
     field: &str,
 ) -> Result<(), ConfigError> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && name != DEFAULT;
-    if is_name && others.all(|other| other != name) {
+    if is_label(name) && name != DEFAULT && others.all(|other| other != name) {
         return Ok(());
     }
     Err(ConfigError::limits(
         format!("{field}.name"),
         "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
     ))
+}
+
+/// A name that is no list, in a header or a metric.
+fn is_label(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+fn quota_class(name: String) -> Result<String, ConfigError> {
+    if is_label(&name) {
+        return Ok(name);
+    }
+    Err(ConfigError::limits("quota_class", "1 to 64 letters, digits, hyphens and underscores"))
 }
 
 fn reason_header(name: &str) -> Result<String, ConfigError> {
@@ -325,7 +337,7 @@ mod tests {
         assert!(!token.challenges_service_401);
         assert_eq!(config.freshness, DEFAULT_FRESHNESS);
         assert_eq!(config.limits, DEFAULT_LIMITS);
-        assert_eq!(config.reason_header, None);
+        assert_eq!((config.reason_header, config.quota_class), (None, None));
     }
 
     #[test]
@@ -418,6 +430,9 @@ mod tests {
             (json!({"bypass": [{"path": "a"}]}), "bypass[0]"),
             (json!({"bypass": [{"path": "/a", "methods": ["get"]}]}), "bypass[0].methods[0]"),
             (json!({"reason_header": "x y"}), "reason_header"),
+            (json!({"quota_class": ""}), "quota_class"),
+            (json!({"quota_class": "a,b"}), "quota_class"),
+            (json!({"quota_class": "a".repeat(65)}), "quota_class"),
             (json!({"reason_header": "Set-Cookie"}), "reason_header"),
             (json!({"reason_header": ""}), "reason_header"),
             (json!({"cache": {"fresh": "0s"}}), "cache.fresh"),

@@ -73,6 +73,8 @@ pub struct Config {
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.
     pub reason_header: Option<String>,
+    /// The class of requests by which whoever counts them against a quota is to tell them apart.
+    pub quota_class: Option<String>,
     /// How long keys are used.
     pub freshness: Freshness,
     /// What one worker may cost.

@@ -26,6 +26,7 @@ pub(super) struct Config {
     pub(super) audit: Option<Audit>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
+    pub(super) quota_class: Option<String>,
     pub(super) cache: Cache,
     pub(super) limits: Limits,
 }
@@ -257,7 +258,8 @@ pub(super) struct Limits {
 from_fields! { only Config {
     mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
     require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
-    answers, routes or default, audit, identity_headers, reason_header, cache or default, limits or default
+    answers, routes or default, audit, identity_headers, reason_header, quota_class, cache or default,
+    limits or default
 } }
 from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
 from_fields! { only Keystone { cluster, authority, timeout, path, seal_secret } }

@@ -156,7 +156,7 @@ fn mechanisms(
 const SECTIONS: [&str; 2] = ["token", "sigv4"];
 
 /// What a route may set. The rest is one for all, as what is kept and who is asked.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 9] = [
     "mode",
     "missing",
     "acl",
@@ -165,6 +165,7 @@ const SETTINGS: [&str; 8] = [
     "require_complete_body",
     "reason_header",
     "answers",
+    "quota_class",
 ];
 
 /// Each is a configuration of its own, and has series of its own in the metrics.
@@ -205,7 +206,7 @@ mod tests {
     fn a_route_has_the_plugins_settings_but_for_its_own() {
         let config = one(&json!({
             "mode": "shadow", "missing": "anonymous", "mechanisms": ["token"],
-            "acl": {"rules": []}, "reason_header": "x-why",
+            "acl": {"rules": []}, "reason_header": "x-why", "quota_class": "gold",
         }))
         .unwrap();
         let route = settings(&config);
@@ -215,6 +216,7 @@ mod tests {
         assert!(config.sigv4.is_some() && route.sigv4.is_none());
         assert!(route.token.is_some() && route.keyserver.is_some());
         assert_eq!(route.reason_header.as_deref(), Some("x-why"));
+        assert_eq!(route.quota_class.as_deref(), Some("gold"));
         assert_eq!(route.routes.iter().count(), 0);
         assert!(settings(&one(&json!({})).unwrap()).sigv4.is_some());
         assert!(settings(&one(&json!({"mechanisms": ["sigv4"]})).unwrap()).token.is_none());

@@ -167,8 +167,11 @@ impl Gate {
 
     /// Takes in one input at the time `now`.
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
-        let effect = self.take_in(now, input);
+        let mut effect = self.take_in(now, input);
         self.note(Some(now), &effect);
+        if let (Effect::Forward(edits, _), Some(class)) = (&mut effect, &self.config.quota_class) {
+            Rc::make_mut(edits).set_quota_class(class);
+        }
         effect
     }
 

@@ -60,6 +60,11 @@ impl HeaderEdits {
         self.remove.push(SERVICE_TOKEN);
     }
 
+    /// Says which quota the request is to be counted against: to a filter behind this one, or to the service.
+    pub fn set_quota_class(&mut self, class: &str) {
+        self.set.push(("x-voussoir-quota-class", class.into()));
+    }
+
     /// These, and then others that stay as they are.
     #[must_use]
     pub fn and(&self, others: &Rc<Self>) -> Rc<Self> {

@@ -43,6 +43,8 @@ class Listener:
     certificate: tuple | None = None
     # The path of the authority by which clients may show a certificate.
     client_ca: object = None
+    # The filters behind it.
+    behind: tuple = ()
     # Changes to the settings of the connection manager.
     manager: dict = dataclasses.field(default_factory=dict)
 
@@ -139,6 +141,7 @@ def _listener(name, listener, wasm, access_log):
         ],
         "http_filters": [
             wasm,
+            *listener.behind,
             {
                 "name": "router",
                 "typed_config": {"@type": EXTENSIONS + "filters.http.router.v3.Router"},

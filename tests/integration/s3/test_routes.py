@@ -7,7 +7,7 @@ import yaml
 
 from parts import http1, signing
 from parts.deadline import wait_until
-from parts.envoy_config import Listener, plugin
+from parts.envoy_config import EXTENSIONS, Listener, plugin
 from parts.s3_store import DOMAIN
 
 OWN = {"content_type": "text/plain", "body": "{status} {title}: {message} ({reason})"}
@@ -15,7 +15,7 @@ ROUTES = [
     {
         "name": "images",
         "to": [{"methods": ["GET"], "paths": ["/images/**"]}],
-        "settings": {"missing": "anonymous"},
+        "settings": {"missing": "anonymous", "quota_class": "reads"},
     },
     {
         "name": "compute",
@@ -39,7 +39,9 @@ ROUTES = [
 
 def route(prefix, name=None, kind=None, header=None):
     """One of Envoy's own routes; the service is told which one it was."""
-    made = {"match": {"prefix": prefix}, "route": {"cluster": "upstream"}}
+    by_class = {"header_name": "x-voussoir-quota-class", "descriptor_key": "class"}
+    to = {"cluster": "upstream", "rate_limits": [{"actions": [{"request_headers": by_class}]}]}
+    made = {"match": {"prefix": prefix}, "route": to}
     told = {"header": {"key": "x-route", "value": name or kind}}
     made["request_headers_to_add"] = [told]
     if header:
@@ -68,11 +70,29 @@ ENVOYS = {
 }
 
 
+MOST_READS = 25
+
+
+def rate_limit():
+    """Envoy's own, which knows no more of a request than its class."""
+    always = {"default_value": {"numerator": 100}}
+    reads = {"max_tokens": MOST_READS, "tokens_per_fill": 1, "fill_interval": "3600s"}
+    config = {
+        "@type": EXTENSIONS + "filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "quota",
+        "filter_enabled": always,
+        "filter_enforced": always,
+        "token_bucket": {"max_tokens": 10_000, "fill_interval": "1s"},
+        "descriptors": [{"entries": [{"key": "class", "value": "reads"}], "token_bucket": reads}],
+    }
+    return {"name": "local_ratelimit", "typed_config": config}
+
+
 @pytest.fixture(scope="module")
 def front(start_envoy, store_keyserver, root):
     stats_config = yaml.safe_load((root / "envoy.yaml").read_text())["stats_config"]
     config = plugin(sigv4={}, token={"forward": False}, routes=ROUTES, reason_header="x-why")
-    listener = Listener(config, manager={"route_config": ENVOYS})
+    listener = Listener(config, behind=(rate_limit(),), manager={"route_config": ENVOYS})
     with start_envoy({"front": listener}, store_keyserver.port, stats_config) as envoy:
         yield envoy
 
@@ -177,3 +197,19 @@ def test_it_is_counted_by_route(front, ask, good_token):
         return [count(*labels) for labels in (watched, denied)] == [it + 1 for it in before]
 
     wait_until(is_counted, "both are counted")
+
+
+def test_a_class_of_requests_has_its_quota(front, ask, good_token):
+    """The last one, since it leaves nothing of the quota."""
+    chosen = [("x-voussoir-quota-class", "none"), ("x_voussoir_quota_class", "none")]
+
+    def read(token=()):
+        return http1.get(front.ports["front"], "/images/1", [*chosen, *token])
+
+    classes = [value for name, value in read().json()["headers"] if name.endswith("quota-class")]
+    assert classes == ["reads"]
+    answers = [read([("x-auth-token", good_token)] * (number % 2)) for number in range(MOST_READS)]
+    assert answers[-1].status == 429
+    assert {answer.status for answer in answers} == {200, 429}
+    assert ask("/volumes/1", good_token).status == 200
+    assert not [name for name, _ in ask("/volumes/1", good_token).json()["headers"] if "quota" in name]

@@ -18,12 +18,13 @@ use crate::refusal::Rejection;
 fn changes() -> Value {
     json!({"sigv4": {}, "token": {"forward": false}, "hold_headers": true, "routes": [
         {"name": "images", "to": [{"paths": ["/images/**"], "methods": ["GET"]}],
-         "settings": {"missing": "anonymous"}},
+         "settings": {"missing": "anonymous", "quota_class": "reads"}},
         {"name": "compute", "to": [{"paths": ["/compute/**"]}],
          "settings": {"acl": {"rules": []}, "answers": "nova"}},
         {"name": "objects", "to": [{"hosts": ["s3.example"]}],
          "settings": {"mechanisms": ["sigv4"], "answers": "s3"}},
-        {"name": "new", "to": [{"paths": ["/new/**"]}], "settings": {"mode": "shadow"}},
+        {"name": "new", "to": [{"paths": ["/new/**"]}],
+         "settings": {"mode": "shadow", "quota_class": "trial"}},
     ]})
 }
 
@@ -68,6 +69,26 @@ fn each_request_has_the_settings_of_its_route() {
     let (reply, verdict) = refused(run("/bucket/key", Some(&token)));
     assert_eq!(verdict, Verdict::Rejected(Rejection::CredentialsMissing));
     assert!(reply.status == 403 && reply.body.contains("<Code>AccessDenied</Code>"));
+}
+
+#[test]
+fn whatever_passes_says_what_it_counts_as() {
+    let (known, token) = (known_tokens(), token());
+    let class = |path, token| {
+        let (edits, _) = forwarded(start(&known, path, token).1);
+        let class = |name: &str| name == "x-voussoir-quota-class";
+        let classes: alloc::vec::Vec<_> =
+            edits.set.into_iter().filter(|(name, _)| class(name)).map(|(_, value)| value).collect();
+        classes.join("+")
+    };
+    // What a token says is kept, the class is not: the same token comes by one route after another.
+    for _ in 0..3 {
+        assert_eq!(class("/images/1", Some(&token)), "reads");
+        assert_eq!(class("/volumes/1", Some(&token)), "");
+        assert_eq!(class("/new/1", Some(&token)), "trial");
+    }
+    assert_eq!(class("/images/1", None), "reads", "without a token");
+    assert_eq!(class("/new/1", None), "trial", "what would have been refused");
 }
 
 #[test]
