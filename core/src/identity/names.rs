@@ -49,7 +49,8 @@ pub fn is_identity_header(name: &[u8]) -> bool {
 /// service would take for the real one, and that was therefore never checked.
 fn is_other_spelling(name: &[u8]) -> bool {
     let is_real = |name: &[u8]| is_credential(name) || FRAMING.contains(&name);
-    !is_real(name) && Folded::new(name).is_some_and(|folded| is_real(folded.as_bytes()))
+    let is_folded = |byte: &u8| *byte == b'_' || byte.is_ascii_uppercase();
+    name.iter().any(is_folded) && Folded::new(name).is_some_and(|it| is_real(it.as_bytes()))
 }
 
 /// A name in lower case with dashes for underscores, without a visit to the heap.
