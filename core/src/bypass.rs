@@ -107,7 +107,7 @@ fn is_plain(path: &[u8]) -> bool {
 }
 
 /// A preflight request by the Fetch standard (section 3.2.2): `OPTIONS` with both headers.
-fn is_cors_preflight(head: RequestHead<'_>) -> bool {
+pub(crate) fn is_cors_preflight(head: RequestHead<'_>) -> bool {
     head.method() == Some(b"OPTIONS")
         && head.has(b"origin")
         && head.has(b"access-control-request-method")

@@ -82,6 +82,15 @@ impl<'a> RequestHead<'a> {
         if values.next().is_some() { Err(Repeated) } else { Ok(value) }
     }
 
+    /// How long the body is, where that is said; what is no number is more than any.
+    #[must_use]
+    pub fn content_length(self) -> Option<usize> {
+        // What is there twice, the host has refused.
+        let length = self.values(b"content-length").next()?;
+        let number = core::str::from_utf8(length).ok().and_then(|text| text.parse::<u64>().ok());
+        Some(number.and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX))
+    }
+
     /// All headers, in order.
     pub fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.headers.iter().copied()

@@ -53,6 +53,7 @@ pub mod record;
 pub mod refusal;
 pub mod revocation;
 pub mod routes;
+pub mod schema;
 pub mod secret;
 mod shared;
 pub mod sigv4;

@@ -12,6 +12,7 @@ use crate::database::DatabaseUrl;
 use crate::keys::Keys;
 use crate::logging::{LogFormat, LogLevel};
 use crate::quantity;
+use crate::schemas::Schemas;
 
 /// Serves Voussoir filters: Keystone's Fernet keys, identities, and signing keys of access keys
 ///
@@ -44,6 +45,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Make, list, switch off and delete access keys of our own
     Keys(Keys),
+    /// Compile documents of APIs, for the filters to hold requests against
+    Schemas(Schemas),
     /// Make keys and tokens of its own and serve those: a first run without a Keystone
     Demo(Demo),
 }
@@ -145,6 +148,10 @@ pub struct Serve {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     pub recheck_identities: u32,
+
+    /// Directory of documents of APIs, compiled or OpenAPI 3.1 in JSON or YAML, served by their names
+    #[arg(long, env = "VOUSSOIR_SCHEMAS", value_name = "DIRECTORY")]
+    pub schemas: Option<PathBuf>,
 
     /// File of bearer tokens, one per line; a client must present one of them
     #[arg(long, env = "VOUSSOIR_BEARER_TOKENS", value_name = "FILE")]

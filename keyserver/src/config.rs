@@ -19,6 +19,7 @@ pub struct Config {
     pub(crate) token_keys: Directories,
     pub(crate) keystone: Option<KeystoneConfig>,
     pub(crate) store: Option<StoreConfig>,
+    pub(crate) schemas: Option<PathBuf>,
     pub(crate) bearer_tokens: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) limits: Limits,
@@ -96,7 +97,7 @@ pub enum ConfigError {
     Contradiction,
     /// `demo` on an address that others can reach.
     DemoBeyondLoopback(SocketAddr),
-    /// Neither keys of tokens nor access keys.
+    /// Neither keys of tokens, nor access keys, nor documents.
     NothingToServe,
     /// Nothing that authenticates clients.
     Unauthenticated,
@@ -120,7 +121,9 @@ impl TryFrom<Serve> for Config {
             KeystoneConfig { url, credential_keys, admin_project, chosen_endpoints_only }
         });
         let token_keys = Directories { fernet: serve.fernet_keys, jws: serve.jws_public_keys };
-        if token_keys.is_empty() && keystone.is_none() && store.is_none() {
+        let schemas = serve.schemas;
+        let has_keys = !token_keys.is_empty() || keystone.is_some() || store.is_some();
+        if !has_keys && schemas.is_none() {
             return Err(ConfigError::NothingToServe);
         }
         let authenticated = serve.bearer_tokens.is_some() || serve.client_ca.is_some();
@@ -139,6 +142,7 @@ impl TryFrom<Serve> for Config {
             token_keys,
             keystone,
             store,
+            schemas,
             bearer_tokens: serve.bearer_tokens,
             tls: tls.map(|(certificate, private_key)| TlsFiles {
                 certificate,
@@ -173,6 +177,7 @@ impl TryFrom<Demo> for Config {
             token_keys: Directories { fernet: Some(demo.fernet_keys()), jws: None },
             keystone: None,
             store: None,
+            schemas: None,
             bearer_tokens: demo.bearer_tokens,
             tls: None,
             limits: Limits { connections: DEMO_CONNECTIONS, ..Limits::default() },
@@ -260,7 +265,7 @@ impl fmt::Display for ConfigError {
             ),
             Self::NothingToServe => f.write_str(
                 "there is nothing to serve: give one or more of --fernet-keys, \
-                     --jws-public-keys, --keystone-database and --store",
+                     --jws-public-keys, --keystone-database, --store and --schemas",
             ),
             Self::Unauthenticated => f.write_str(
                 "nothing says who may have the keys: give --bearer-tokens, or --client-ca with \
@@ -294,7 +299,7 @@ mod tests {
         match Cli::try_parse_from(words).unwrap().command {
             Command::Serve(serve) => (*serve).try_into(),
             Command::Demo(demo) => demo.try_into(),
-            Command::Keys(_) => panic!("keys is no server"),
+            Command::Keys(_) | Command::Schemas(_) => panic!("that is no server"),
         }
     }
 

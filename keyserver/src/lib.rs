@@ -5,7 +5,7 @@
 //! In reading order: [`cli`] and [`config`] say what is asked for, [`server`] puts the parts
 //! together, `key_repository` finds out which keys are in force, `access_keys` who knows access keys
 //! (`store`: we ourselves, `keystone`: Keystone's database), `changes` what of it has changed, `http` answers with them, and `connection` bounds what a client can do.
-//! `keys` is the command that fills the store. `docs/key-server.md` documents the protocol, the
+//! `schemas` compiles the documents of APIs and serves them. `keys` is the command that fills the store. `docs/key-server.md` documents the protocol, the
 //! command line and the operation.
 
 mod access_keys;
@@ -27,6 +27,7 @@ mod metrics;
 mod open_files;
 mod quantity;
 mod reload;
+pub mod schemas;
 pub mod server;
 mod settle;
 pub mod store;

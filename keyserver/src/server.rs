@@ -27,6 +27,7 @@ use crate::logging::Allowance;
 use crate::metrics::Metrics;
 use crate::open_files;
 use crate::reload;
+use crate::schemas;
 use crate::store::{Store, StoreChanges};
 
 /// A server that listens, and serves once it is run.
@@ -103,6 +104,12 @@ impl Server {
         checks.extend(keystone.checks);
         sources.extend(keystone.access_keys);
 
+        let schemas = config
+            .schemas
+            .map(|directory| schemas::watch(directory, Arc::clone(&metrics)))
+            .transpose()
+            .map_err(|why| StartError::Configuration(why.into()))?;
+
         let listener = TcpListener::bind(config.listen).await.map_err(|why| {
             StartError::Runtime(format!("cannot listen on {}: {why}", config.listen).into())
         })?;
@@ -144,6 +151,7 @@ impl Server {
             identities: keystone.identities,
             revocations: keystone.revocations,
             catalogs: keystone.catalogs,
+            schemas,
             feed,
             metrics: Arc::clone(&metrics),
             allowance: Allowance::new(),

@@ -17,6 +17,7 @@ use voussoir_core::gate::Verdict;
 use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
 use voussoir_core::revocation::list;
+use voussoir_core::schema::{self, Outcome, Schemas};
 
 use crate::host::{self, MetricType};
 use requests::RequestMetrics;
@@ -42,6 +43,7 @@ pub(crate) struct Metrics {
     listener_changed: Option<u32>,
     listener_not_reached: Option<u32>,
     audit: Option<AuditMetrics>,
+    schema_fetches: Option<Results>,
 }
 
 /// What is counted of the audit log.
@@ -86,6 +88,11 @@ impl Drop for Share {
 
 impl Metrics {
     pub(crate) fn define(config: &Config) -> Self {
+        let mut schemas = config.all_settings().flat_map(|settings| &settings.schemas.all);
+        let is_fetched = schemas.any(|it| it.digest.is_some());
+        let schema_fetches = is_fetched.then(|| {
+            Results::define("voussoir_schema_fetches_total", [("loaded", 0), ("failed", 0)])
+        });
         Self {
             requests: RequestMetrics::define(config),
             fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
@@ -106,6 +113,7 @@ impl Metrics {
             listener_changed: counter("voussoir_listener_checks_total;result=changed"),
             listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
             audit: config.audit.as_ref().map(|_| AuditMetrics::define()),
+            schema_fetches,
         }
     }
 
@@ -117,6 +125,26 @@ impl Metrics {
     /// Counts what the list of these settings has said.
     pub(crate) fn count_decision(&self, route: Option<usize>, acl: &Acl, decision: Decision) {
         self.requests.count_decision(route, acl, decision);
+    }
+
+    /// Counts what a request came to that was held against the document in a place.
+    pub(crate) fn count_check(
+        &self,
+        route: Option<usize>,
+        schemas: &Schemas,
+        check: (usize, Outcome),
+    ) {
+        self.requests.count_check(route, schemas, check);
+    }
+
+    pub(crate) fn count_schema_fetch(&self, report: &schema::Report) {
+        let result = match report {
+            schema::Report::Loaded(_) => "loaded",
+            schema::Report::Failed { .. } => "failed",
+        };
+        if let Some(fetches) = &self.schema_fetches {
+            fetches.add([(result, 1)]);
+        }
     }
 
     pub(crate) fn count_report(&self, report: &Report) {

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use voussoir_core::acl::{Acl, Decision};
-use voussoir_core::config::Config;
+use voussoir_core::config::{Config, Mode};
 use voussoir_core::gate::Verdict;
+use voussoir_core::schema::{Enforcement, Outcome, Schemas};
 
 use super::counter;
 use crate::host;
@@ -15,10 +16,13 @@ pub(super) struct RequestMetrics(Vec<Series>);
 /// The series of the requests that are looked at with the same settings. There are some hundred for each, most of
 /// which nobody ever sees: those of routes are made when they are needed.
 struct Series {
-    /// What all of them have behind their own labels.
-    labels: String,
+    mode: Mode,
+    /// What those of a route have behind their other labels.
+    route: String,
     requests: Ids<Verdict>,
     decisions: Ids<Decision>,
+    /// By the places of the documents.
+    checks: Ids<(usize, Outcome)>,
 }
 
 /// The ids of the series that were made; those that the host refuses are remembered, too.
@@ -34,6 +38,11 @@ impl RequestMetrics {
             acl.decisions().for_each(|decision| {
                 own.decision(acl, decision);
             });
+        }
+        for place in 0..config.schemas.all.len() {
+            for outcome in Outcome::all() {
+                own.check(&config.schemas, (place, outcome));
+            }
         }
         let routes = config.routes.iter();
         let routes = routes.map(|route| Series::of(&route.settings, Some(&route.name)));
@@ -54,6 +63,18 @@ impl RequestMetrics {
         }
     }
 
+    pub(super) fn count_check(
+        &self,
+        route: Option<usize>,
+        schemas: &Schemas,
+        check: (usize, Outcome),
+    ) {
+        let id = self.series(route).and_then(|series| series.check(schemas, check));
+        if let Some(id) = id {
+            host::increment_metric(id);
+        }
+    }
+
     fn series(&self, route: Option<usize>) -> Option<&Series> {
         self.0.get(route.map_or(0, |route| route + 1))
     }
@@ -61,16 +82,24 @@ impl RequestMetrics {
 
 impl Series {
     fn of(settings: &Config, route: Option<&str>) -> Self {
-        let mode = settings.mode.name();
-        let route = route.map_or_else(String::new, |name| format!(";route={name}"));
-        let labels = format!(";mode={mode}{route}");
-        Self { labels, requests: Ids::default(), decisions: Ids::default() }
+        Self {
+            mode: settings.mode,
+            route: route.map_or_else(String::new, |name| format!(";route={name}")),
+            requests: Ids::default(),
+            decisions: Ids::default(),
+            checks: Ids::default(),
+        }
+    }
+
+    /// What most of them have behind their own labels.
+    fn labels(&self) -> String {
+        format!(";mode={}{}", self.mode.name(), self.route)
     }
 
     fn request(&self, verdict: Verdict) -> Option<u32> {
         self.requests.get(verdict, || {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
-            format!("voussoir_requests_total;outcome={outcome};reason={reason}{}", self.labels)
+            format!("voussoir_requests_total;outcome={outcome};reason={reason}{}", self.labels())
         })
     }
 
@@ -78,7 +107,21 @@ impl Series {
         self.decisions.get(decision, || {
             let rule = acl.name(decision.rule);
             let action = decision.action.name();
-            format!("voussoir_acl_decisions_total;rule={rule};action={action}{}", self.labels)
+            format!("voussoir_acl_decisions_total;rule={rule};action={action}{}", self.labels())
+        })
+    }
+
+    fn check(&self, schemas: &Schemas, (place, outcome): (usize, Outcome)) -> Option<u32> {
+        let governed = schemas.all.get(place)?;
+        self.checks.get((place, outcome), || {
+            let mode = match (self.mode, governed.enforcement) {
+                (Mode::Enforce, Enforcement::Report) => "report",
+                (mode, _) => mode.name(),
+            };
+            let (document, result, route) = (&governed.name, outcome.name(), &self.route);
+            format!(
+                "voussoir_schema_checks_total;document={document};result={result};mode={mode}{route}"
+            )
         })
     }
 }

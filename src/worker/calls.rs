@@ -11,7 +11,8 @@ use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::listener_check::Probe;
 use voussoir_core::record::{
-    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, MAX_SCHEMA_BYTES, PROTOCOL_HEADER,
+    PROTOCOL_VERSION,
 };
 use voussoir_core::revocation::list;
 use voussoir_core::secret::Secret;
@@ -32,6 +33,7 @@ pub(super) enum Purpose {
     Record(Kind, Call),
     Revocations(list::Call),
     Changes(feed::Call),
+    Schema,
     ListenerCheck,
     Audit(audit::Call),
 }
@@ -181,6 +183,7 @@ impl Worker {
             Purpose::Record(kind, _) => max_bytes(kind),
             Purpose::Revocations(_) => MAX_REVOCATIONS_BYTES,
             Purpose::Changes(_) => MAX_CHANGES_BYTES,
+            Purpose::Schema => MAX_SCHEMA_BYTES,
             Purpose::ListenerCheck => MAX_PROBE_BYTES,
             // What a collector says beside its status does not matter.
             Purpose::Audit(_) => 0,
@@ -206,6 +209,7 @@ impl Worker {
             Purpose::Record(kind, call) => self.record_fetched(kind, call, answer),
             Purpose::Revocations(call) => self.revocations_fetched(call, answer),
             Purpose::Changes(call) => self.changes_fetched(call, answer),
+            Purpose::Schema => self.schema_fetched(answer),
             Purpose::ListenerCheck => self.probe_answered(answer),
             Purpose::Audit(call) => self.events_sent(call, answer),
         }

@@ -9,6 +9,7 @@ mod keys;
 mod listener_check;
 mod records;
 mod revocations;
+mod schemas;
 mod stream;
 mod upkeep;
 
@@ -30,6 +31,7 @@ use voussoir_core::identity::{Part, claims};
 use voussoir_core::keys::KeyStore;
 use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
+use voussoir_core::schema::Documents;
 use voussoir_core::time::UnixTime;
 
 use crate::host::{self, Level, pairs};
@@ -59,6 +61,8 @@ pub(crate) struct Worker {
     revocations: Option<RefCell<RevocationList>>,
     /// What tells that something which they hold has changed.
     feed: Option<RefCell<ChangeFeed>>,
+    /// The documents of APIs that are yet to come from the key server.
+    documents: Option<RefCell<Documents>>,
     /// Whether any rule asks where requests come from.
     needs_source: bool,
     /// What of bodies may be held back.
@@ -100,6 +104,10 @@ impl Worker {
         let feed = keyserver.filter(|_| has_feed).map(|keyserver| ChangeFeed::new(keyserver, seed));
         make_slots(keys.iter().flat_map(KeyStore::slot_names));
         make_slots(feed.iter().flat_map(ChangeFeed::slot_names));
+        let schemas = || config.all_settings().flat_map(|it| &it.schemas.all);
+        let has_missing = schemas().any(|it| it.document.get().is_none());
+        let documents =
+            server(has_missing).map(|server| Documents::new(schemas(), server.timeout, seed));
         let records = |kind, server| Records::new(kind, &config, server, seed);
         let needs_source =
             config.all_settings().any(|it| it.acl.as_ref().is_some_and(Acl::needs_source));
@@ -116,6 +124,7 @@ impl Worker {
             validations: keystone.map(|it| records(Kind::Validation, &it.server)),
             revocations: revocations.map(RefCell::new),
             feed: feed.map(RefCell::new),
+            documents: documents.map(RefCell::new),
             known: Rc::new(KnownTokens::new(config.limits.entries, seed)),
             budget: Rc::new(Budget::new(config.limits.held_body)),
             bodies: RefCell::new(Waiting::new(config.limits.parked)),
@@ -274,6 +283,7 @@ impl Worker {
     /// Carries out a decision on the effective context.
     fn decide(&self, now: UnixTime, stream: &Stream, effect: Effect, phase: Phase<'_>) {
         self.count_decision(stream);
+        self.count_schema(stream);
         match effect {
             Effect::Nothing => self.make_room(),
             Effect::NeedKeys { .. }
@@ -310,6 +320,7 @@ impl Worker {
             let effect = stream.read_held_body().map(|(piece, is_end)| {
                 stream.gate.borrow_mut().handle(now, Input::Body { piece: &piece, is_end })
             });
+            self.count_schema(stream);
             match effect {
                 Ok(Effect::Pass { replacement, verdict }) => {
                     self.pass(stream, replacement, verdict);

@@ -49,6 +49,7 @@ impl Worker {
             one(self.catalogs.as_ref()),
             one(self.validations.as_ref()),
             one(self.revocations.as_ref()),
+            one(self.documents.as_ref()),
             one(Some(&self.bodies)),
             one(self.audit.as_ref()),
         ];

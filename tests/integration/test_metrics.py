@@ -24,6 +24,11 @@ def front(start_envoy, vector_keyserver, root):
                 sigv4={},
                 acl={"rules": [{"name": "Any-1_x", "action": "allow"}]},
                 audit={"collector": {"cluster": "keyserver"}},
+                hold_headers=True,
+                schema=[
+                    {"name": "Any-1_x.y", "compiled": {"voussoir_schema": 1}},
+                    {"name": "absent", "digest": f"sha256:{'0' * 64}", "mode": "report"},
+                ],
             )
         ),
         # Nobody asks here.
@@ -118,6 +123,8 @@ def test_every_series_is_there_from_the_start(front, vectors):
         "voussoir_audit_events_total",
         "voussoir_audit_calls_total",
         "voussoir_audit_queue",
+        "voussoir_schema_checks_total",
+        "voussoir_schema_fetches_total",
     }
     outcomes = {dict(found)["outcome"] for name, found in series(front) if "requests_t" in name}
     assert outcomes == OUTCOMES
@@ -135,6 +142,12 @@ def test_every_series_is_there_from_the_start(front, vectors):
         ("default", "deny"),
     }
     assert all(found["mode"] == "enforce" for found in decisions)
+    checks = [dict(found) for name, found in series(front) if "schema_c" in name]
+    assert {(found["document"], found["mode"]) for found in checks} == {
+        ("Any-1_x.y", "enforce"),
+        ("absent", "report"),
+    }
+    assert {found["result"] for found in checks} > {"valid", "violated", "path_unknown"}
     reasons = {dict(found)["reason"] for name, found in series(front) if "requests_t" in name}
     assert reasons >= {v["expect"] for v in vectors["negative"] + vectors["envelope_negative"]}
 

@@ -34,8 +34,13 @@ impl<'a> Readings<'a> {
     }
 
     /// The path as most servers read it.
-    pub(super) fn plain(&self) -> Option<&[u8]> {
+    pub(crate) fn plain(&self) -> Option<&[u8]> {
         self.plain.as_ref().map(PlainPath::as_bytes)
+    }
+
+    /// The path as some servers read it, if that is another one.
+    pub(crate) fn other(&self) -> Option<&[u8]> {
+        if let Other::Path(other) = &self.other { Some(other) } else { None }
     }
 
     /// Whether some servers read it as another path.
@@ -59,6 +64,22 @@ impl<'a> Readings<'a> {
         let is_slash_nothing =
             fits || path.strip_suffix(b"/").is_none_or(|path| !template.matches(path));
         (is_agreed && is_slash_nothing).then_some(fits)
+    }
+
+    /// Whether every server reads it alike.
+    pub(crate) fn is_one(&self) -> bool {
+        self.plain.is_some() && !self.has_other()
+    }
+
+    /// What every reading of it is found to be, if that is one and the same.
+    pub(crate) fn agree(&self, find: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
+        let found = find(self.plain()?)?;
+        let is_same = match &self.other {
+            Other::None => true,
+            Other::Path(other) => find(other) == Some(found),
+            Other::Any => false,
+        };
+        is_same.then_some(found)
     }
 
     /// Whether a rule for these paths is about it. `None` if that cannot be known.

@@ -123,6 +123,11 @@ impl PathTemplate {
         true
     }
 
+    /// The same for a path of so many segments, quickly told of templates of another length.
+    pub(crate) fn matches_segments(&self, segments: usize, path: &[u8]) -> bool {
+        self.segments.len() == segments && !self.is_prefix && self.matches(path)
+    }
+
     /// What stands in the place of a variable in a path that [matches](Self::matches).
     #[must_use]
     pub fn variable<'a>(&self, name: &str, path: &'a [u8]) -> Option<&'a [u8]> {
@@ -135,6 +140,14 @@ impl PathTemplate {
     #[must_use]
     pub fn has_variable(&self, name: &str) -> bool {
         self.segments.iter().any(|segment| segment.is_variable(name))
+    }
+
+    /// The names of its variables, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Variable(_, name) => Some(&**name),
+            Segment::Literal(_) | Segment::Any(_) => None,
+        })
     }
 
     /// Whether paths that it stands for can be plain, and spelt so.

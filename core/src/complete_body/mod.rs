@@ -70,7 +70,7 @@ impl Rule {
 }
 
 impl Demands {
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             max: self.max.min(other.max),
             within: self.within.min(other.within),

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{
     Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
     KeyServer, Keystone, Limits, Missing, Mode, acl, answers, audit, complete_body, quantity, raw,
-    routes, server, sigv4, token,
+    routes, schema, server, sigv4, token,
 };
 use crate::acl::{DEFAULT, PathTemplate};
 use crate::bypass::{Bypass, PathPattern, Rule};
@@ -42,6 +42,8 @@ pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError
     // Of a token without records only that is known which it says itself.
     let token_alone =
         raw.sigv4.is_none() && token.as_ref().is_some_and(|token| token.records.is_none());
+    let schemas =
+        schema::check(raw.schema.unwrap_or_default(), raw.hold_headers, keyserver.is_some())?;
     Ok(Config {
         mode: match raw.mode {
             None | Some(raw::Mode::Enforce) => Mode::Enforce,
@@ -59,8 +61,9 @@ pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError
         bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
         acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
         answers: raw.answers.map_or(Ok(Answers::Keystone), answers::check)?,
-        routes: routes::check(raw.routes, own)?,
+        routes: routes::check(raw.routes, own, &schemas)?,
         audit: raw.audit.map(audit::check).transpose()?,
+        schemas,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         quota_class: raw.quota_class.map(quota_class).transpose()?,

@@ -14,6 +14,7 @@ mod protobuf;
 mod quantity;
 mod raw;
 mod routes;
+mod schema;
 mod server;
 mod sigv4;
 mod token;
@@ -27,6 +28,7 @@ pub use self::audit::{
 };
 pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
+pub use self::schema::{DEFAULT_MAX_SCHEMA_BODY, DEFAULT_SCHEMA_WITHIN};
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
 use crate::acl::Acl;
 use crate::bypass::Bypass;
@@ -35,6 +37,7 @@ use crate::identity::SelectedHeaders;
 use crate::json::{self, Json, Wrong};
 use crate::refusal::Answers;
 use crate::routes::Routes;
+use crate::schema::Schemas;
 use crate::secret::Secret;
 use crate::token::{Kind, MethodNames};
 
@@ -69,6 +72,8 @@ pub struct Config {
     pub routes: Routes,
     /// Of which requests there is an event, and where it goes; there is none without it.
     pub audit: Option<AuditRules>,
+    /// What requests to APIs must be.
+    pub schemas: Schemas,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.

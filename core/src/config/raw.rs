@@ -24,6 +24,7 @@ pub(super) struct Config {
     pub(super) answers: Option<Answers>,
     pub(super) routes: Vec<Route>,
     pub(super) audit: Option<Audit>,
+    pub(super) schema: Option<Vec<Schema>>,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     pub(super) quota_class: Option<String>,
@@ -237,6 +238,30 @@ pub(super) enum Outcome {
     Unknown,
 }
 
+pub(super) struct Schema {
+    pub(super) name: String,
+    pub(super) compiled: Option<Json>,
+    pub(super) digest: Option<String>,
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) path_prefix: Option<String>,
+    pub(super) mode: Option<SchemaMode>,
+    pub(super) max_body: Option<String>,
+    pub(super) within: Option<String>,
+    pub(super) unknown_parameters: Option<UnknownParameters>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum SchemaMode {
+    Report,
+    Enforce,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum UnknownParameters {
+    Allow,
+    Refuse,
+}
+
 #[derive(Default)]
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
@@ -258,7 +283,7 @@ pub(super) struct Limits {
 from_fields! { only Config {
     mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
     require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
-    answers, routes or default, audit, identity_headers, reason_header, quota_class, cache or default,
+    answers, routes or default, audit, schema, identity_headers, reason_header, quota_class, cache or default,
     limits or default
 } }
 from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
@@ -295,6 +320,9 @@ from_fields! { only Route {
 } }
 from_fields! { only RouteTo { hosts or default, methods or default, paths or default } }
 from_fields! { only RouteMetadata { filter, key, values } }
+from_fields! { only Schema {
+    name, compiled, digest, hosts, path_prefix, mode, max_body, within, unknown_parameters
+} }
 from_fields! { only Cache { fresh, stale, negative, entries, shared_entries } }
 from_fields! { only Limits { parked, calls, calls_per_second, scopes_per_access_key, held_body } }
 
@@ -309,6 +337,20 @@ impl FromJson for Missing {
     fn from_json(json: Json, reader: &mut Reader) -> Self {
         let words = [("reject", Self::Reject), ("anonymous", Self::Anonymous)];
         one_of(&json, reader, &words).unwrap_or(Self::Reject)
+    }
+}
+
+impl FromJson for SchemaMode {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("enforce", Self::Enforce), ("report", Self::Report)];
+        one_of(&json, reader, &words).unwrap_or(Self::Enforce)
+    }
+}
+
+impl FromJson for UnknownParameters {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let words = [("allow", Self::Allow), ("refuse", Self::Refuse)];
+        one_of(&json, reader, &words).unwrap_or(Self::Refuse)
     }
 }
 

@@ -14,9 +14,14 @@ use super::check::{self, methods, own_name, templates};
 use super::{Config, ConfigError, raw, read};
 use crate::json::Json;
 use crate::routes::{Expected, Route, Routes, Target};
+use crate::schema::Schemas;
 
-/// `own`: the plugin's own settings.
-pub(super) fn check(raw: Vec<raw::Route>, own: &Json) -> Result<Routes, ConfigError> {
+/// `own`: the plugin's own settings; `schemas`: its documents.
+pub(super) fn check(
+    raw: Vec<raw::Route>,
+    own: &Json,
+    schemas: &Schemas,
+) -> Result<Routes, ConfigError> {
     if raw.len() > MAX_ROUTES {
         return Err(ConfigError::limits("routes", "at most 32 routes"));
     }
@@ -33,7 +38,8 @@ pub(super) fn check(raw: Vec<raw::Route>, own: &Json) -> Result<Routes, ConfigEr
         }
         let to = targets(raw.to, &field)?;
         let told = told(raw.names, raw.metadata, &field, &mut properties)?;
-        let settings = Rc::new(settings(raw.settings, own, &format!("{field}.settings"))?);
+        let settings = settings(raw.settings, own, schemas, &format!("{field}.settings"))?;
+        let settings = Rc::new(settings);
         routes.push(Route { name: raw.name, to, told, settings });
     }
     Ok(Routes::new(routes, properties))
@@ -92,9 +98,16 @@ fn told(
 }
 
 /// The plugin's own settings, with these in their places.
-fn settings(given: BTreeMap<String, Json>, own: &Json, field: &str) -> Result<Config, ConfigError> {
+fn settings(
+    given: BTreeMap<String, Json>,
+    own: &Json,
+    schemas: &Schemas,
+    field: &str,
+) -> Result<Config, ConfigError> {
     let Json::Object(own) = own else { return Err(ConfigError::shape(".", "not a map")) };
-    let own = own.iter().filter(|(name, _)| *name != "routes");
+    // Documents are large: the plugin's own are read once.
+    let has_own = !given.contains_key("schema");
+    let own = own.iter().filter(|(name, _)| !matches!(&***name, "routes" | "schema"));
     let mut members: BTreeMap<_, _> =
         own.map(|(name, value)| (name.clone(), value.clone())).collect();
     for (name, value) in given {
@@ -120,9 +133,13 @@ fn settings(given: BTreeMap<String, Json>, own: &Json, field: &str) -> Result<Co
             }
         }
     }
-    read(Json::Object(members))
+    let mut config = read(Json::Object(members))
         .and_then(|raw| check::config(raw, &Json::Null))
-        .map_err(|error| error.within(field))
+        .map_err(|error| error.within(field))?;
+    if has_own {
+        config.schemas = schemas.clone();
+    }
+    Ok(config)
 }
 
 /// Takes out what is not one of the mechanisms.
@@ -156,7 +173,7 @@ fn mechanisms(
 const SECTIONS: [&str; 2] = ["token", "sigv4"];
 
 /// What a route may set. The rest is one for all, as what is kept and who is asked.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "mode",
     "missing",
     "acl",
@@ -166,6 +183,7 @@ const SETTINGS: [&str; 9] = [
     "reason_header",
     "answers",
     "quota_class",
+    "schema",
 ];
 
 /// Each is a configuration of its own, and has series of its own in the metrics.
@@ -231,6 +249,27 @@ mod tests {
         let config = parse(&changes).unwrap();
         assert!(config.acl.is_some() && settings(&config).acl.is_none());
         assert!(settings(&config).bypass.rules.is_empty());
+    }
+
+    #[test]
+    fn a_route_shares_the_plugins_documents_or_has_its_own() {
+        let document = |name: &str, mode: &str| {
+            let compiled = json!({"voussoir_schema": 1, "paths": [], "nodes": [], "patterns": []});
+            json!({"name": name, "compiled": compiled, "mode": mode})
+        };
+        let config = parse(&json!({"schema": [document("a", "report")], "routes": [
+            {"name": "same", "names": ["r"], "settings": {}},
+            {"name": "other", "names": ["s"], "settings": {"schema": [document("b", "report")]}},
+            {"name": "none", "names": ["t"], "settings": {"schema": []}},
+        ]}))
+        .unwrap();
+        let [same, other, none] =
+            [0, 1, 2].map(|place| &config.routes.get(place).unwrap().settings.schemas.all);
+        assert!(Rc::ptr_eq(&same[0].document, &config.schemas.all[0].document));
+        assert_eq!((&*other[0].name, none.len()), ("b", 0));
+        let wrong = json!({"schema": [document("b", "enforce")]});
+        let error = one(&wrong).unwrap_err();
+        assert_eq!(error.field(), "routes[0].settings.hold_headers");
     }
 
     #[test]

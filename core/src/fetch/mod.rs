@@ -13,6 +13,7 @@ use crate::record::{
     InvalidCatalog, InvalidChanges, InvalidIdentity, InvalidKeySet, InvalidRevocations,
     InvalidSigningKey, InvalidValidation, PROTOCOL_VERSION,
 };
+use crate::schema::InvalidDocument;
 
 /// An answer as it came over the wire.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +58,8 @@ pub enum FetchFailure {
     KeySet(InvalidKeySet),
     /// The events of revocation are invalid.
     Revocations(InvalidRevocations),
+    /// The document of an API is invalid.
+    Schema(InvalidDocument),
     /// The signing key is invalid.
     SigningKey(InvalidSigningKey),
     /// What Keystone says of a token is invalid.
@@ -120,6 +123,7 @@ impl fmt::Display for FetchFailure {
             ),
             Self::KeySet(error) => write!(f, "the key set is invalid: {error}"),
             Self::Revocations(error) => write!(f, "the revocations are invalid: {error}"),
+            Self::Schema(error) => write!(f, "the document is not usable: {error}"),
             Self::SigningKey(error) => write!(f, "the signing key is invalid: {error}"),
             Self::Validation(error) => write!(f, "Keystone's answer is invalid: {error}"),
         }

@@ -74,7 +74,8 @@ impl Gate {
             return None;
         }
         let config = Rc::clone(&self.config);
-        let demands = config.complete_body.demands(head)?;
+        let demands = [config.complete_body.demands(head), self.schema_demands()];
+        let demands = demands.into_iter().flatten().reduce(Demands::and)?;
         match Arriving::of(now, head, demands, &self.budget) {
             Ok(arriving) => {
                 self.arriving = Some(Box::new(arriving));
@@ -154,6 +155,9 @@ impl Gate {
         if !self.is_complete() {
             self.state = State::AwaitRest(Box::new(waiting));
             return self.need_rest(now).unwrap_or_else(|| self.fail());
+        }
+        if let Some(refusal) = self.check_schema_body() {
+            return refusal;
         }
         let Some(arriving) = &self.arriving else { return self.fail() };
         let AwaitRest { mut edits, verdict, then } = waiting;
@@ -242,11 +246,7 @@ impl Arriving {
         if json && !head.values(b"content-encoding").all(is_plain) {
             return Err(BodyFault::Encoded);
         }
-        // What is no number, or is there twice, the host has refused.
-        let number = |text| core::str::from_utf8(text).ok()?.parse::<u64>().ok();
-        let length = head.values(b"content-length").next();
-        let length = length.map(|text| number(text).unwrap_or(u64::MAX));
-        let length = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        let length = head.content_length();
         if length.is_some_and(|length| length > max) {
             return Err(BodyFault::TooLong);
         }

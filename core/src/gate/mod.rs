@@ -23,7 +23,8 @@
 //! No credentials, malformed, bypassed: decided without a key. `token/` has what is particular
 //! about tokens, `signature.rs` what is about signatures, `body.rs` their bodies, `complete_body.rs`
 //! bodies that must be complete, `route.rs` with which settings a request is looked at, `authorize.rs` what
-//! the sender may do, `response.rs` the service's answers, `trail.rs` what the audit log learns.
+//! the sender may do, `schema.rs` what its API's document says of the request, `response.rs` the service's
+//! answers, `trail.rs` what the audit log learns.
 
 mod authorize;
 mod body;
@@ -32,6 +33,7 @@ mod complete_body;
 mod exchange;
 mod response;
 mod route;
+mod schema;
 mod signature;
 mod token;
 mod trail;
@@ -48,6 +50,7 @@ use crate::identity::{HeaderEdits, IdentityHeaders};
 use crate::listener_check;
 use crate::refusal::aws::{Fault, Manner};
 use crate::refusal::{BodyFault, Rejection, Reply, SignatureFault, Unknown, keystone};
+use crate::schema::Outcome;
 use crate::sigv4::Form;
 use crate::time::UnixTime;
 use body::Passing;
@@ -87,6 +90,10 @@ pub struct Gate {
     decision: Option<Decision>,
     /// What the audit log will be told, if there is one.
     trail: Option<Box<Trail>>,
+    /// What the document of its API says of it, if there is one.
+    schema: Option<Box<schema::Held>>,
+    /// What that came to, until somebody counts it.
+    schema_outcome: Option<(usize, Outcome)>,
 }
 
 #[derive(Debug)]
@@ -137,6 +144,8 @@ impl Gate {
             matched_copied: None,
             decision: None,
             trail: None,
+            schema: None,
+            schema_outcome: None,
         }
     }
 
@@ -161,7 +170,9 @@ impl Gate {
             | State::AwaitRevocations(_)
             | State::AwaitValidation(_)
             | State::AwaitCatalog(_) => self.collects(),
-            State::Decided { is_open, .. } => *is_open && self.arriving.is_some(),
+            State::Decided { is_open, .. } => {
+                *is_open && (self.arriving.is_some() || self.watches_schema())
+            }
         }
     }
 
@@ -180,7 +191,11 @@ impl Gate {
         if let Some(refusal) = self.collect(now, came) {
             return refusal;
         }
+        if let Some(refusal) = self.take_in_for_schema(came) {
+            return refusal;
+        }
         let effect = self.step(now, input);
+        let effect = self.hold_against_schema(effect);
         self.hold(now, came, effect)
     }
 
@@ -316,6 +331,7 @@ impl Gate {
         if is_in_doubt {
             return self.refuse_in_doubt(head);
         }
+        self.match_schema(head, is_end);
         if let Some(refusal) = self.expect_body(now, head, is_end) {
             return refusal;
         }

@@ -10,6 +10,7 @@ mod key_set;
 mod party;
 mod revocation;
 mod role;
+mod schema;
 mod signing_key;
 mod validation;
 
@@ -35,6 +36,7 @@ pub use revocation::{
     REVOCATIONS_PATH, RevocationEvent, Revocations,
 };
 pub use role::{MAX_ROLE_DETAILS, MAX_ROLES, Role, RoleDetails, bound_details};
+pub use schema::{MAX_SCHEMA_BYTES, SCHEMAS_PATH, is_schema_name};
 pub use signing_key::{
     AccessKeyFault, InvalidSigningKey, MAX_SIGNING_KEY_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES,
     SIGNING_KEYS_PATH, SigningKeyAnswer, SigningKeyRequest,

@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::aws;
+
 /// The forms of refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answers {
@@ -41,7 +43,15 @@ enum Part {
 pub struct InvalidTemplate;
 
 impl Answers {
-    /// The media type and the body. All that is told are texts of our own, none of which needs escaping.
+    fn is_json(&self) -> bool {
+        match self {
+            Self::Keystone | Self::Nova | Self::S3 => true,
+            Self::Own(template) => template.content_type.to_ascii_lowercase().contains("json"),
+        }
+    }
+
+    /// The media type and the body. The message may quote what the client sent, and is escaped; the rest are
+    /// texts of our own that need none.
     pub(crate) fn document(
         &self,
         status: u16,
@@ -49,6 +59,7 @@ impl Answers {
         message: &str,
         reason: &str,
     ) -> (&str, String) {
+        let message = &*if self.is_json() { in_json(message) } else { in_xml(message) };
         match self {
             // In S3's form where there is a manner to answer in, which is wherever a head was read.
             Self::Keystone | Self::S3 => (JSON, keystone(status, title, message)),
@@ -61,6 +72,19 @@ impl Answers {
             }
         }
     }
+}
+
+/// As it stands between the quotation marks of a text of JSON.
+fn in_json(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().into()
+}
+
+/// As it stands in XML and in HTML.
+fn in_xml(text: &str) -> String {
+    let mut escaped = String::new();
+    text.chars().for_each(|character| aws::escape(&mut escaped, character));
+    escaped
 }
 
 impl Template {

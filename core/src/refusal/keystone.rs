@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::{BodyFault, Rejection, Reply, Unknown};
 use crate::config::{Config, TokenRules};
 use crate::record::IdentityFault;
+use crate::schema::Flaw;
 
 /// The answer to a request without a valid token. It says no more than keystonemiddleware's does;
 /// the reason goes into the proxy's log, and into a header only where that is configured.
@@ -106,7 +107,12 @@ fn of_validation(mut reply: Reply) -> Reply {
 /// seconds.
 #[must_use]
 pub fn unknown(cause: Unknown, retry_after: Duration, config: &Config) -> Reply {
-    let message = "The server is currently unable to validate the token. Please try again.";
+    let message = match cause {
+        Unknown::SchemaUnavailable => {
+            "The server is currently unable to check the request. Please try again."
+        }
+        _ => "The server is currently unable to validate the token. Please try again.",
+    };
     let mut reply = reply(config, 503, "Service Unavailable", message, cause.reason());
     reply.headers.push(("retry-after".into(), format!("{}", seconds(retry_after))));
     reply
@@ -125,6 +131,32 @@ fn of_body(fault: BodyFault) -> (u16, &'static str, &'static str) {
         }
         BodyFault::TooLong => (413, "Content Too Large", "The request body is too long."),
     }
+}
+
+/// The answer to a request that is not as its API's document says: where it is not, and what is wrong.
+#[must_use]
+pub fn flaw(flaw: &Flaw, config: &Config) -> Reply {
+    let (status, title, message) = match flaw {
+        Flaw::PathUnknown => (404, "Not Found", "There is nothing at this path."),
+        Flaw::MethodNotAllowed(_) => {
+            (405, "Method Not Allowed", "The path has other methods: Allow names them.")
+        }
+        Flaw::MediaType => (
+            415,
+            "Unsupported Media Type",
+            "The Content-Type or the encoding of the body is none that this request may have.",
+        ),
+        Flaw::TooComplex => (400, "Bad Request", "The request is too complex to be checked."),
+        Flaw::Violated(violation) => {
+            let message = format!("{}: {}.", violation.pointer, violation.message);
+            return reply(config, 400, "Bad Request", &message, flaw.fault().reason());
+        }
+    };
+    let mut reply = reply(config, status, title, message, flaw.fault().reason());
+    if let Flaw::MethodNotAllowed(allow) = flaw {
+        reply.headers.push(("allow".into(), allow.clone()));
+    }
+    reply
 }
 
 /// Rounded up, and at least one.

@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use answers::{Answers, InvalidTemplate, Template};
-pub use reason::{BodyFault, Rejection, SignatureFault, Unknown};
+pub use reason::{BodyFault, Rejection, SchemaFault, SignatureFault, Unknown};
 
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

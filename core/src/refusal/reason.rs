@@ -31,6 +31,8 @@ pub enum Rejection {
     PayloadMalformed,
     /// A key opens the token, but its payload is of a version that is not known.
     PayloadVersionUnknown,
+    /// It is not as the document says that it is held against.
+    Schema(SchemaFault),
     /// The token of the service that asks on a user's behalf is none, or has not the role for it.
     ServiceTokenInvalid,
     /// Servers may read the request as one of a route whose settings are others, or not.
@@ -72,6 +74,22 @@ pub enum BodyFault {
     NotJson,
     /// It is longer than the configuration allows.
     TooLong,
+}
+
+/// In what a request is not as the document says that it is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SchemaFault {
+    /// Its body is of another kind.
+    MediaType,
+    /// The path has other methods.
+    MethodNotAllowed,
+    /// There is no such path.
+    PathUnknown,
+    /// To tell would take more steps than a request may.
+    TooComplex,
+    /// A parameter or the body is not what it must be.
+    Violated,
 }
 
 /// What is wrong with a signed request.
@@ -139,6 +157,8 @@ pub enum Unknown {
     IdentityUnavailable,
     /// What Keystone itself says of the token cannot be had, and no answer of it may still be used.
     KeystoneUnavailable,
+    /// The document that the request is to be held against has not come from the key server.
+    SchemaUnavailable,
     /// There are no keys that may still be used, or none recent enough to refuse by.
     KeysUnavailable,
     /// What was revoked is not known, or was not heard of for too long.
@@ -178,6 +198,7 @@ impl Rejection {
         ];
         let tokens = tokens.into_iter().chain(IdentityFault::ALL.map(Self::Identity));
         let tokens = tokens.chain(BodyFault::ALL.map(Self::Body));
+        let tokens = tokens.chain(SchemaFault::ALL.map(Self::Schema));
         let tokens = tokens.chain(ValidationFault::ALL.map(Self::Keystone));
         tokens.chain(SignatureFault::ALL.map(Self::Signature))
     }
@@ -191,6 +212,7 @@ impl Rejection {
             Self::AclDenied
             | Self::Body(_)
             | Self::RouteInDoubt
+            | Self::Schema(_)
             | Self::TokenAmbiguous
             | Self::ValidationForbidden => false,
             Self::Signature(fault) => *fault == SignatureFault::Unsupported,
@@ -223,6 +245,7 @@ impl Rejection {
             | Self::PayloadMalformed
             | Self::PayloadVersionUnknown
             | Self::RouteInDoubt
+            | Self::Schema(_)
             | Self::ServiceTokenInvalid
             | Self::Signature(_)
             | Self::TokenAmbiguous
@@ -247,6 +270,7 @@ impl Rejection {
             Self::PayloadMalformed => "payload_malformed",
             Self::PayloadVersionUnknown => "payload_version_unknown",
             Self::RouteInDoubt => "route_in_doubt",
+            Self::Schema(fault) => fault.reason(),
             Self::ServiceTokenInvalid => "service_token_invalid",
             Self::Signature(fault) => fault.reason(),
             Self::TokenAmbiguous => "token_ambiguous",
@@ -275,6 +299,29 @@ impl BodyFault {
             Self::Late => "body_late",
             Self::NotJson => "body_not_json",
             Self::TooLong => "body_too_long",
+        }
+    }
+}
+
+impl SchemaFault {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::MediaType,
+        Self::MethodNotAllowed,
+        Self::PathUnknown,
+        Self::TooComplex,
+        Self::Violated,
+    ];
+
+    /// The machine-readable reason.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::MediaType => "schema_media_type",
+            Self::MethodNotAllowed => "schema_method_not_allowed",
+            Self::PathUnknown => "schema_path_unknown",
+            Self::TooComplex => "schema_too_complex",
+            Self::Violated => "schema_violated",
         }
     }
 }
@@ -386,13 +433,14 @@ impl From<&BodyError> for SignatureFault {
 
 impl Unknown {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CatalogUnavailable,
         Self::HostFailure,
         Self::IdentityUnavailable,
         Self::KeysUnavailable,
         Self::KeystoneUnavailable,
         Self::RevocationsUnavailable,
+        Self::SchemaUnavailable,
         Self::TooManyCalls,
         Self::TooManyWaiting,
         Self::TooMuchHeld,
@@ -408,6 +456,7 @@ impl Unknown {
             Self::KeysUnavailable => "keys_unavailable",
             Self::KeystoneUnavailable => "keystone_unavailable",
             Self::RevocationsUnavailable => "revocations_unavailable",
+            Self::SchemaUnavailable => "schema_unavailable",
             Self::TooManyCalls => "too_many_calls",
             Self::TooManyWaiting => "too_many_waiting",
             Self::TooMuchHeld => "too_much_held",

@@ -33,6 +33,10 @@ pub(super) enum Error {
     NoIdentities,
     /// Keystone would not take such a token.
     NoIdentity(IdentityFault),
+    /// There is no document of this name.
+    NoSchema,
+    /// No directory of documents was configured.
+    NoSchemas,
     /// Nothing was configured that knows access keys.
     NoSigningKeys,
     /// No key repository was configured.
@@ -64,6 +68,8 @@ impl Error {
             | Self::NoIdentities
             | Self::NoIdentity(_)
             | Self::NoKeystone
+            | Self::NoSchema
+            | Self::NoSchemas
             | Self::NoSigningKeys
             | Self::NoTokenKeys
             | Self::NotFound => StatusCode::NOT_FOUND,
@@ -100,6 +106,10 @@ impl Error {
             Self::NoKeystone => {
                 "This key server knows no Keystone: it was started without --keystone-database."
             }
+            Self::NoSchema => "There is no document of this name.",
+            Self::NoSchemas => {
+                "This key server has no documents: it was started without --schemas."
+            }
             Self::NoSigningKeys => {
                 "This key server has no access keys: it was started without --store and \
                  --keystone-database."
@@ -135,6 +145,8 @@ impl Error {
             | Self::NoIdentities
             | Self::NoIdentity(_)
             | Self::NoKeystone
+            | Self::NoSchema
+            | Self::NoSchemas
             | Self::NoSigningKeys
             | Self::NoTokenKeys
             | Self::NotFound
@@ -169,6 +181,8 @@ impl Error {
             | Self::ContentTooLarge
             | Self::Gone
             | Self::MethodNotAllowed
+            | Self::NoSchema
+            | Self::NoSchemas
             | Self::NoTokenKeys
             | Self::NotFound
             | Self::Refused(_)

@@ -9,6 +9,7 @@ mod identities;
 mod json;
 mod probes;
 mod revocations;
+mod schemas;
 mod signing_keys;
 mod token_keys;
 
@@ -31,7 +32,7 @@ use tracing::{debug, field, info};
 use voussoir_core::record::{
     CATALOGS_PATH, CHANGES_PATH, IDENTITIES_PATH, MAX_CATALOG_REQUEST_BYTES,
     MAX_IDENTITY_REQUEST_BYTES, MAX_SIGNING_KEY_REQUEST_BYTES, PROTOCOL_HEADER, PROTOCOL_VERSION,
-    REVOCATIONS_PATH, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
+    REVOCATIONS_PATH, SCHEMAS_PATH, SIGNING_KEYS_PATH, TOKEN_KEYS_PATH,
 };
 
 pub(crate) use access::Access;
@@ -44,6 +45,7 @@ use crate::key_repository::Published;
 use crate::keystone::{Catalogs, Identities, RevocationPages};
 use crate::logging::Allowance;
 use crate::metrics::Metrics;
+use crate::schemas::Served;
 
 /// What the handlers share.
 pub(crate) struct Context {
@@ -57,6 +59,8 @@ pub(crate) struct Context {
     pub(crate) revocations: Option<RevocationPages>,
     /// The same.
     pub(crate) catalogs: Option<Catalogs>,
+    /// Absent if there is no directory of documents.
+    pub(crate) schemas: Option<Receiver<Arc<Served>>>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) metrics: Arc<Metrics>,
     /// For log lines that a client can cause.
@@ -90,6 +94,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
             CATALOGS_PATH,
             post(catalogs::post).layer(DefaultBodyLimit::max(MAX_CATALOG_REQUEST_BYTES)),
         )
+        .route(SCHEMA_PATH, get(schemas::get))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::require))
         .route(HEALTHZ_PATH, get(probes::healthz))
         .route(READYZ_PATH, get(probes::readyz))
@@ -131,6 +136,9 @@ async fn observe(State(context): State<Arc<Context>>, request: Request, next: Ne
 
 /// The path if it is one of ours. Any other is a client's text, and goes into no metric or log.
 fn known_path(path: &str) -> &'static str {
+    if path.strip_prefix(SCHEMAS_PATH).is_some_and(|name| name.starts_with('/')) {
+        return SCHEMA_PATH;
+    }
     [
         TOKEN_KEYS_PATH,
         SIGNING_KEYS_PATH,
@@ -147,6 +155,7 @@ fn known_path(path: &str) -> &'static str {
     .unwrap_or("other")
 }
 
+const SCHEMA_PATH: &str = "/v1/schemas/{name}";
 const HEALTHZ_PATH: &str = "/healthz";
 const READYZ_PATH: &str = "/readyz";
 const METRICS_PATH: &str = "/metrics";

@@ -76,6 +76,7 @@ impl World {
             keys: Some(keys.subscribe()),
             revocations: None,
             catalogs: None,
+            schemas: None,
             sources: Sources::new(Vec::new(), Arc::clone(&metrics), &ended),
             identities: None,
             metrics,
@@ -128,6 +129,18 @@ impl World {
         context.revocations = Some(RevocationPages::new(Arc::new(events)));
         context.catalogs = Some(Catalogs::new(Arc::clone(&database), false));
         (world, directory, database)
+    }
+
+    /// With a directory of one document.
+    fn with_schemas() -> (Self, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let api = "openapi: 3.1.0\npaths:\n  /a:\n    get: {}\n";
+        std::fs::write(directory.path().join("api.yaml"), api).unwrap();
+        let mut world = Self::new();
+        let context = Arc::get_mut(&mut world.context).unwrap();
+        let metrics = Arc::clone(&context.metrics);
+        context.schemas = Some(crate::schemas::watch(directory.path().into(), metrics).unwrap());
+        (world, directory)
     }
 
     /// Without a key repository.
@@ -462,6 +475,7 @@ async fn the_openapi_file_agrees_with_the_router() {
             given.push((SIGNING_KEYS_PATH.into(), status));
         }
     }
+    given.append(&mut given_of_schemas(&ready, &unready).await);
     given.push((IDENTITIES_PATH.into(), 200));
     let (world, _directory) = World::with_identities("CREATE TABLE other (id TEXT)").await;
     for world in [&ready, &unready, &world] {
@@ -481,6 +495,42 @@ async fn the_openapi_file_agrees_with_the_router() {
     given.sort();
     given.dedup();
     assert_eq!(described(include_str!("../../../docs/openapi/keyserver.yaml")), given);
+}
+
+/// The answers about documents.
+async fn given_of_schemas(ready: &World, unready: &World) -> Vec<(String, u16)> {
+    let (with_schemas, _directory) = World::with_schemas();
+    let mut given = Vec::new();
+    for world in [ready, unready, &with_schemas] {
+        for headers in
+            [&[][..], &[(AUTHORIZATION, BEARER)], &[(AUTHORIZATION, BEARER), (IF_NONE_MATCH, "*")]]
+        {
+            let answer = world.answers("GET", "/v1/schemas/api", headers).await;
+            given.push((SCHEMA_PATH.to_owned(), answer.status));
+        }
+    }
+    given
+}
+
+#[tokio::test]
+async fn serves_documents_by_their_names() {
+    let (world, _directory) = World::with_schemas();
+    let known = (AUTHORIZATION, BEARER);
+    let answer = world.answers("GET", "/v1/schemas/api", std::slice::from_ref(&known)).await;
+    assert_eq!((answer.status, answer.header(CONTENT_TYPE)), (200, "application/json"));
+    assert!(answer.body.starts_with("{\"nodes\":"), "{}", answer.body);
+    // The entity tag is the digest that a filter's configuration has.
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(answer.body.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("\"{digest}\"");
+    assert_eq!(answer.header(ETAG), etag);
+    let held = [known.clone(), (IF_NONE_MATCH, &*etag)];
+    assert_eq!(world.answers("GET", "/v1/schemas/api", &held).await.status, 304);
+    for path in ["/v1/schemas/other", "/v1/schemas/", "/v1/schemas", "/v1/schemas/api/x"] {
+        let answer = world.answers("GET", path, std::slice::from_ref(&known)).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    assert_eq!(world.answers("GET", "/v1/schemas/api", &[]).await.status, 401);
 }
 
 /// The answers about revocations and catalogues.

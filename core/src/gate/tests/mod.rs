@@ -8,6 +8,7 @@ mod known;
 mod records;
 mod response;
 mod routes;
+mod schema;
 mod signature;
 mod token;
 mod validation;

@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use crate::record::AccessKeyFault;
 use crate::refusal::BodyFault;
+use crate::schema::{Flaw, Violation};
 use crate::sigv4::body::BodyError;
 use crate::sigv4::{Authorization, Error, Mismatch};
 use crate::time::UnixTime;
@@ -229,6 +230,32 @@ impl Fault {
                 "EntityTooLarge",
                 "Your proposed upload exceeds the maximum allowed size.",
             ),
+        }
+    }
+
+    /// The request is not as its API's document says.
+    #[must_use]
+    pub fn of_flaw(flaw: &Flaw) -> Self {
+        match flaw {
+            Flaw::PathUnknown => {
+                Self::new(404, "NoSuchKey", "There is nothing at this path, for any request.")
+            }
+            Flaw::MethodNotAllowed(_) => Self::new(
+                405,
+                "MethodNotAllowed",
+                "The specified method is not allowed against this resource.",
+            ),
+            Flaw::MediaType => Self::new(
+                400,
+                "InvalidRequest",
+                "The Content-Type or the encoding of the body is none that this request may have.",
+            ),
+            Flaw::TooComplex => {
+                Self::new(400, "InvalidRequest", "The request is too complex to be checked.")
+            }
+            Flaw::Violated(Violation { pointer, message }) => {
+                Self::new(400, "InvalidRequest", format!("{pointer}: {message}."))
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use crate::config::{Config, SigV4Rules};
 use crate::head::RequestHead;
 use crate::sigv4::Dialect;
 use xml::Element;
+pub(super) use xml::escape;
 
 /// How a request wants to be answered.
 #[derive(Clone, Debug)]

@@ -59,7 +59,7 @@ fn close(to: &mut String, name: &str) {
     to.push('>');
 }
 
-fn escape(to: &mut String, character: char) {
+pub(in crate::refusal) fn escape(to: &mut String, character: char) {
     match character {
         '&' => to.push_str("&amp;"),
         '<' => to.push_str("&lt;"),

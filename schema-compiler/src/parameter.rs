@@ -1,0 +1,161 @@
+//! Parameters of operations: where they stand, and how what stands there is to be read.
+
+use serde_json::{Map, Value, json};
+
+use crate::reference;
+use crate::refusal::{Refusal, under};
+use crate::tables::Tables;
+
+/// A parameter, as it stands in a document.
+pub(crate) struct Parameter<'a> {
+    pub(crate) place: &'a str,
+    pub(crate) name: &'a str,
+    fields: &'a Map<String, Value>,
+    pointer: String,
+}
+
+impl<'a> Parameter<'a> {
+    /// Reads one that may be a reference.
+    pub(crate) fn read(root: &'a Value, value: &'a Value, pointer: &str) -> Result<Self, Refusal> {
+        let (fields, pointer) = reference::object(root, value, pointer, "parameters")?;
+        let text = |name: &str| {
+            let text = fields.get(name).and_then(Value::as_str);
+            text.ok_or_else(|| Refusal::new(&pointer, name, "must be a text"))
+        };
+        Ok(Self { place: text("in")?, name: text("name")?, fields, pointer: pointer.clone() })
+    }
+
+    /// Whether it is of the headers of which OpenAPI says that they are described elsewhere.
+    pub(crate) fn is_described_elsewhere(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        self.place == "header" && matches!(&*name, "accept" | "content-type" | "authorization")
+    }
+
+    /// What it becomes.
+    pub(crate) fn compile(&self, tables: &mut Tables<'a>) -> Result<Value, Refusal> {
+        let refuse = |keyword: &str, why: &str| Refusal::new(&self.pointer, keyword, why);
+        let style = match self.place {
+            "path" | "header" => "simple",
+            "query" => "form",
+            _ => return Err(refuse("in", "must be path, query or header")),
+        };
+        for (name, value) in self.fields {
+            match name.as_str() {
+                "style" if value != style => {
+                    return Err(refuse("style", &format!("must be {style} in {}", self.place)));
+                }
+                "allowReserved" | "allowEmptyValue" if value != false => {
+                    return Err(refuse(name, "is not supported"));
+                }
+                "in" | "name" | "required" | "schema" | "style" | "explode" | "allowReserved"
+                | "allowEmptyValue" | "description" | "deprecated" | "example" | "examples" => {}
+                name if name.starts_with("x-") => {}
+                _ => return Err(refuse(name, "is not supported")),
+            }
+        }
+        let is_required = self.flag("required", false)?;
+        if self.place == "path" && !is_required {
+            return Err(refuse("required", "must be true in path"));
+        }
+        let schema = self.fields.get("schema").ok_or_else(|| refuse("schema", "must be there"))?;
+        let pointer = under(&self.pointer, "schema");
+        let types = types(tables.root, schema, 0);
+        let explode = self.flag("explode", style == "form")?;
+        let (types, list) = if types == Some(ARRAY) || types == Some(ARRAY | NULL) {
+            let items = items(tables.root, schema, 0).unwrap_or(&Value::Bool(true));
+            let types = self::types(tables.root, items, 0);
+            let list = if explode && self.place == "query" { "repeated" } else { "commas" };
+            (types, Some(list))
+        } else {
+            (types, None)
+        };
+        let form = match types.map(|types| types & !NULL) {
+            None => "text",
+            Some(types) if types & (ARRAY | OBJECT) != 0 => {
+                return Err(Refusal::new(
+                    &pointer,
+                    "type",
+                    "of arrays and objects has no place here",
+                ));
+            }
+            Some(TEXT) => "text",
+            Some(types) if types & TEXT == 0 => "typed",
+            Some(_) if list.is_some() => {
+                let why = "of items that may be texts or something else is not told apart";
+                return Err(Refusal::new(&pointer, "type", why));
+            }
+            Some(_) => "either",
+        };
+        let name = match self.place {
+            "header" => self.name.to_ascii_lowercase(),
+            _ => self.name.to_owned(),
+        };
+        let node = tables.schema(schema, &pointer);
+        let mut compiled = json!({"in": self.place, "name": name, "form": form, "node": node});
+        if is_required {
+            compiled["required"] = json!(true);
+        }
+        if let Some(list) = list {
+            compiled["list"] = json!(list);
+        }
+        Ok(compiled)
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool, Refusal> {
+        let refuse = || Refusal::new(&self.pointer, name, "must be true or false");
+        self.fields.get(name).map_or(Ok(default), |value| value.as_bool().ok_or_else(refuse))
+    }
+}
+
+const NULL: u8 = 1;
+const TEXT: u8 = 2;
+const OTHER: u8 = 4;
+const ARRAY: u8 = 8;
+const OBJECT: u8 = 16;
+
+/// The types that a value may have, by its schema; `None` if that does not say.
+fn types(root: &Value, schema: &Value, depth: usize) -> Option<u8> {
+    let schema = schema.as_object().filter(|_| depth < MAX_DEPTH)?;
+    let of_name = |name: &Value| match name.as_str() {
+        Some("null") => NULL,
+        Some("string") => TEXT,
+        Some("array") => ARRAY,
+        Some("object") => OBJECT,
+        _ => OTHER,
+    };
+    let of_value = |value: &Value| match value {
+        Value::Null => NULL,
+        Value::String(_) => TEXT,
+        Value::Array(_) => ARRAY,
+        Value::Object(_) => OBJECT,
+        Value::Bool(_) | Value::Number(_) => OTHER,
+    };
+    let inner = |schema: &Value| types(root, schema, depth + 1);
+    let union = |types: Vec<Option<u8>>| {
+        types.into_iter().reduce(|one, other| Some(one? | other?)).flatten()
+    };
+    let all = schema.iter().filter_map(|(name, value)| match (name.as_str(), value.as_array()) {
+        ("type", Some(names)) => Some(names.iter().map(of_name).fold(0, |sum, it| sum | it)),
+        ("type", None) => Some(of_name(value)),
+        ("const", _) => Some(of_value(value)),
+        ("enum", Some(values)) => Some(values.iter().map(of_value).fold(0, |sum, it| sum | it)),
+        ("$ref", _) => inner(reference::follow(root, value, "").ok()?.0),
+        ("anyOf" | "oneOf", Some(schemas)) => union(schemas.iter().map(inner).collect()),
+        ("allOf", Some(schemas)) => {
+            schemas.iter().filter_map(inner).reduce(|one, other| one & other)
+        }
+        _ => None,
+    });
+    all.reduce(|one, other| one & other)
+}
+
+/// The schema of the items of an array, if one is all that says something about them.
+fn items<'a>(root: &'a Value, schema: &'a Value, depth: usize) -> Option<&'a Value> {
+    let schema = schema.as_object().filter(|_| depth < MAX_DEPTH)?;
+    if let Some(items) = schema.get("items") {
+        return Some(items);
+    }
+    items(root, reference::follow(root, schema.get("$ref")?, "").ok()?.0, depth + 1)
+}
+
+const MAX_DEPTH: usize = 32;
