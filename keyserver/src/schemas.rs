@@ -24,6 +24,7 @@ use voussoir_core::secret::Secret;
 use voussoir_schema_compiler::{MAX_BYTES, Refusals, compile};
 
 use crate::file::{self, ReadError};
+use crate::keystone::hex;
 use crate::metrics::Metrics;
 use crate::server::StartError;
 use crate::settle::{Reading, Same, Settle};
@@ -84,7 +85,7 @@ impl Schema {
             Ok(_) => text.to_vec(),
             Err(_) => compile(text).map_err(Problem::Refused)?,
         };
-        let sha256 = Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(&json));
         Ok(Self { json: json.into(), sha256 })
     }
 
@@ -107,17 +108,17 @@ impl Schema {
 /// Reads the documents of a directory and starts to watch it. All of them must be good at the start; later,
 /// what is wrong is complained about, and leaves what there was. The thread ends when nobody listens any more.
 pub(crate) fn watch(
-    directory: PathBuf,
+    directory: &Path,
     metrics: Arc<Metrics>,
 ) -> Result<Receiver<Arc<Served>>, SchemaError> {
-    let files = read(&directory)?;
+    let files = read(directory)?;
     let served = compiled(&files)?;
     tell(&served);
     let (sender, receiver) = tokio::sync::watch::channel(Arc::new(served));
     let settle = Settle::believing(files);
-    let problem = |why: io::Error| Problem::Thread(why.kind()).of(&directory);
+    let problem = |why: io::Error| Problem::Thread(why.kind()).of(directory);
     let mut watch =
-        Watch { directory: directory.clone(), metrics, sender, settle, complaint: None };
+        Watch { directory: directory.to_owned(), metrics, sender, settle, complaint: None };
     thread::Builder::new()
         .name("schemas".into())
         .spawn(move || {

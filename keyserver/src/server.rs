@@ -56,17 +56,7 @@ impl Server {
     /// may come to be later.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let credential_keys = config.keystone.as_ref().map(|keystone| &keystone.credential_keys);
-        for (flag, command, directory) in [
-            ("--fernet-keys", "fernet_setup", config.token_keys.fernet.as_ref()),
-            ("--jws-public-keys", "create_jws_keypair", config.token_keys.jws.as_ref()),
-            ("--credential-keys", "credential_setup", credential_keys),
-        ] {
-            if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
-                let why = no_repository(flag, command, directory);
-                return Err(StartError::Configuration(why.into()));
-            }
-        }
+        check_repositories(&config)?;
         let tokens = config
             .bearer_tokens
             .map(|path| reload::watch(vec![path], Arc::clone(&metrics)))
@@ -106,7 +96,7 @@ impl Server {
 
         let schemas = config
             .schemas
-            .map(|directory| schemas::watch(directory, Arc::clone(&metrics)))
+            .map(|directory| schemas::watch(&directory, Arc::clone(&metrics)))
             .transpose()
             .map_err(|why| StartError::Configuration(why.into()))?;
 
@@ -248,6 +238,22 @@ impl fmt::Display for StartError {
 }
 
 impl Error for StartError {}
+
+/// Whether there are the repositories that Keystone makes with a command of its own.
+fn check_repositories(config: &Config) -> Result<(), StartError> {
+    let credential_keys = config.keystone.as_ref().map(|keystone| &keystone.credential_keys);
+    for (flag, command, directory) in [
+        ("--fernet-keys", "fernet_setup", config.token_keys.fernet.as_ref()),
+        ("--jws-public-keys", "create_jws_keypair", config.token_keys.jws.as_ref()),
+        ("--credential-keys", "credential_setup", credential_keys),
+    ] {
+        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+            let why = no_repository(flag, command, directory);
+            return Err(StartError::Configuration(why.into()));
+        }
+    }
+    Ok(())
+}
 
 fn no_repository(flag: &str, command: &str, directory: &Path) -> String {
     format!(

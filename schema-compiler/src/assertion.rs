@@ -22,7 +22,7 @@ impl Tables<'_> {
             }
             "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
             | "maxProperties" => {
-                let count = count(value).filter(|count| *count <= u64::from(u32::MAX));
+                let count = count(value).and_then(|count| u32::try_from(count).ok());
                 let count = count.ok_or_else(|| keyword.refuse("must be a whole number below 2³²"));
                 node.set(name, json!(count?));
             }
@@ -34,7 +34,7 @@ impl Tables<'_> {
             "pattern" => {
                 let source = value.as_str().ok_or_else(|| keyword.refuse("must be a text"))?;
                 let says = format!("match {source}");
-                if let Some(number) = self.pattern(source, says, keyword.pointer, name) {
+                if let Some(number) = self.pattern(source, &says, keyword.pointer, name) {
                     node.set(name, json!(number));
                 }
             }
@@ -96,8 +96,7 @@ impl Tables<'_> {
         let format = Format::new(name).ok_or_else(|| {
             keyword.refuse(format!("{value} is not known; there are {}", Format::NAMES.join(", ")))
         })?;
-        let says = format.says.to_owned();
-        let Some(pattern) = self.pattern(&format.pattern, says, pointer, "format") else {
+        let Some(pattern) = self.pattern(&format.pattern, format.says, pointer, "format") else {
             return Ok(());
         };
         if beside.contains_key("pattern") {

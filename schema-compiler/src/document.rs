@@ -140,8 +140,8 @@ fn path_item<'a>(
         }
         let pointer = under(&pointer, name);
         let mut operation = operation(tables, &template, &shared, value, &pointer)?;
-        operation["method"] = json!(name.to_ascii_uppercase());
-        operations.push(operation);
+        operation.insert("method".into(), json!(name.to_ascii_uppercase()));
+        operations.push(Value::Object(operation));
     }
     Ok(json!({"path": whole, "operations": operations}))
 }
@@ -152,7 +152,7 @@ fn operation<'a>(
     shared: &[Parameter<'a>],
     value: &'a Value,
     pointer: &str,
-) -> Result<Value, Refusal> {
+) -> Result<Map<String, Value>, Refusal> {
     let fields =
         value.as_object().ok_or_else(|| Refusal::new(pointer, "operation", "must be an object"))?;
     for name in fields.keys() {
@@ -199,12 +199,13 @@ fn operation<'a>(
             Err(refusal) => tables.note(refusal),
         }
     }
-    let mut operation = json!({});
+    let mut operation = Map::new();
     if !compiled.is_empty() {
-        operation["parameters"] = Value::Array(compiled);
+        operation.insert("parameters".into(), Value::Array(compiled));
     }
     if let Some(body) = fields.get("requestBody") {
-        operation["body"] = request_body(tables, body, &under(pointer, "requestBody"))?;
+        let body = request_body(tables, body, &under(pointer, "requestBody"))?;
+        operation.insert("body".into(), body);
     }
     Ok(operation)
 }
@@ -263,25 +264,24 @@ fn request_body<'a>(
         }
         let kind = kind.to_ascii_lowercase();
         let is_json = kind == "application/json" || kind.ends_with("+json");
-        let mut content = json!({"type": kind});
-        match fields.get("schema") {
-            Some(schema) if is_json => {
-                content["node"] = json!(tables.schema(schema, &under(&here, "schema")));
-            }
-            None if is_json => content["node"] = json!(tables.schema(&Value::Bool(true), &here)),
+        let node = match fields.get("schema") {
+            Some(schema) if is_json => Some(tables.schema(schema, &under(&here, "schema"))),
+            None if is_json => Some(tables.schema(&Value::Bool(true), &here)),
             Some(schema) if !is_any(schema) => {
                 let why = "is only checked of JSON: leave it out, and such a body is not looked at";
                 return Err(Refusal::new(&here, "schema", why));
             }
-            _ => {}
-        }
-        compiled.push(content);
+            _ => None,
+        };
+        compiled.push(match node {
+            Some(node) => json!({"type": kind, "node": node}),
+            None => json!({"type": kind}),
+        });
     }
-    let mut body = json!({"content": compiled});
-    if fields.get("required") == Some(&Value::Bool(true)) {
-        body["required"] = json!(true);
-    }
-    Ok(body)
+    Ok(match fields.get("required") {
+        Some(Value::Bool(true)) => json!({"content": compiled, "required": true}),
+        _ => json!({"content": compiled}),
+    })
 }
 
 /// Whether a schema says nothing that would have to be checked of bytes.

@@ -38,7 +38,7 @@ pub fn compile(text: &[u8]) -> Result<Vec<u8>, Refusals> {
     let root = source::read(text).map_err(Refusals::from)?;
     let mut tables = Tables::new(&root);
     let paths = document::paths(&mut tables);
-    finish(tables, paths)
+    finish(tables, &paths)
 }
 
 /// Compiles a schema alone, as that of the body of `POST /`.
@@ -47,10 +47,10 @@ pub fn compile_schema(root: &Value) -> Result<Vec<u8>, Refusals> {
     let node = tables.schema(root, "");
     let content = json!([{"type": "application/json", "node": node}]);
     let operation = json!({"method": "POST", "body": {"required": true, "content": content}});
-    finish(tables, vec![json!({"path": "/", "operations": [operation]})])
+    finish(tables, &[json!({"path": "/", "operations": [operation]})])
 }
 
-fn finish(mut tables: Tables<'_>, paths: Vec<Value>) -> Result<Vec<u8>, Refusals> {
+fn finish(mut tables: Tables<'_>, paths: &[Value]) -> Result<Vec<u8>, Refusals> {
     tables.refuse_endless();
     let Tables { nodes, patterns, refusals, .. } = tables;
     if !refusals.is_empty() {

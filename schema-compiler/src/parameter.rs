@@ -70,7 +70,7 @@ impl<'a> Parameter<'a> {
             (types, None)
         };
         let form = match types.map(|types| types & !NULL) {
-            None => "text",
+            None | Some(TEXT) => "text",
             Some(types) if types & (ARRAY | OBJECT) != 0 => {
                 return Err(Refusal::new(
                     &pointer,
@@ -78,7 +78,6 @@ impl<'a> Parameter<'a> {
                     "of arrays and objects has no place here",
                 ));
             }
-            Some(TEXT) => "text",
             Some(types) if types & TEXT == 0 => "typed",
             Some(_) if list.is_some() => {
                 let why = "of items that may be texts or something else is not told apart";
@@ -91,14 +90,21 @@ impl<'a> Parameter<'a> {
             _ => self.name.to_owned(),
         };
         let node = tables.schema(schema, &pointer);
-        let mut compiled = json!({"in": self.place, "name": name, "form": form, "node": node});
+        let mut compiled: Map<_, _> = [
+            ("in".into(), json!(self.place)),
+            ("name".into(), json!(name)),
+            ("form".into(), json!(form)),
+            ("node".into(), json!(node)),
+        ]
+        .into_iter()
+        .collect();
         if is_required {
-            compiled["required"] = json!(true);
+            compiled.insert("required".into(), json!(true));
         }
         if let Some(list) = list {
-            compiled["list"] = json!(list);
+            compiled.insert("list".into(), json!(list));
         }
-        Ok(compiled)
+        Ok(Value::Object(compiled))
     }
 
     fn flag(&self, name: &str, default: bool) -> Result<bool, Refusal> {

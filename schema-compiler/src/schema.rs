@@ -81,7 +81,7 @@ impl Tables<'_> {
                 let mut list = Vec::new();
                 for (source, number) in self.schemas(keyword)? {
                     let says = format!("match {source}");
-                    let pattern = self.pattern(&source, says, pointer, name);
+                    let pattern = self.pattern(&source, &says, pointer, name);
                     list.extend(pattern.map(|pattern| json!([pattern, number])));
                 }
                 node.set(name, Value::Array(list));

@@ -81,7 +81,7 @@ impl<'a> Tables<'a> {
     pub(crate) fn pattern(
         &mut self,
         source: &str,
-        says: String,
+        says: &str,
         pointer: &str,
         keyword: &str,
     ) -> Option<usize> {

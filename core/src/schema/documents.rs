@@ -211,8 +211,9 @@ mod tests {
 
     /// Of documents whose bytes are these.
     fn schemas(texts: &[&str]) -> Schemas {
-        let digest = |text: &str| -> String {
-            Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        let digest = |text: &str| {
+            let digest = Sha256::digest(text);
+            digest.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
         };
         let documents: Vec<_> = texts
             .iter()

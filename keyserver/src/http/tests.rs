@@ -139,7 +139,7 @@ impl World {
         let mut world = Self::new();
         let context = Arc::get_mut(&mut world.context).unwrap();
         let metrics = Arc::clone(&context.metrics);
-        context.schemas = Some(crate::schemas::watch(directory.path().into(), metrics).unwrap());
+        context.schemas = Some(crate::schemas::watch(directory.path(), metrics).unwrap());
         (world, directory)
     }
 
@@ -521,7 +521,7 @@ async fn serves_documents_by_their_names() {
     assert!(answer.body.starts_with("{\"nodes\":"), "{}", answer.body);
     // The entity tag is the digest that a filter's configuration has.
     let digest = <sha2::Sha256 as sha2::Digest>::digest(answer.body.as_bytes());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = keystone::hex(&digest);
     let etag = format!("\"{digest}\"");
     assert_eq!(answer.header(ETAG), etag);
     let held = [known.clone(), (IF_NONE_MATCH, &*etag)];

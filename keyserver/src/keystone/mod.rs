@@ -48,7 +48,7 @@ pub(crate) use {
     catalogs::tests::make_tables as make_catalog_tables, events::tests::empty as empty_revocations,
 };
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _infallible = write!(text, "{byte:02x}");

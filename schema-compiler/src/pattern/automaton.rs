@@ -100,20 +100,17 @@ impl Graph {
                 }
                 let to = self.state()?;
                 self.edge(at, Edge::Empty(to));
-                match most {
-                    Some(most) => {
-                        for _ in *least..*most {
-                            at = self.build(inside, at)?;
-                            self.edge(at, Edge::Empty(to));
-                        }
+                if let Some(most) = most {
+                    for _ in *least..*most {
+                        at = self.build(inside, at)?;
+                        self.edge(at, Edge::Empty(to));
                     }
-                    None => {
-                        let again = self.state()?;
-                        self.edge(at, Edge::Empty(again));
-                        let ended = self.build(inside, again)?;
-                        self.edge(ended, Edge::Empty(again));
-                        self.edge(again, Edge::Empty(to));
-                    }
+                } else {
+                    let again = self.state()?;
+                    self.edge(at, Edge::Empty(again));
+                    let ended = self.build(inside, again)?;
+                    self.edge(ended, Edge::Empty(again));
+                    self.edge(again, Edge::Empty(to));
                 }
                 Ok(to)
             }

@@ -6,11 +6,11 @@ pub(super) enum Tree {
     /// One of these characters, from the first to the second.
     Set(Vec<(u32, u32)>),
     /// One after the other.
-    Each(Vec<Tree>),
+    Each(Vec<Self>),
     /// One of them.
-    One(Vec<Tree>),
+    One(Vec<Self>),
     /// So many times, at least and at most.
-    Times(Box<Tree>, u32, Option<u32>),
+    Times(Box<Self>, u32, Option<u32>),
     /// Only where the text begins.
     Start,
     /// Only where it ends.

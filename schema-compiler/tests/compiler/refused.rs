@@ -4,7 +4,7 @@ use voussoir_schema_compiler::compile;
 
 /// An operation with this in it.
 fn operation(yaml: &str) -> String {
-    let indented = yaml.lines().map(|line| format!("      {line}\n")).collect::<String>();
+    let indented = yaml.lines().flat_map(|line| ["      ", line, "\n"]).collect::<String>();
     format!(
         "openapi: 3.1.0\npaths:\n  /a/{{id}}:\n    parameters:\n    - {{name: id, in: path, required: true, \
              schema: {{type: string}}}}\n    post:\n      summary: x\n{indented}"

@@ -226,7 +226,7 @@ fn bodies() {
         (r#"{"server":[]}"#.into(), "/body/server: must be an object"),
         ("[]".into(), "/body: must be an object"),
         ("{".into(), "/body: is not JSON in UTF-8, or is nested too deeply"),
-        ("".into(), "/body: is missing"),
+        (String::new(), "/body: is missing"),
     ] {
         assert_eq!(post(&body), expected, "{body}");
     }
