@@ -45,13 +45,17 @@ def front(start_envoy, keyserver, compiled):
     path, digest = compiled
     inline = {"name": "compute-2.1", "compiled": json.loads(path.read_text()), "path_prefix": "/v2.1/"}
     fetched = {"name": "compute-2.1", "digest": digest}
+    routes = [
+        {"name": "compute", "to": [{"paths": ["/v2.1/**"]}], "settings": {"schema": [fetched]}},
+        {"name": "images", "to": [{"paths": ["/images/**"]}], "settings": {}},
+    ]
 
-    def behind(schema, *, held=True, **more):
+    def behind(schema=None, *, held=True, **more):
         config = plugin(
             token={"identity": "records"},
             hold_headers=held,
             reason_header=REASON,
-            schema=[schema],
+            schema=[schema] if schema else [],
             **more,
         )
         return Listener(config, allow_on_headers_stop_iteration=held)
@@ -65,11 +69,12 @@ def front(start_envoy, keyserver, compiled):
             fetched | {"digest": f"sha256:{'0' * 64}", "mode": "report"}, held=False
         ),
         "strict": behind(inline | {"unknown_parameters": "refuse"}),
+        "routes": behind(routes=routes),
     }
     with start_envoy(listeners, keyserver.port) as envoy:
         loaded = "voussoir_schema_fetches_total;result=loaded"
         # Each worker fetches for itself, and so does the main thread.
-        expected = 2 * (envoy.workers + 1)
+        expected = 3 * (envoy.workers + 1)
         wait_until(lambda: sum(envoy.stats(loaded).values()) >= expected, "the documents")
         yield envoy
 
@@ -298,6 +303,33 @@ def test_what_is_only_reported_passes_and_is_counted(front, upstream, token):
         wait_until(lambda r=result, b=before: counted()[r] == b[r] + 1, f"one more {result}")
         changed = {key for key, count in counted().items() if count != before[key]}
         assert changed == {result}
+
+
+def test_a_route_has_a_document_where_others_have_none(front, upstream, token):
+    def counted(result):
+        part = f"voussoir_schema_checks_total;document=compute-2.1;result={result};mode=enforce;route="
+        return {name.rsplit("=", 1)[1]: count for name, count in front.stats(part).items()}
+
+    wrong = {"server": {"name": 7}}
+    limit = "/query/limit: must be an integer."
+    assert refused(ask(front, "routes", "/v2.1/servers?limit=x", token), 400, "schema_violated") == limit
+    name = "/body/server/name: must be a string."
+    answer = ask(front, "routes", "/v2.1/servers", token, "POST", {"server": SERVER | {"name": 7}})
+    assert refused(answer, 400, "schema_violated") == name
+    refused(ask(front, "routes", "/v2.1/other", token), 404, "schema_path_unknown")
+    assert ask(front, "routes", "/v2.1/servers", token, "POST", {"server": SERVER}).status == 200
+    wait_until(lambda: counted("violated") == {"compute": 2}, "what is wrong")
+    wait_until(lambda: counted("valid") == {"compute": 1}, "what is right")
+    # On another route, and where there is none, nobody looks.
+    for path in ("/images/v2.1/servers?limit=x", "/servers?limit=x"):
+        answer = ask(front, "routes", path, token, "POST", wrong)
+        assert answer.status == 200, path
+        assert upstream.requests_to(path)[-1].body == json.dumps(wrong).encode()
+    # What servers may read as a path of it, too, is no way around.
+    before = len(upstream.arrivals)
+    for path in ("/images/../v2.1/servers?limit=x", "/a/%2e%2e/v2.1/servers", "//v2.1/servers"):
+        refused(ask(front, "routes", path, token), 400, "route_in_doubt")
+    assert len(upstream.arrivals) == before
 
 
 def test_a_document_of_another_digest_is_none(front, upstream, token):
