@@ -11,6 +11,7 @@ use crate::config::AdminProject;
 use crate::database::DatabaseUrl;
 use crate::keys::Keys;
 use crate::logging::{LogFormat, LogLevel};
+use crate::policy::Policy;
 use crate::quantity;
 
 /// Serves Voussoir filters: Keystone's Fernet keys, identities, and signing keys of access keys
@@ -44,6 +45,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Make, list, switch off and delete access keys of our own
     Keys(Keys),
+    /// Make an access control list for the filter of a service's policies
+    Policy(Policy),
     /// Make keys and tokens of its own and serve those: a first run without a Keystone
     Demo(Demo),
 }

@@ -294,7 +294,7 @@ mod tests {
         match Cli::try_parse_from(words).unwrap().command {
             Command::Serve(serve) => (*serve).try_into(),
             Command::Demo(demo) => demo.try_into(),
-            Command::Keys(_) => panic!("keys is no server"),
+            Command::Keys(_) | Command::Policy(_) => panic!("keys is no server"),
         }
     }
 

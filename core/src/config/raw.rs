@@ -131,6 +131,7 @@ pub(super) struct AclRule {
     pub(super) to: Vec<AclTo>,
     pub(super) from: Vec<AclFrom>,
     pub(super) when: Vec<AclWhen>,
+    pub(super) when_any: Vec<Vec<AclWhen>>,
 }
 
 pub(super) struct AclTo {
@@ -150,6 +151,7 @@ pub(super) struct AclWhen {
     pub(super) key: String,
     pub(super) values: Option<Vec<String>>,
     pub(super) not_values: Option<Vec<String>>,
+    pub(super) or_none: bool,
 }
 
 /// In which form requests are refused: one of the known ones, or an own one.
@@ -276,10 +278,13 @@ from_fields! { only ListenerCheck { cluster, authority } }
 from_fields! { only Bypass { path, path_prefix, methods } }
 from_fields! { only CompleteBody { path, path_prefix, methods, max, within, json } }
 from_fields! { only Acl { default, s3_hosts or default, rules or default } }
-from_fields! { only AclRule { name, action, to or default, from or default, when or default } }
+from_fields! { only AclRule {
+    name, action, to or default, from or default, when or default,
+    when_any or default
+} }
 from_fields! { only AclTo { hosts, methods, paths, operations, buckets, keys } }
 from_fields! { only AclFrom { ip_blocks } }
-from_fields! { only AclWhen { key, values, not_values } }
+from_fields! { only AclWhen { key, values, not_values, or_none or default } }
 from_fields! { only Audit {
     observer, target, path_keywords or default, custom_actions or default, masked_parameters,
     log or default, filter_state, collector, rules or default
