@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use voussoir_core::acl::{Acl, Decision};
 use voussoir_core::config::Config;
-use voussoir_core::gate::Verdict;
+use voussoir_core::gate::{Mechanism, Verdict};
 
 use super::counter;
 use crate::host;
@@ -15,9 +15,9 @@ pub(super) struct RequestMetrics(Vec<Series>);
 /// The series of the requests that are looked at with the same settings. There are some hundred for each, most of
 /// which nobody ever sees: those of routes are made when they are needed.
 struct Series {
-    /// What all of them have behind their own labels.
+    /// What all of them have.
     labels: String,
-    requests: Ids<Verdict>,
+    requests: Ids<(Verdict, Mechanism)>,
     decisions: Ids<Decision>,
 }
 
@@ -27,8 +27,11 @@ struct Ids<T>(RefCell<Vec<(T, Option<u32>)>>);
 impl RequestMetrics {
     pub(super) fn define(config: &Config) -> Self {
         let own = Series::of(config, None);
+        let taken = Mechanism::ALL.into_iter().filter(|mechanism| mechanism.is_taken(config));
         for verdict in Verdict::all() {
-            own.request(verdict);
+            for mechanism in taken.clone().filter(|mechanism| mechanism.can_be(verdict)) {
+                own.request(verdict, mechanism);
+            }
         }
         if let Some(acl) = &config.acl {
             acl.decisions().for_each(|decision| {
@@ -40,8 +43,8 @@ impl RequestMetrics {
         Self([own].into_iter().chain(routes).collect())
     }
 
-    pub(super) fn count(&self, route: Option<usize>, verdict: Verdict) {
-        let id = self.series(route).and_then(|series| series.request(verdict));
+    pub(super) fn count(&self, route: Option<usize>, mechanism: Mechanism, verdict: Verdict) {
+        let id = self.series(route).and_then(|series| series.request(verdict, mechanism));
         if let Some(id) = id {
             host::increment_metric(id);
         }
@@ -67,10 +70,13 @@ impl Series {
         Self { labels, requests: Ids::default(), decisions: Ids::default() }
     }
 
-    fn request(&self, verdict: Verdict) -> Option<u32> {
-        self.requests.get(verdict, || {
+    fn request(&self, verdict: Verdict, mechanism: Mechanism) -> Option<u32> {
+        self.requests.get((verdict, mechanism), || {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
-            format!("voussoir_requests_total;outcome={outcome};reason={reason}{}", self.labels)
+            let (labels, by) = (&self.labels, mechanism.name());
+            format!(
+                "voussoir_requests_total;outcome={outcome};reason={reason}{labels};mechanism={by}"
+            )
         })
     }
 

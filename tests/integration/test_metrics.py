@@ -41,7 +41,12 @@ def front(start_envoy, vector_keyserver, root):
                 ],
             )
         ),
-        # Nobody asks here.
+        "timed": Listener(plugin(metrics={"time_heads": True})),
+        "held": Listener(
+            plugin(hold_headers=True, require_complete_body=[{"path": "/held"}]),
+            allow_on_headers_stop_iteration=True,
+        ),
+        # Nobody asks here, but for one.
         "alone": Listener(
             plugin(token={"identity": "keystone"}, keystone={"cluster": "keyserver"})
         ),
@@ -50,6 +55,7 @@ def front(start_envoy, vector_keyserver, root):
         yield envoy
 
 
+SIGNED = [("authorization", "AWS4-HMAC-SHA256 x")]
 OUTCOMES = {
     "allowed",
     "answered",
@@ -68,17 +74,19 @@ def families(envoy):
         # The parser calls counters as OpenMetrics does.
         name = family.name + ("_total" if family.type == "counter" else "")
         if name.startswith("voussoir_"):
-            assert {sample.name for sample in family.samples} == {name}
+            parts = ["_bucket", "_count", "_sum"] if family.type == "histogram" else [""]
+            assert {sample.name for sample in family.samples} == {name + part for part in parts}
             found[name] = family
     return found
 
 
 def series(envoy):
-    """All of our series with their values."""
+    """All of our series with their values; of a histogram, how often something was recorded."""
     return {
         (name, labels(**sample.labels)): int(sample.value)
         for name, family in families(envoy).items()
         for sample in family.samples
+        if family.type != "histogram" or sample.name.endswith("_count")
     }
 
 
@@ -93,13 +101,14 @@ def requests(**values):
 def test_every_request_is_counted_once_with_its_outcome(front, good_token):
     good, bad = [("x-auth-token", good_token)], [("x-auth-token", "bad")]
     sent = [
-        ("enforce", "/", good, ("allowed", "none", "enforce")),
-        ("enforce", "/", [], ("rejected", "token_missing", "enforce")),
-        ("enforce", "/", bad, ("rejected", "token_malformed", "enforce")),
-        ("enforce", "/healthcheck", [], ("bypassed", "none", "enforce")),
-        ("anonymous", "/", [], ("anonymous", "token_missing", "enforce")),
-        ("shadow", "/", bad, ("rejected", "token_malformed", "shadow")),
-        ("shadow", "/", good, ("allowed", "none", "shadow")),
+        ("enforce", "/", good, ("allowed", "none", "enforce", "token")),
+        ("enforce", "/", [], ("rejected", "token_missing", "enforce", "none")),
+        ("enforce", "/", bad, ("rejected", "token_malformed", "enforce", "token")),
+        ("enforce", "/healthcheck", [], ("bypassed", "none", "enforce", "none")),
+        ("anonymous", "/", [], ("anonymous", "token_missing", "enforce", "none")),
+        ("shadow", "/", bad, ("rejected", "token_malformed", "shadow", "token")),
+        ("shadow", "/", good, ("allowed", "none", "shadow", "token")),
+        ("whole", "/", SIGNED, ("rejected", "signature_malformed", "enforce", "sigv4")),
     ]
     for listener, path, headers, expected in sent:
         before = series(front)
@@ -107,8 +116,8 @@ def test_every_request_is_counted_once_with_its_outcome(front, good_token):
         after = series(front)
         changed = {key: n - before[key] for key, n in after.items() if n != before[key]}
         changed = {key: n for key, n in changed.items() if key[0] == "voussoir_requests_total"}
-        outcome, reason, mode = expected
-        assert changed == {requests(outcome=outcome, reason=reason, mode=mode): 1}
+        names = ("outcome", "reason", "mode", "mechanism")
+        assert changed == {requests(**dict(zip(names, expected, strict=True))): 1}
 
 
 def test_every_series_is_there_from_the_start(front, vectors):
@@ -116,6 +125,7 @@ def test_every_series_is_there_from_the_start(front, vectors):
     names = {name for name, _ in series(front)}
     assert names == {
         "voussoir_requests_total",
+        "voussoir_phase_microseconds",
         "voussoir_key_fetches_total",
         "voussoir_keys",
         "voussoir_signing_key_fetches_total",
@@ -165,6 +175,10 @@ def test_every_series_is_there_from_the_start(front, vectors):
 def test_fetches_and_keys_are_counted(front):
     key = ("voussoir_key_fetches_total", labels(result="updated"))
     wait_until(lambda: series(front)[key] >= 1, "a fetch to be counted")
+    wait_for_keys(front)
+
+
+def wait_for_keys(front):
     # Each of the listeners holds them in both workers and in the main thread.
     held = 3 * len(front.ports) * (front.workers + 1)
     wait_until(lambda: series(front)["voussoir_keys", labels()] == held, f"{held} keys")
@@ -198,13 +212,43 @@ def test_every_metric_label_and_value_is_documented_and_no_other(front, document
     for name, row in documented.items():
         named = set(re.findall(r"(?:^|; )`(\w+)`", row))
         samples = [sample.labels for sample in found[name].samples]
-        assert {frozenset({*sample, *(named & {"route"})}) for sample in samples} == {frozenset(named)}
-        assert set().union(*samples) == named, name
-        for label in named & {"outcome", "result", "action"}:
+        assert {frozenset({*sample, *(named & {"route"})} - {"le"}) for sample in samples} == {
+            frozenset(named)
+        }
+        assert set().union(*samples) - {"le"} == named, name
+        for label in named & {"outcome", "result", "action", "mechanism", "phase"}:
             cell = re.search(rf"(?:^|; )`{label}`(.*?)(?:; `|$)", row)[1]
-            assert {sample[label] for sample in samples} <= set(re.findall(r"`(\w+)`", cell))
+            values = {sample[label] for sample in samples}
+            assert values <= set(re.findall(r"`(\w+)`", cell))
+            assert label != "phase" or values == set(re.findall(r"`(\w+)`", cell))
     outcomes = re.search(r"`outcome`: (.*?);", documented["voussoir_requests_total"])[1]
     assert set(re.findall(r"`(\w+)`", outcomes)) == OUTCOMES
+
+
+def test_phases_are_recorded_where_there_are_any(front, good_token):
+    """A request that is decided at once costs no call for them, unless its head is to be timed."""
+
+    def recorded(*phases):
+        return [series(front)["voussoir_phase_microseconds", labels(phase=it)] for it in phases]
+
+    def get(listener, status):
+        answer = http1.get(front.ports[listener], "/", [("x-auth-token", good_token)])
+        assert answer.status == status
+
+    waits = ("keys", "validation", "waits")
+    wait_for_keys(front)
+    get("timed", 200)
+    # So that what has been recorded so far is shown.
+    wait_until(lambda: recorded("head") == [1], "a head")
+    before = recorded(*waits)
+    for _ in range(5):
+        get("enforce", 200)
+    get("timed", 200)
+    # Whoever is asked knows no token.
+    get("alone", 401)
+    wait_until(lambda: recorded("head") == [2], "another head")
+    wait_until(lambda: recorded("waits") > before[2:], "a wait")
+    assert recorded(*waits) == [before[0], before[1] + 1, before[2] + 1]
 
 
 def expressions(root):

@@ -69,6 +69,9 @@ pub struct Config {
     pub routes: Routes,
     /// Of which requests there is an event, and where it goes; there is none without it.
     pub audit: Option<AuditRules>,
+    /// Whether it is measured how long the filter works on the head of each request, which costs three calls of
+    /// the host.
+    pub times_heads: bool,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.

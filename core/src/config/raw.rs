@@ -24,6 +24,7 @@ pub(super) struct Config {
     pub(super) answers: Option<Answers>,
     pub(super) routes: Vec<Route>,
     pub(super) audit: Option<Audit>,
+    pub(super) metrics: Metrics,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     pub(super) quota_class: Option<String>,
@@ -240,6 +241,11 @@ pub(super) enum Outcome {
 }
 
 #[derive(Default)]
+pub(super) struct Metrics {
+    pub(super) time_heads: bool,
+}
+
+#[derive(Default)]
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
     pub(super) stale: Option<String>,
@@ -260,8 +266,8 @@ pub(super) struct Limits {
 from_fields! { only Config {
     mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
     require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
-    answers, routes or default, audit, identity_headers, reason_header, quota_class, cache or default,
-    limits or default
+    answers, routes or default, audit, metrics or default, identity_headers, reason_header,
+    quota_class, cache or default, limits or default
 } }
 from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
 from_fields! { only Keystone { cluster, authority, timeout, path, seal_secret } }
@@ -300,6 +306,7 @@ from_fields! { only Route {
 } }
 from_fields! { only RouteTo { hosts or default, methods or default, paths or default } }
 from_fields! { only RouteMetadata { filter, key, values } }
+from_fields! { only Metrics { time_heads or default } }
 from_fields! { only Cache { fresh, stale, negative, entries, shared_entries } }
 from_fields! { only Limits { parked, calls, calls_per_second, scopes_per_access_key, held_body } }
 
