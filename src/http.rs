@@ -38,6 +38,7 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        let begun = self.worker.begin_head();
         let is_stripped = Worker::strip(Part::Headers, |shown| {
             let mut head = self.worker.with_source(shown.fields);
             // Envoy tells which route it chose with the claims still there, and will choose anew without.
@@ -53,6 +54,7 @@ impl HttpContext for Request {
         if !is_stripped {
             self.feed(Input::NoHead);
         }
+        self.worker.end_head(begun);
         self.action()
     }
 

@@ -23,6 +23,8 @@ mod metrics;
 #[path = "host/pairs.rs"]
 mod pairs;
 #[cfg(target_arch = "wasm32")]
+mod phases;
+#[cfg(target_arch = "wasm32")]
 mod root;
 #[cfg(target_arch = "wasm32")]
 mod worker;

@@ -11,6 +11,7 @@ use crate::config::AdminProject;
 use crate::database::DatabaseUrl;
 use crate::keys::Keys;
 use crate::logging::{LogFormat, LogLevel};
+use crate::policy::Policy;
 use crate::quantity;
 use crate::schemas::Schemas;
 
@@ -47,6 +48,8 @@ pub enum Command {
     Keys(Keys),
     /// Compile documents of APIs, for the filters to hold requests against
     Schemas(Schemas),
+    /// Make an access control list for the filter of a service's policies
+    Policy(Policy),
     /// Make keys and tokens of its own and serve those: a first run without a Keystone
     Demo(Demo),
 }

@@ -299,7 +299,9 @@ mod tests {
         match Cli::try_parse_from(words).unwrap().command {
             Command::Serve(serve) => (*serve).try_into(),
             Command::Demo(demo) => demo.try_into(),
-            Command::Keys(_) | Command::Schemas(_) => panic!("that is no server"),
+            Command::Keys(_) | Command::Policy(_) | Command::Schemas(_) => {
+                panic!("that is no server")
+            }
         }
     }
 

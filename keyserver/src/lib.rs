@@ -25,6 +25,7 @@ mod keystone;
 pub mod logging;
 mod metrics;
 mod open_files;
+pub mod policy;
 mod quantity;
 mod reload;
 pub mod schemas;

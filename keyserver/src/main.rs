@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use voussoir_keyserver::cli::{Cli, Command, Demo};
 use voussoir_keyserver::config::Config;
 use voussoir_keyserver::server::{Server, StartError};
-use voussoir_keyserver::{demo, keys, logging, schemas};
+use voussoir_keyserver::{demo, keys, logging, policy, schemas};
 
 fn main() -> ExitCode {
     // clap itself ends the process with code 2 on wrong flags, and with 0 after --help.
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demonstrate(demo).and_then(|config| block_on(serve(config))),
         Command::Keys(keys) => block_on(keys::run(keys)),
         Command::Schemas(flags) => schemas::run(flags),
+        Command::Policy(flags) => policy::run(flags).map_err(StartError::Configuration),
         Command::Serve(flags) => {
             Config::try_from(*flags).map_err(wrong).and_then(|config| block_on(serve(config)))
         }

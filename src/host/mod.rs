@@ -46,6 +46,7 @@ pub(crate) enum Level {
 pub(crate) enum MetricType {
     Counter,
     Gauge,
+    Histogram,
 }
 
 /// Says something in the proxy's log.
@@ -306,6 +307,7 @@ pub(crate) fn define_metric(metric_type: MetricType, name: &str) -> Result<u32> 
     let metric_type = match metric_type {
         MetricType::Counter => 0,
         MetricType::Gauge => 1,
+        MetricType::Histogram => 2,
     };
     let mut id = 0;
     check(unsafe {

@@ -13,18 +13,20 @@ use voussoir_core::audit;
 use voussoir_core::cache::{self, Stats};
 use voussoir_core::config::Config;
 use voussoir_core::feed;
-use voussoir_core::gate::Verdict;
+use voussoir_core::gate::{Mechanism, Verdict};
 use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
 use voussoir_core::revocation::list;
 use voussoir_core::schema::{self, Outcome, Schemas};
 
 use crate::host::{self, MetricType};
+use crate::phases::Phase;
 use requests::RequestMetrics;
 
 /// The ids of all series. A host without metrics gives none, and nothing is counted.
 pub(crate) struct Metrics {
     requests: RequestMetrics,
+    phases: Vec<(Phase, u32)>,
     fetches_updated: Option<u32>,
     fetches_unchanged: Option<u32>,
     fetches_failed: Option<u32>,
@@ -93,8 +95,14 @@ impl Metrics {
         let schema_fetches = is_fetched.then(|| {
             Results::define("voussoir_schema_fetches_total", [("loaded", 0), ("failed", 0)])
         });
+        let phases = Phase::ALL.into_iter().filter(|phase| phase.is_there(config));
+        let phases = phases.filter_map(|phase| {
+            let name = format!("voussoir_phase_microseconds;phase={}", phase.name());
+            host::define_metric(MetricType::Histogram, &name).ok().map(|id| (phase, id))
+        });
         Self {
             requests: RequestMetrics::define(config),
+            phases: phases.collect(),
             fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
             fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
             fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
@@ -118,8 +126,19 @@ impl Metrics {
     }
 
     /// Counts a request that was looked at with the settings of this route, or with the plugin's own.
-    pub(crate) fn count_request(&self, route: Option<usize>, verdict: Verdict) {
-        self.requests.count(route, verdict);
+    pub(crate) fn count_request(
+        &self,
+        route: Option<usize>,
+        mechanism: Mechanism,
+        verdict: Verdict,
+    ) {
+        self.requests.count(route, mechanism, verdict);
+    }
+
+    pub(crate) fn record_phase(&self, phase: Phase, took: Duration) {
+        if let Some((_, id)) = self.phases.iter().find(|(other, _)| *other == phase) {
+            host::record_metric(*id, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        }
     }
 
     /// Counts what the list of these settings has said.

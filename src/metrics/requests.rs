@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use voussoir_core::acl::{Acl, Decision};
 use voussoir_core::config::{Config, Mode};
-use voussoir_core::gate::Verdict;
+use voussoir_core::gate::{Mechanism, Verdict};
 use voussoir_core::schema::{Enforcement, Outcome, Schemas};
 
 use super::counter;
@@ -19,7 +19,7 @@ struct Series {
     mode: Mode,
     /// What those of a route have behind their other labels.
     route: String,
-    requests: Ids<Verdict>,
+    requests: Ids<(Verdict, Mechanism)>,
     decisions: Ids<Decision>,
     /// By the places of the documents.
     checks: Ids<(usize, Outcome)>,
@@ -31,8 +31,11 @@ struct Ids<T>(RefCell<Vec<(T, Option<u32>)>>);
 impl RequestMetrics {
     pub(super) fn define(config: &Config) -> Self {
         let own = Series::of(config, None);
+        let taken = Mechanism::ALL.into_iter().filter(|mechanism| mechanism.is_taken(config));
         for verdict in Verdict::all() {
-            own.request(verdict);
+            for mechanism in taken.clone().filter(|mechanism| mechanism.can_be(verdict)) {
+                own.request(verdict, mechanism);
+            }
         }
         if let Some(acl) = &config.acl {
             acl.decisions().for_each(|decision| {
@@ -49,8 +52,8 @@ impl RequestMetrics {
         Self([own].into_iter().chain(routes).collect())
     }
 
-    pub(super) fn count(&self, route: Option<usize>, verdict: Verdict) {
-        let id = self.series(route).and_then(|series| series.request(verdict));
+    pub(super) fn count(&self, route: Option<usize>, mechanism: Mechanism, verdict: Verdict) {
+        let id = self.series(route).and_then(|series| series.request(verdict, mechanism));
         if let Some(id) = id {
             host::increment_metric(id);
         }
@@ -96,10 +99,13 @@ impl Series {
         format!(";mode={}{}", self.mode.name(), self.route)
     }
 
-    fn request(&self, verdict: Verdict) -> Option<u32> {
-        self.requests.get(verdict, || {
+    fn request(&self, verdict: Verdict, mechanism: Mechanism) -> Option<u32> {
+        self.requests.get((verdict, mechanism), || {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
-            format!("voussoir_requests_total;outcome={outcome};reason={reason}{}", self.labels())
+            let (labels, by) = (self.labels(), mechanism.name());
+            format!(
+                "voussoir_requests_total;outcome={outcome};reason={reason}{labels};mechanism={by}"
+            )
         })
     }
 

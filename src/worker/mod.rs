@@ -36,6 +36,7 @@ use voussoir_core::time::UnixTime;
 
 use crate::host::{self, Level, pairs};
 use crate::metrics::Metrics;
+use crate::phases;
 use calls::Calls;
 pub(crate) use edits::Shown;
 use listener_check::Check;
@@ -158,11 +159,27 @@ impl Worker {
         source.map_or(head, |source| head.from_source(source))
     }
 
+    /// The time at which work on a request's head begins, where that is measured.
+    pub(crate) fn begin_head(&self) -> Option<UnixTime> {
+        self.config.times_heads.then(now).flatten()
+    }
+
+    /// That work has ended.
+    pub(crate) fn end_head(&self, begun: Option<UnixTime>) {
+        if let Some((begun, now)) = begun.and_then(|begun| Some((begun, now()?))) {
+            self.metrics.record_phase(phases::Phase::Head, now.since(begun));
+        }
+    }
+
     /// Hands an input to a request and carries out what it asks for, on the effective context.
     pub(crate) fn feed(&self, stream: &Rc<Stream>, input: Input<'_>, phase: Phase<'_>) {
         let Some(now) = now() else { return self.abort(stream) };
+        if matches!(phase, Phase::Resumed) {
+            stream.stopwatch.resume(now, &self.metrics);
+        }
         let mut effect = stream.gate.borrow_mut().handle(now, input);
         loop {
+            let waits_for = phases::Phase::of(&effect);
             let told = match effect {
                 Effect::NeedKeys { newer_than } => self.want_keys(now, stream, newer_than),
                 Effect::NeedCertificate => Some(client_certificate()),
@@ -177,12 +194,16 @@ impl Worker {
                 Effect::NeedSigningKey(credential) => {
                     self.want(now, stream, &Question::AccessKey(credential))
                 }
-                Effect::NeedRest { until } => return self.await_rest(now, stream, until),
+                Effect::NeedRest { until } => {
+                    stream.stopwatch.wait(now, waits_for, &self.metrics);
+                    return self.await_rest(now, stream, until);
+                }
                 decided => return self.decide(now, stream, decided, phase),
             };
             let Some(told) = told else {
                 // If it waited for its body, that is there now.
                 self.stop_waiting(stream);
+                stream.stopwatch.wait(now, waits_for, &self.metrics);
                 stream.remember_trace();
                 self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
                 return self.wake_root();
@@ -302,12 +323,14 @@ impl Worker {
                 if edits::apply(&edits, shown).is_err() {
                     return self.abort(stream);
                 }
+                stream.stopwatch.decide(now, &self.metrics);
                 self.count(stream, verdict);
                 self.go_on(now, stream, phase);
             }
             Effect::Pass { replacement, verdict } => self.pass(stream, replacement, verdict),
             Effect::Refuse(reply, verdict) => {
                 self.stop_waiting(stream);
+                stream.stopwatch.decide(now, &self.metrics);
                 self.refuse(stream, &reply, verdict);
             }
         }
@@ -354,7 +377,8 @@ impl Worker {
 
     fn count(&self, stream: &Stream, verdict: Option<Verdict>) {
         if let Some(verdict) = verdict {
-            self.metrics.count_request(stream.gate.borrow().route(), verdict);
+            let gate = stream.gate.borrow();
+            self.metrics.count_request(gate.route(), gate.mechanism(), verdict);
         }
     }
 

@@ -6,11 +6,14 @@ use voussoir_core::gate::Gate;
 use voussoir_core::head::{RequestHead, trace};
 
 use crate::host::{self, pairs};
+use crate::phases::Stopwatch;
 
 /// One request: its gate, and how much of its body the host has.
 pub(crate) struct Stream {
     pub(crate) context_id: u32,
     pub(crate) gate: RefCell<Gate>,
+    /// How long it waits.
+    pub(super) stopwatch: Stopwatch,
     /// The bytes of the body that the host has shown and not let go of.
     held: Cell<usize>,
     /// How many of those were handed to the gate.
@@ -26,6 +29,7 @@ impl Stream {
         Self {
             context_id,
             gate: RefCell::new(gate),
+            stopwatch: Stopwatch::default(),
             held: Cell::new(0),
             handed_in: Cell::new(0),
             has_ended: Cell::new(false),

@@ -142,11 +142,11 @@ def test_a_signed_request_is_told_by_its_access_key(front, alice, event_of, path
     assert event["initiator"]["name"] == "alice"
     assert event["initiator"]["project_id"] == alice.project
     assert event["initiator"]["credential"] == {
-        "type": "signature",
+        "type": "sigv4",
         "token": alice.account.access,
         "identity_status": "Confirmed",
     }
-    assert cadf.tags(event)["mechanism"] == "signature"
+    assert cadf.tags(event)["mechanism"] == "sigv4"
 
 
 @pytest.mark.parametrize(

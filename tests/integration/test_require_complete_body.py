@@ -416,7 +416,8 @@ def test_shadow_mode_counts_and_lets_pass(front, upstream, path, reason, form):
     body = SHADOWED[reason]
     outcome = "anonymous" if reason == "none" else "rejected"
     counted = "token_missing" if reason == "none" else reason
-    name = f"wasmcustom.voussoir_requests_total;outcome={outcome};reason={counted};mode=shadow"
+    labels = f"outcome={outcome};reason={counted};mode=shadow;mechanism=none"
+    name = f"wasmcustom.voussoir_requests_total;{labels}"
     before = front.stats(name).get(name, 0)
     with Sender(form, front.ports["shadow"], path, length=len(body)) as sender:
         # The head goes on at once.

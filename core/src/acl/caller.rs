@@ -127,6 +127,23 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Whether it is known that there is no value, which is more than that none is known: a token by
+    /// itself does not tell roles, nor names.
+    pub(super) fn lacks(&self, what: Attribute) -> bool {
+        let can_tell = match what {
+            Attribute::Roles => self.user_id.is_none() || self.recorded.user.is_some(),
+            Attribute::ProjectDomainId | Attribute::ProjectName => self.project_id.is_none(),
+            Attribute::UserDomainId | Attribute::UserName => self.user_id.is_none(),
+            Attribute::AccessKey
+            | Attribute::ApplicationCredential
+            | Attribute::DomainId
+            | Attribute::ProjectId
+            | Attribute::System
+            | Attribute::UserId => true,
+        };
+        can_tell && self.any(what, |_| true).is_none()
+    }
+
     /// The value of an attribute that has one, and not several as roles have.
     pub(crate) fn value(&self, what: Attribute) -> Option<&'a str> {
         let Recorded { project, roles: _, user } = self.recorded;

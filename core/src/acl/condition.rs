@@ -14,6 +14,8 @@ pub struct Condition {
     pub values: Vec<Expected>,
     /// What it must not be: none of these.
     pub not_values: Vec<Expected>,
+    /// Whether it holds of whoever is known to have no value, too.
+    pub or_none: bool,
 }
 
 /// A value that is compared with.
@@ -31,7 +33,7 @@ impl Condition {
     /// Whether it holds of the sender of a request with this path. `None` if that cannot be known: there
     /// is no value, or nothing to compare it with.
     ///
-    /// Of who has no value, `values` does not hold, which is known.
+    /// Of who has no value, `values` does not hold, which is known, unless that is enough.
     pub(super) fn holds(
         &self,
         caller: &Caller<'_>,
@@ -49,6 +51,9 @@ impl Condition {
             }
             can_tell.then_some(false)
         };
+        if self.or_none && caller.any(self.attribute, |_| true).is_none() {
+            return caller.lacks(self.attribute).then_some(true);
+        }
         let has_one = if self.values.is_empty() { Some(true) } else { is_one(&self.values) };
         match (has_one, is_one(&self.not_values)) {
             (Some(false), _) | (_, Some(true)) => Some(false),
@@ -78,6 +83,10 @@ impl Expected {
     ) -> Option<bool> {
         match self {
             Self::Present => Some(caller.any(attribute, |_| true).unwrap_or(false)),
+            // As oslo.policy compares roles, and so every service behind this.
+            Self::Text(text) if attribute == Attribute::Roles => {
+                Some(caller.any(attribute, |it| it.eq_ignore_ascii_case(text)).unwrap_or(false))
+            }
             Self::Text(text) => Some(caller.any(attribute, |value| value == text).unwrap_or(false)),
             Self::Variable(name) => {
                 let variable = template?.variable(name, path?)?;

@@ -182,7 +182,7 @@ impl Acl {
                     let holds = condition.holds(caller, operation.template(), text);
                     holds.unwrap_or(action == Action::Deny)
                 };
-                rule.action == action && matched.has(*place) && rule.when.iter().all(holds)
+                rule.action == action && matched.has(*place) && rule.is_about(holds)
             };
             let entry = self.entries().find(is_about)?;
             Some(Decision { action, rule: Some(entry.number) })

@@ -42,6 +42,8 @@ pub struct Rule {
     pub from: Vec<IpBlock>,
     /// What must hold of the sender; all of it.
     pub when: Vec<Condition>,
+    /// What must hold besides: all of one of these. None stands for nothing.
+    pub when_any: Vec<Vec<Condition>>,
 }
 
 /// Requests by what they ask for; what is not named is not looked at.
@@ -75,7 +77,13 @@ impl Rule {
 
     /// Whether a condition compares something with a variable of the path.
     pub(super) fn compares_path(&self) -> bool {
-        self.when.iter().any(Condition::compares_path)
+        self.when.iter().chain(self.when_any.iter().flatten()).any(Condition::compares_path)
+    }
+
+    /// Whether it is about a sender, as far as that is said of each condition.
+    pub(super) fn is_about(&self, holds: impl Fn(&Condition) -> bool) -> bool {
+        let all = |conditions: &[Condition]| conditions.iter().all(&holds);
+        all(&self.when) && (self.when_any.is_empty() || self.when_any.iter().any(|it| all(it)))
     }
 }
 

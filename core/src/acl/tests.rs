@@ -28,11 +28,16 @@ fn condition(attribute: Attribute, values: &[&str], not_values: &[&str]) -> Cond
         };
         values.iter().map(expected).collect()
     };
-    Condition { attribute, values: expected(values), not_values: expected(not_values) }
+    Condition {
+        attribute,
+        values: expected(values),
+        not_values: expected(not_values),
+        or_none: false,
+    }
 }
 
 fn rule(action: Action, to: Vec<Operation>, when: Vec<Condition>) -> Rule {
-    Rule { name: "rule".into(), action, to, from: Vec::new(), when }
+    Rule { name: "rule".into(), action, to, from: Vec::new(), when, when_any: Vec::new() }
 }
 
 fn allow(to: Vec<Operation>, when: Vec<Condition>) -> Rule {
@@ -226,6 +231,63 @@ fn each_attribute_is_its_own() {
             assert_eq!(said, expected, "{attribute:?} {values:?}");
             assert!(!is_allowed(&none_of, "GET", "/", &Caller::default()), "{attribute:?}");
         }
+    }
+}
+
+#[test]
+fn one_list_of_several_is_enough() {
+    let of = |attribute, value| condition(attribute, &[value], &[]);
+    let mut several = allow(vec![Operation::default()], vec![of(Attribute::UserId, "ann")]);
+    several.when_any = vec![
+        vec![of(Attribute::Roles, "member"), of(Attribute::ProjectId, "p1")],
+        vec![of(Attribute::Roles, "admin")],
+    ];
+    let acl = acl(vec![several]);
+    for (project, role, is_it) in
+        [("p1", "member", true), ("p2", "member", false), ("p2", "admin", true), ("p1", "x", false)]
+    {
+        let record = record(project, &[role]);
+        assert_eq!(is_allowed(&acl, "GET", "/", &Caller::from(&record)), is_it, "{project} {role}");
+    }
+    assert!(!is_allowed(&acl, "GET", "/", &Caller::default()));
+}
+
+#[test]
+fn who_has_no_value_may_be_enough() {
+    let caller = record("p1", &["Reader"]);
+    let caller = Caller::from(&caller);
+    for (attribute, values, not_values, without, with) in [
+        (Attribute::System, &[][..], &["*"][..], false, true),
+        (Attribute::System, &["all"], &[], false, true),
+        (Attribute::ProjectId, &[], &["p1"], false, false),
+        (Attribute::ProjectId, &[], &["p2"], true, true),
+        (Attribute::Roles, &[], &["reader"], false, false),
+        (Attribute::Roles, &["READER"], &[], true, true),
+    ] {
+        for (or_none, expected) in [(false, without), (true, with)] {
+            let condition = Condition { or_none, ..condition(attribute, values, not_values) };
+            let acl = acl(vec![allow(vec![Operation::default()], vec![condition])]);
+            let said = is_allowed(&acl, "GET", "/", &caller);
+            assert_eq!(said, expected, "{attribute:?} {values:?} {not_values:?} {or_none}");
+            assert_eq!(is_allowed(&acl, "GET", "/", &Caller::default()), or_none);
+        }
+    }
+}
+
+/// A token by itself tells neither roles nor names, and who has a role might say otherwise.
+#[test]
+fn who_is_not_known_to_have_no_value_is_not_enough() {
+    let of_token = Caller { user_id: Some("ann"), project_id: Some("p1"), ..Caller::default() };
+    for attribute in Attribute::ALL {
+        let condition = Condition { or_none: true, ..condition(attribute, &[], &["someone"]) };
+        let allowed = acl(vec![allow(vec![Operation::default()], vec![condition.clone()])]);
+        let denied = vec![
+            deny(vec![Operation::default()], vec![condition]),
+            allow(vec![Operation::default()], vec![]),
+        ];
+        let is_known = attribute.is_in_token() || attribute == Attribute::AccessKey;
+        assert_eq!(is_allowed(&allowed, "GET", "/", &of_token), is_known, "{attribute:?}");
+        assert!(!is_allowed(&acl(denied), "GET", "/", &of_token), "{attribute:?}");
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Facts<'a> {
     /// When it was decided, if it was.
     pub(crate) decided: Option<UnixTime>,
     pub(crate) request: &'a Request,
-    /// `token`, `signature` or `none`.
+    /// `token`, `sigv4` or `none`.
     pub(crate) mechanism: &'static str,
     /// How it was decided, as metrics call it.
     pub(crate) verdict: &'static str,

@@ -45,22 +45,41 @@ fn s3_hosts(names: &[String]) -> Result<BaseHosts, ConfigError> {
 
 fn rule(raw: raw::AclRule, field: &str, token_alone: bool) -> Result<Rule, ConfigError> {
     let to = operations(raw.to, field)?;
-    let when = raw
-        .when
-        .into_iter()
-        .enumerate()
-        .map(|(index, raw)| condition(raw, &format!("{field}.when[{index}]"), &to, token_alone))
-        .collect::<Result<Vec<_>, _>>()?;
-    if when.len() > MAX_CONDITIONS {
-        return Err(ConfigError::limits(format!("{field}.when"), "at most 16 conditions"));
+    let when = conditions(raw.when, &format!("{field}.when"), &to, token_alone)?;
+    if raw.when_any.len() > MAX_CONDITIONS {
+        return Err(ConfigError::limits(format!("{field}.when_any"), "at most 16 lists"));
     }
+    let when_any = raw.when_any.into_iter().enumerate().map(|(index, raw)| {
+        let field = format!("{field}.when_any[{index}]");
+        // It would hold of everybody, and all the others be in vain.
+        if raw.is_empty() {
+            return Err(ConfigError::limits(field, "1 to 16 conditions"));
+        }
+        conditions(raw, &field, &to, token_alone)
+    });
+    let when_any = when_any.collect::<Result<_, _>>()?;
     Ok(Rule {
         name: raw.name,
         action: action(raw.action),
         to,
         from: blocks(raw.from, field)?,
         when,
+        when_any,
     })
+}
+
+/// Conditions that must hold together.
+fn conditions(
+    raw: Vec<raw::AclWhen>,
+    field: &str,
+    to: &[Operation],
+    token_alone: bool,
+) -> Result<Vec<Condition>, ConfigError> {
+    if raw.len() > MAX_CONDITIONS {
+        return Err(ConfigError::limits(field, "at most 16 conditions"));
+    }
+    let raw = raw.into_iter().enumerate();
+    raw.map(|(index, raw)| condition(raw, &format!("{field}[{index}]"), to, token_alone)).collect()
 }
 
 fn action(raw: raw::AclAction) -> Action {
@@ -217,6 +236,7 @@ fn condition(
         attribute,
         values: all(raw.values, "values")?,
         not_values: all(raw.not_values, "not_values")?,
+        or_none: raw.or_none,
     })
 }
 
@@ -311,6 +331,13 @@ mod tests {
         let s3 = s3.unwrap().to.into_iter().map(|operation| operation.s3.unwrap());
         let said = s3.map(|it| (it.operations.is_some(), it.buckets.len(), it.key.is_some()));
         assert_eq!(said.collect::<Vec<_>>(), [(true, 2, true), (true, 2, true), (false, 1, false)]);
+        let any = parse_rule(&json!({
+            "when_any": [[{"key": "roles", "values": ["a"]}, {"key": "system", "values": ["all"]}],
+                         [{"key": "roles", "not_values": ["b"], "or_none": true}]],
+        }));
+        let any = any.unwrap().when_any;
+        assert_eq!(any.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+        assert!(any[1][0].or_none && !any[0][0].or_none);
         let bare = parse_rule(&json!({})).unwrap();
         assert_eq!((bare.to.len(), bare.from.len(), bare.when.len()), (1, 0, 0));
     }
@@ -353,8 +380,15 @@ mod tests {
             assert!(message.starts_with(&expected), "{rule}: {message}");
         }
         let condition = json!({"key": "roles", "values": ["a"]});
-        let message = parse_rule(&json!({"when": vec![condition; 17]})).unwrap_err();
+        let message = parse_rule(&json!({"when": vec![&condition; 17]})).unwrap_err();
         assert!(message.starts_with("acl.rules[0].when: must be "), "{message}");
+        let message = parse_rule(&json!({"when_any": vec![[&condition]; 17]})).unwrap_err();
+        assert!(message.starts_with("acl.rules[0].when_any: must be "), "{message}");
+        let message = parse_rule(&json!({"when_any": [[&condition], []]})).unwrap_err();
+        assert!(message.starts_with("acl.rules[0].when_any[1]: must be "), "{message}");
+        let lists = json!({"when_any": [[&condition], [{"key": "role", "values": ["a"]}]]});
+        let message = parse_rule(&lists).unwrap_err();
+        assert!(message.starts_with("acl.rules[0].when_any[1][0].key: must be "), "{message}");
         let rule = |name: &str| json!({"name": name, "action": "deny"});
         let message = parse(&json!({"rules": [rule("a"), rule("a")]})).unwrap_err();
         assert!(message.starts_with("acl.rules[1].name: must be "), "{message}");

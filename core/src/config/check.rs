@@ -64,6 +64,7 @@ pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError
         routes: routes::check(raw.routes, own, &schemas)?,
         audit: raw.audit.map(audit::check).transpose()?,
         schemas,
+        times_heads: raw.metrics.time_heads,
         identity_headers: identity_headers(raw.identity_headers.as_deref())?,
         reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
         quota_class: raw.quota_class.map(quota_class).transpose()?,
@@ -341,6 +342,7 @@ mod tests {
         assert_eq!(config.freshness, DEFAULT_FRESHNESS);
         assert_eq!(config.limits, DEFAULT_LIMITS);
         assert_eq!((config.reason_header, config.quota_class), (None, None));
+        assert!(!config.times_heads);
     }
 
     #[test]
@@ -356,18 +358,21 @@ mod tests {
             "reason_header": "X-Voussoir-Reason",
             "cache": {"fresh": "2s", "stale": "3s"},
             "limits": {"parked": 1},
+            "metrics": {"time_heads": true},
         }))
         .unwrap();
         assert_eq!(config.mode, Mode::Shadow);
         assert_eq!(config.token.unwrap().kinds, [Kind::Project, Kind::Restricted]);
         assert_eq!(config.reason_header.as_deref(), Some("x-voussoir-reason"));
         assert_eq!(config.bypass.rules.len(), 2);
+        assert!(config.times_heads);
     }
 
     #[test]
     fn names_a_field_it_does_not_know() {
         assert!(error(&json!({"tokens": {}})).starts_with("tokens: unknown field `tokens`"));
         assert!(error(&json!({"token": {"kindz": []}})).starts_with("token.kindz: unknown field"));
+        assert!(error(&json!({"metrics": {"on": true}})).starts_with("metrics.on: unknown field"));
         assert!(
             error(&json!({"bypass": [{"path": "/a"}, {"paht": "/b"}]}))
                 .starts_with("bypass[1].paht: ")

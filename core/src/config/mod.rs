@@ -74,6 +74,9 @@ pub struct Config {
     pub audit: Option<AuditRules>,
     /// What requests to APIs must be.
     pub schemas: Schemas,
+    /// Whether it is measured how long the filter works on the head of each request, which costs three calls of
+    /// the host.
+    pub times_heads: bool,
     /// Which headers tell the service about the identity.
     pub identity_headers: SelectedHeaders,
     /// The response header that tells the reason of a refusal, in lower case; none by default.

@@ -25,6 +25,7 @@ pub(super) struct Config {
     pub(super) routes: Vec<Route>,
     pub(super) audit: Option<Audit>,
     pub(super) schema: Option<Vec<Schema>>,
+    pub(super) metrics: Metrics,
     pub(super) identity_headers: Option<Vec<String>>,
     pub(super) reason_header: Option<String>,
     pub(super) quota_class: Option<String>,
@@ -132,6 +133,7 @@ pub(super) struct AclRule {
     pub(super) to: Vec<AclTo>,
     pub(super) from: Vec<AclFrom>,
     pub(super) when: Vec<AclWhen>,
+    pub(super) when_any: Vec<Vec<AclWhen>>,
 }
 
 pub(super) struct AclTo {
@@ -151,6 +153,7 @@ pub(super) struct AclWhen {
     pub(super) key: String,
     pub(super) values: Option<Vec<String>>,
     pub(super) not_values: Option<Vec<String>>,
+    pub(super) or_none: bool,
 }
 
 /// In which form requests are refused: one of the known ones, or an own one.
@@ -263,6 +266,11 @@ pub(super) enum UnknownParameters {
 }
 
 #[derive(Default)]
+pub(super) struct Metrics {
+    pub(super) time_heads: bool,
+}
+
+#[derive(Default)]
 pub(super) struct Cache {
     pub(super) fresh: Option<String>,
     pub(super) stale: Option<String>,
@@ -283,8 +291,8 @@ pub(super) struct Limits {
 from_fields! { only Config {
     mode, keyserver, keystone, token, sigv4, missing, hold_headers or default,
     require_complete_body or default, bypass or default, bypass_cors_preflight or default, acl,
-    answers, routes or default, audit, schema, identity_headers, reason_header, quota_class, cache or default,
-    limits or default
+    answers, routes or default, audit, metrics or default, schema, identity_headers, reason_header,
+    quota_class, cache or default, limits or default
 } }
 from_fields! { only KeyServer { cluster, authority, timeout, poll, bearer_token } }
 from_fields! { only Keystone { cluster, authority, timeout, path, seal_secret } }
@@ -301,10 +309,13 @@ from_fields! { only ListenerCheck { cluster, authority } }
 from_fields! { only Bypass { path, path_prefix, methods } }
 from_fields! { only CompleteBody { path, path_prefix, methods, max, within, json } }
 from_fields! { only Acl { default, s3_hosts or default, rules or default } }
-from_fields! { only AclRule { name, action, to or default, from or default, when or default } }
+from_fields! { only AclRule {
+    name, action, to or default, from or default, when or default,
+    when_any or default
+} }
 from_fields! { only AclTo { hosts, methods, paths, operations, buckets, keys } }
 from_fields! { only AclFrom { ip_blocks } }
-from_fields! { only AclWhen { key, values, not_values } }
+from_fields! { only AclWhen { key, values, not_values, or_none or default } }
 from_fields! { only Audit {
     observer, target, path_keywords or default, custom_actions or default, masked_parameters,
     log or default, filter_state, collector, rules or default
@@ -323,6 +334,7 @@ from_fields! { only RouteMetadata { filter, key, values } }
 from_fields! { only Schema {
     name, compiled, digest, hosts, path_prefix, mode, max_body, within, unknown_parameters
 } }
+from_fields! { only Metrics { time_heads or default } }
 from_fields! { only Cache { fresh, stale, negative, entries, shared_entries } }
 from_fields! { only Limits { parked, calls, calls_per_second, scopes_per_access_key, held_body } }
 

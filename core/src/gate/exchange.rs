@@ -117,3 +117,23 @@ pub enum Effect {
     /// Answer in the service's place.
     Refuse(Reply, Verdict),
 }
+
+impl Effect {
+    /// How the request is decided by it, if it is.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Forward(_, verdict) | Self::Pass { verdict, .. } => *verdict,
+            Self::Refuse(_, verdict) => Some(*verdict),
+            Self::Nothing
+            | Self::NeedKeys { .. }
+            | Self::NeedCertificate
+            | Self::NeedIdentity(_)
+            | Self::NeedRevocations
+            | Self::NeedValidation(_)
+            | Self::NeedCatalog(_)
+            | Self::NeedSigningKey(_)
+            | Self::NeedRest { .. } => None,
+        }
+    }
+}

@@ -31,6 +31,7 @@ mod body;
 mod budget;
 mod complete_body;
 mod exchange;
+mod mechanism;
 mod response;
 mod route;
 mod schema;
@@ -57,6 +58,7 @@ use body::Passing;
 pub use budget::Budget;
 use complete_body::{Arriving, AwaitRest, Came};
 pub use exchange::{Effect, Input};
+pub use mechanism::Mechanism;
 use signature::Signed;
 use token::{
     AwaitCatalog, AwaitCertificate, AwaitIdentity, AwaitKeys, AwaitRevocations, AwaitValidation,
@@ -80,6 +82,8 @@ pub struct Gate {
     known: Rc<KnownTokens>,
     /// The body, as far as it has come, where it must be complete.
     arriving: Option<Box<Arriving>>,
+    /// By which kind of credentials it is decided.
+    mechanism: Mechanism,
     /// Whether it is decided by its tokens, or by having none.
     is_about_tokens: bool,
     /// Which rules of the access control list are about it, if there is a list.
@@ -139,6 +143,7 @@ impl Gate {
             budget,
             known,
             arriving: None,
+            mechanism: Mechanism::None,
             is_about_tokens: false,
             matched: None,
             matched_copied: None,
@@ -147,6 +152,12 @@ impl Gate {
             schema: None,
             schema_outcome: None,
         }
+    }
+
+    /// By which kind of credentials the request is decided, as far as it has told.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
     }
 
     /// Whether the request was let through, so that its body and trailers may follow.
@@ -179,6 +190,8 @@ impl Gate {
     /// Takes in one input at the time `now`.
     pub fn handle(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
         let mut effect = self.take_in(now, input);
+        // Else there would be series that are not there from the start.
+        debug_assert!(effect.verdict().is_none_or(|verdict| self.mechanism.can_be(verdict)));
         self.note(Some(now), &effect);
         if let (Effect::Forward(edits, _), Some(class)) = (&mut effect, &self.config.quota_class) {
             Rc::make_mut(edits).set_quota_class(class);

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 use super::token::Opened;
-use super::{Effect, Gate, Verdict};
+use super::{Effect, Gate, Mechanism, Verdict};
 use crate::access_keys::AccessKey;
 use crate::acl::{Caller, Decision};
 use crate::audit::{Credential, Facts, Request};
@@ -78,11 +78,7 @@ impl Gate {
     /// Notes how the request is decided; the last word counts.
     pub(super) fn note(&mut self, now: Option<UnixTime>, effect: &Effect) {
         let Some(trail) = &mut self.trail else { return };
-        let verdict = match effect {
-            Effect::Forward(_, verdict) | Effect::Pass { verdict, .. } => *verdict,
-            Effect::Refuse(_, verdict) => Some(*verdict),
-            _ => None,
-        };
+        let verdict = effect.verdict();
         if verdict.is_some() {
             trail.verdict = verdict;
             trail.decided = now.or(trail.decided);
@@ -90,6 +86,7 @@ impl Gate {
     }
 
     pub(super) fn note_token(&mut self) {
+        self.mechanism = Mechanism::Token;
         self.note_sender(|| Sender::Token);
     }
 
@@ -104,6 +101,7 @@ impl Gate {
     }
 
     pub(super) fn note_signature(&mut self, credential: Option<&Rc<sigv4::Credential>>) {
+        self.mechanism = Mechanism::SigV4;
         self.note_sender(|| Sender::Signature(credential.cloned()));
     }
 
@@ -142,7 +140,7 @@ impl Trail {
             began: self.began,
             decided: self.decided,
             request: &self.request,
-            mechanism: self.sender.mechanism(),
+            mechanism: self.sender.mechanism().name(),
             verdict: self.verdict.map_or(UNDECIDED, Verdict::outcome),
             reason: self.verdict.map_or("none", Verdict::reason),
             rule: rule.map(|(decision, acl)| (acl.name(decision.rule), decision.action.name())),
@@ -155,11 +153,11 @@ impl Trail {
 }
 
 impl Sender {
-    fn mechanism(&self) -> &'static str {
+    fn mechanism(&self) -> Mechanism {
         match self {
-            Self::Nobody => "none",
-            Self::Token | Self::Known(..) => "token",
-            Self::Signature(_) | Self::AccessKey(_) => "signature",
+            Self::Nobody => Mechanism::None,
+            Self::Token | Self::Known(..) => Mechanism::Token,
+            Self::Signature(_) | Self::AccessKey(_) => Mechanism::SigV4,
         }
     }
 

@@ -115,6 +115,8 @@ def bootstrap(module, listeners, *, keyserver, upstream, access_log, stats_confi
     }
     if stats_config:
         config["stats_config"] = stats_config
+        # What histograms have is shown after that.
+        config["stats_flush_interval"] = "1s"
     return config
 
 

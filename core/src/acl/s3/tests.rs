@@ -241,7 +241,14 @@ fn names_of_operations_may_end_with_a_star() {
 /// A list that allows, or one that allows all but what this is about.
 fn list(action: Action, pattern: &S3Pattern) -> Acl {
     let to = |s3| vec![Operation { s3, ..Operation::default() }];
-    let rule = |action, to| Rule { name: "r".into(), action, to, from: vec![], when: vec![] };
+    let rule = |action, to| Rule {
+        name: "r".into(),
+        action,
+        to,
+        from: vec![],
+        when: vec![],
+        when_any: vec![],
+    };
     let mut rules = vec![rule(action, to(Some(pattern.clone())))];
     if action == Action::Deny {
         rules.push(rule(Action::Allow, to(None)));

@@ -39,6 +39,28 @@ fn the_rule_that_decided_is_the_policy() {
     }
 }
 
+/// As lists are that are made of policies: in a route, with alternatives.
+#[test]
+fn the_rule_of_a_routes_list_is_the_policy() {
+    let of = |key: &str, value: &str| json!({"key": key, "values": [value]});
+    let list = json!({"rules": [{"name": "policy-2", "action": "allow",
+        "to": [{"paths": ["/v2.1/{project_id}/servers"]}],
+        "when_any": [[of("roles", "admin")], [of("roles", "Member"), of("project_id", "{project_id}")]]}]});
+    let routed = json!({"acl": {"rules": []}, "routes": [
+        {"name": "compute", "to": [{"paths": ["/v2.1/**"]}], "settings": {"acl": list}}]});
+    let own = "/v2.1/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb/servers";
+    assert!(own.contains(PROJECT));
+    for (path, status, rule, said) in
+        [(own, 200, "policy-2", "allow"), ("/v2.1/1/servers", 403, "default", "deny")]
+    {
+        let mut world = World::new().with_config(&audit()).with_config(&routed);
+        world.path = path;
+        let event = event_in(&mut world, &[("x-auth-token", &ann())], status);
+        assert_eq!(event["reason"]["policyId"], rule);
+        assert_eq!(tag(&event, "acl"), Some(said));
+    }
+}
+
 #[test]
 fn in_shadow_mode_an_event_says_what_would_have_been() {
     let shadow = json!({"mode": "shadow"});
@@ -128,9 +150,9 @@ fn a_signed_request_names_its_owner_and_one_that_is_not_names_nobody() {
     let event = event_at(&mut gate, signature::now(), Some(200));
     assert_eq!(event["initiator"]["id"], "u1");
     assert_eq!(event["initiator"]["project_id"], "p1");
-    let credential = json!({"type": "signature", "token": "AKID", "identity_status": "Confirmed"});
+    let credential = json!({"type": "sigv4", "token": "AKID", "identity_status": "Confirmed"});
     assert_eq!(event["initiator"]["credential"], credential);
-    assert_eq!(tag(&event, "mechanism"), Some("signature"));
+    assert_eq!(tag(&event, "mechanism"), Some("sigv4"));
     assert_eq!(
         event["target"],
         json!({"id": "unknown", "typeURI": "unknown",
@@ -145,7 +167,7 @@ fn a_signed_request_names_its_owner_and_one_that_is_not_names_nobody() {
         (&event["initiator"]["id"], tag(&event, "reason")),
         (&json!("unknown"), Some("signature_wrong"))
     );
-    let credential = json!({"type": "signature", "token": "AKID", "identity_status": "Invalid"});
+    let credential = json!({"type": "sigv4", "token": "AKID", "identity_status": "Invalid"});
     assert_eq!(event["initiator"]["credential"], credential);
 
     // It may be a secret in the wrong place, unless it looks like an access key.
