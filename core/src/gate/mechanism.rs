@@ -51,7 +51,7 @@ impl Mechanism {
             Verdict::Anonymous(rejection) | Verdict::Rejected(rejection) => match rejection {
                 Rejection::AclDenied => self != Self::None,
                 // Those are found out before and after who sends it.
-                Rejection::Body(_) => true,
+                Rejection::Body(_) | Rejection::Schema(_) => true,
                 Rejection::CredentialsMissing
                 | Rejection::RouteInDoubt
                 | Rejection::TokenMissing => self == Self::None,
