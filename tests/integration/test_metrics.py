@@ -41,7 +41,17 @@ def front(start_envoy, vector_keyserver, root):
                     {
                         "name": "open",
                         "to": [{"paths": ["/routed"]}],
-                        "settings": {"missing": "anonymous", "acl": {"default": "allow"}},
+                        "settings": {
+                            "missing": "anonymous",
+                            "acl": {"default": "allow"},
+                            "schema": [
+                                {
+                                    "name": "routed",
+                                    "compiled": {"voussoir_schema": 1},
+                                    "mode": "report",
+                                }
+                            ],
+                        },
                     }
                 ],
             )

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Whoever sends a body chooses how much work it is. So a text is read once into a flat list of places
-//! ([`Json`]), nothing recurses on it, and every step of a check is taken out of a budget ([`MAX_WORK`]).
+//! ([`json::Json`]), nothing recurses on it, and every step of a check is taken out of a budget ([`MAX_WORK`]).
 
 mod checking;
 mod document;
