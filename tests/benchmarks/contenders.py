@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import pathlib
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
@@ -25,6 +28,8 @@ VALIDATION = "Keystone answers validations"
 DISTINCT = 50_000
 # The section of that name, as short as it can be.
 TOKENS = {"www_authenticate_uri": "http://keystone.example/v3"}
+# The document that tests have, too.
+COMPUTE = pathlib.Path(__file__).parents[1] / "integration/schemas/compute.yaml"
 # What AWS's SDKs make of a body at a time.
 CHUNK = 64 * 1024
 
@@ -50,8 +55,9 @@ class Contender:
     options: dict | None = None
 
 
-def field(keystone, module, empty_filter):
-    """The contenders by name."""
+def field(keystone, module, empty_filter, digest=None):
+    """The contenders by name. With a digest, that of the document which the key server has as `compute`,
+    also one that holds requests against it."""
     cloud = Cloud(keystone, "bench")
     holder = cloud.holder("bench")
     token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
@@ -77,6 +83,7 @@ def field(keystone, module, empty_filter):
     two = ["X-User-Id", "X-Project-Id"]
     takes_signatures = filtered(sigv4={"services": ["s3"], "regions": ["us-east-1"]})
     warm = always({"x-auth-token": token})
+    servers = always({"x-auth-token": token, ":path": "/v2.1/servers/detail?limit=100"})
     contenders = {
         "no filter": Contender([], warm),
         "empty wasm filter": Contender([envoys.wasm(empty_filter, {})], warm),
@@ -111,6 +118,11 @@ def field(keystone, module, empty_filter):
             filtered(token=tokens | {"serve_validation": True}), always(asked), VALIDATION
         ),
     }
+    if digest:
+        name = "Voussoir, list of servers, all headers"
+        contenders[name] = Contender(filtered(token=tokens), servers)
+        whole = filtered(token=tokens, **whole_proxy(digest))
+        contenders[f"{name}, all switched on"] = Contender(whole, servers)
     for name, requests in bodies(holder.account).items():
         base = f"no filter, {name}"
         large = "MiB" in name
@@ -130,6 +142,26 @@ def always(*requests):
     return lambda: (list(requests), b"")
 
 
+def compile_compute(directory):
+    """The digest of the document of the Compute API, which is then in a directory for the key server."""
+    compiled = directory / "compute.json"
+    command = [os.environ["VOUSSOIR_KEYSERVER"], "schemas", "compile", COMPUTE, "-o", compiled]
+    digest, _ = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split(" ", 1)
+    return digest
+
+
+def whole_proxy(digest):
+    """What a service's common proxy does beside its tokens: a list, a document of the API, an audit log with
+    an event for each request, and the time that it takes."""
+    schema = {"name": "compute", "digest": digest, "path_prefix": "/v2.1/", "mode": "report"}
+    return {
+        "acl": acl(),
+        "schema": [schema],
+        "audit": {"collector": {"cluster": "service", "path": "/"}, "filter_state": "summary"},
+        "metrics": {"time_heads": True},
+    }
+
+
 def acl():
     """Twenty rules of a usual kind, the last of which is about the request."""
     member = {"key": "roles", "values": ["member", "admin", "reader"]}
@@ -144,8 +176,9 @@ def acl():
         for number in range(18)
     ]
     console = {"name": "console", "action": "deny", "to": [{"paths": ["/v2.1/*/servers/*/console"]}]}
-    root = {"name": "root", "action": "allow", "to": [{"paths": ["/"]}], "when": [member]}
-    return {"rules": [*rules, console, root]}
+    reads = [{"paths": ["/"]}, {"methods": ["GET"], "paths": ["/v2.1/servers/**"]}]
+    members = {"name": "members", "action": "allow", "to": reads, "when": [member]}
+    return {"rules": [*rules, console, members]}
 
 
 def bodies(account):

@@ -100,13 +100,16 @@ def start(arguments, directory, stack):
 
 def start_with(keystone, arguments, directory, stack):
     """All but applications, before a Keystone that is there."""
-    server = key_server(keystone, directory / "keyserver", stack)
+    documents = directory / "documents"
+    documents.mkdir()
+    digest = contenders.compile_compute(documents)
+    server = key_server(keystone, directory / "keyserver", stack, "--schemas", documents)
     key = max(keystone.key_repository.iterdir(), key=lambda file: int(file.name)).read_text()
     beside = os.environ["NEIGHBOURS"]
     sink = stack.enter_context(Neighbour(beside, directory / "sink", "sink"))
     checker = stack.enter_context(Neighbour(beside, directory / "ext-authz", "ext-authz", key))
     clusters = {"keyserver": server.port, "service": sink.port, "ext_authz": checker.port}
-    field = contenders.field(keystone, arguments.module, os.environ["EMPTY_FILTER"])
+    field = contenders.field(keystone, arguments.module, os.environ["EMPTY_FILTER"], digest)
     subjects = {}
     for name in wanted(field, arguments.only):
         contender = field[name]
@@ -147,10 +150,10 @@ def start_applications(keystone, arguments, directory, stack):
     return subjects
 
 
-def key_server(keystone, directory, stack):
+def key_server(keystone, directory, stack, *options):
     directory.mkdir()
     program = pathlib.Path(os.environ["VOUSSOIR_KEYSERVER"])
-    return stack.enter_context(KeyServer.of_keystone(program, keystone, directory))
+    return stack.enter_context(KeyServer.of_keystone(program, keystone, directory, *options))
 
 
 def proxy(contender, clusters, service, directory, stack):
