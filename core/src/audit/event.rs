@@ -88,12 +88,12 @@ impl Event<'_> {
         let Self { id, facts, end, rules, .. } = self;
         let Facts { began, decided, request, .. } = facts;
         let mut event = Json::begin(out);
-        event.text("typeURI", "http://schemas.dmtf.org/cloud/audit/1.0/event");
-        event.text("eventType", "activity");
+        event.word("typeURI", "http://schemas.dmtf.org/cloud/audit/1.0/event");
+        event.word("eventType", "activity");
         event.display("id", id);
         event.display("eventTime", Timestamp(*began));
         event.text("action", rules.names.action(&request.method, request.plain_path()));
-        event.text("outcome", Outcome::of(end.status).name());
+        event.word("outcome", Outcome::of(end.status).name());
         self.write_reason(&mut event);
         event.object("initiator", |initiator| self.write_initiator(initiator));
         event.object("target", |target| self.write_target(target));
@@ -122,11 +122,11 @@ impl Event<'_> {
         }
         event.object("reason", |reason| {
             if let Some(status) = status {
-                reason.text("reasonType", "HTTP");
+                reason.word("reasonType", "HTTP");
                 reason.display("reasonCode", status);
             }
             if let Some((rule, _)) = rule {
-                reason.text("policyType", "voussoir/acl");
+                reason.word("policyType", "voussoir/acl");
                 reason.text("policyId", rule);
             }
         });
@@ -135,7 +135,7 @@ impl Event<'_> {
     fn write_initiator(&self, initiator: &mut Json<'_>) {
         let Facts { request, caller, credential, .. } = self.facts;
         initiator.text("id", caller.user_id.unwrap_or(UNKNOWN));
-        initiator.text("typeURI", "service/security/account/user");
+        initiator.word("typeURI", "service/security/account/user");
         initiator.optional("name", caller.value(Attribute::UserName));
         initiator.optional("domain", caller.value(Attribute::UserDomainId));
         initiator.optional("project_id", caller.project_id);
@@ -143,11 +143,13 @@ impl Event<'_> {
         initiator.optional("system_scope", caller.value(Attribute::System));
         if let Some(it) = credential {
             initiator.object("credential", |json| {
-                json.text("type", self.facts.mechanism);
+                json.word("type", self.facts.mechanism);
                 json.text("token", it.id.unwrap_or(UNKNOWN));
                 let status = if self.facts.is_confirmed { "Confirmed" } else { "Invalid" };
-                json.text("identity_status", status);
-                json.optional("kind", it.kind);
+                json.word("identity_status", status);
+                if let Some(kind) = it.kind {
+                    json.word("kind", kind);
+                }
                 json.optional("audit_chain_id", it.chain_id);
                 json.optional("access_token_id", it.access_token_id);
                 json.optional("application_credential_id", it.application_credential_id);
@@ -188,23 +190,30 @@ impl Event<'_> {
     fn write_tags(&self, tags: &mut List<'_>) {
         let Facts { request, mechanism, verdict, reason, rule, service, .. } = self.facts;
         let method = core::str::from_utf8(&request.method).unwrap_or(UNKNOWN);
+        // As pycadf's `generate_name_value_tag` has it.
+        tags.written(|text| {
+            text.push_word("method?value=");
+            text.push_str(method);
+        });
         for (name, value) in [
-            ("method", Some(method)),
-            ("mechanism", Some(*mechanism)),
-            ("verdict", Some(*verdict)),
-            ("reason", Some(*reason)),
-            ("mode", Some(self.mode.name())),
-            ("acl", rule.map(|(_, action)| action)),
-            ("service_user_id", *service),
+            ("mechanism?value=", Some(*mechanism)),
+            ("verdict?value=", Some(*verdict)),
+            ("reason?value=", Some(*reason)),
+            ("mode?value=", Some(self.mode.name())),
+            ("acl?value=", rule.map(|(_, action)| action)),
         ] {
             if let Some(value) = value {
-                // As pycadf's `generate_name_value_tag` has it.
                 tags.written(|text| {
-                    text.push_str(name);
-                    text.push_str("?value=");
-                    text.push_str(value);
+                    text.push_word(name);
+                    text.push_word(value);
                 });
             }
+        }
+        if let Some(id) = service {
+            tags.written(|text| {
+                text.push_word("service_user_id?value=");
+                text.push_str(id);
+            });
         }
     }
 }
@@ -213,11 +222,11 @@ impl Event<'_> {
 pub(super) fn write_summary(out: &mut String, facts: &Facts<'_>) {
     let Facts { caller, credential, mechanism, verdict, reason, rule, .. } = facts;
     let mut summary = Json::begin(out);
-    summary.text("verdict", verdict);
-    summary.text("reason", reason);
+    summary.word("verdict", verdict);
+    summary.word("reason", reason);
     summary.optional("rule", rule.map(|(rule, _)| rule));
-    summary.text("mechanism", mechanism);
-    summary.text("identity_status", if facts.is_confirmed { "Confirmed" } else { "Invalid" });
+    summary.word("mechanism", mechanism);
+    summary.word("identity_status", if facts.is_confirmed { "Confirmed" } else { "Invalid" });
     summary.optional("user_id", caller.user_id);
     summary.optional("user_name", caller.value(Attribute::UserName));
     summary.optional("project_id", caller.project_id);
@@ -227,13 +236,18 @@ pub(super) fn write_summary(out: &mut String, facts: &Facts<'_>) {
     summary.finish();
 }
 
-fn write_duration(list: &mut List<'_>, name: &str, metric_id: &str, duration: Duration) {
+fn write_duration(
+    list: &mut List<'_>,
+    name: &'static str,
+    metric_id: &'static str,
+    duration: Duration,
+) {
     list.object(|measurement| {
         measurement.display("result", duration.as_micros());
         measurement.object("metric", |metric| {
-            metric.text("metricId", metric_id);
-            metric.text("unit", "us");
-            metric.text("name", name);
+            metric.word("metricId", metric_id);
+            metric.word("unit", "us");
+            metric.word("name", name);
         });
     });
 }

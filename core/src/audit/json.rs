@@ -41,6 +41,14 @@ impl<'a> Json<'a> {
         self.bytes(name, text.as_bytes());
     }
 
+    /// A member that is a word of ours: of plain characters, and short.
+    pub(super) fn word(&mut self, name: &str, word: &'static str) {
+        self.name(name);
+        self.0.push('"');
+        self.0.push_str(plain(word));
+        self.0.push('"');
+    }
+
     /// A member that is a text, if there is one.
     pub(super) fn optional(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
@@ -120,14 +128,24 @@ impl Text<'_> {
         self.push_bytes(text.as_bytes());
     }
 
+    /// A word of ours: of plain characters, and short.
+    pub(super) fn push_word(&mut self, word: &'static str) {
+        if self.has_room(word.len()) {
+            self.out.push_str(plain(word));
+        }
+    }
+
     pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
+        // Nearly all that events tell is plain.
+        if bytes.iter().copied().all(is_plain)
+            && !self.is_cut
+            && self.fits(bytes.len())
+            && let Ok(text) = str::from_utf8(bytes)
+        {
+            return self.out.push_str(text);
+        }
         for chunk in bytes.utf8_chunks() {
-            let text = chunk.valid();
-            if text.bytes().all(is_plain) && !self.is_cut && self.fits(text.len()) {
-                self.out.push_str(text);
-            } else {
-                text.chars().for_each(|character| self.push(character));
-            }
+            chunk.valid().chars().for_each(|character| self.push(character));
             if !chunk.invalid().is_empty() {
                 self.push(char::REPLACEMENT_CHARACTER);
             }
@@ -183,7 +201,13 @@ impl fmt::Write for Text<'_> {
 
 /// Whether a character stands for itself.
 fn is_plain(byte: u8) -> bool {
-    (byte == b' ' || byte.is_ascii_graphic()) && byte != b'"' && byte != b'\\'
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// What needs no look at runtime.
+fn plain(word: &'static str) -> &'static str {
+    debug_assert!(word.bytes().all(is_plain) && word.len() < MAX_TEXT, "{word:?}");
+    word
 }
 
 /// Writes the comma before a member or an element that is not the first.

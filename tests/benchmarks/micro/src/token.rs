@@ -1,8 +1,11 @@
 //! Tokens: the steps, and a request from its head to its verdict where all that it asks for is known.
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
+use voussoir_core::audit::{AuditLog, End};
+use voussoir_core::config::Config;
 use voussoir_core::fernet::{Envelope, Key, KeyRing};
 use voussoir_core::gate::{Effect, Gate, Input, MAX_KNOWN_TOKENS};
 use voussoir_core::identities::Identity;
@@ -25,6 +28,11 @@ const MAX_LENGTH: usize = 4096;
 const CONFIG: &[u8] = br#"{"keyserver": {"cluster": "keyserver"},
     "token": {"www_authenticate_uri": "http://keystone/v3", "identity": "records"}}"#;
 
+/// With an event for each request, and who sent it for the access log.
+const AUDITED: &[u8] = br#"{"keyserver": {"cluster": "keyserver"},
+    "token": {"www_authenticate_uri": "http://keystone/v3", "identity": "records"},
+    "audit": {"log": true, "filter_state": "summary"}}"#;
+
 const RECORD: &str = r#"{
     "user": {"id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "name": "ann",
              "domain": {"id": "default", "name": "Default"}},
@@ -45,8 +53,9 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("fernet-open", open),
         Case::new("payload-decode", decode),
-        Case::new("gate-token", request(vec![token])),
-        Case::new("gate-new-token", request((0..DISTINCT).map(distinct_token).collect())),
+        Case::new("gate-token", request(CONFIG, vec![token.clone()])),
+        Case::new("gate-token-event", audited(vec![token])),
+        Case::new("gate-new-token", request(CONFIG, (0..DISTINCT).map(distinct_token).collect())),
     ]
 }
 
@@ -85,9 +94,25 @@ fn payload() -> Payload {
     }
 }
 
+/// Such a request, and what the audit log makes of it.
+fn audited(tokens: Vec<String>) -> impl FnMut() -> usize {
+    let config = Config::parse(AUDITED).expect("a configuration");
+    let mut log = AuditLog::new(config.audit.as_ref().expect("it is there"), Some("edge"), 1);
+    let mut request = request(AUDITED, tokens);
+    move || {
+        let mut gate = request();
+        let trail = gate.take_trail().expect("it is kept");
+        let settings = gate.settings();
+        let summary = log.summary(settings, &trail).len();
+        let end = End { at: NOW, status: Some(200) };
+        let source = || Some(Ipv4Addr::new(203, 0, 113, 9).into());
+        log.record(settings, &trail, end, source).map_or(0, str::len) + summary
+    }
+}
+
 /// A request with one token after another.
-fn request(tokens: Vec<String>) -> impl FnMut() -> Gate {
-    let shared = Shared::new(CONFIG, MAX_KNOWN_TOKENS);
+fn request(config: &[u8], tokens: Vec<String>) -> impl FnMut() -> Gate + use<> {
+    let shared = Shared::new(config, MAX_KNOWN_TOKENS);
     let keys = Rc::new(Keys { keys: ring().into(), generation: 1 });
     let record: IdentityRecord = serde_json::from_str(RECORD).expect("a record");
     let revoked = Rc::new(RevocationSet::new(1000, 1));
