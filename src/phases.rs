@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use voussoir_core::config::{Config, RecordRules};
 use voussoir_core::gate::Effect;
+use voussoir_core::schema::{Enforcement, Governed};
 use voussoir_core::time::UnixTime;
 
 use crate::metrics::Metrics;
@@ -68,7 +69,10 @@ impl Phase {
         let records = config.token.as_ref().and_then(|token| token.records.as_ref());
         let asks_keystone = config.keystone().is_some();
         match self {
-            Self::Body => config.all_settings().any(|it| !it.complete_body.rules.is_empty()),
+            Self::Body => config.all_settings().any(|it| {
+                let is_enforced = |it: &Governed| it.enforcement == Enforcement::Enforce;
+                !it.complete_body.rules.is_empty() || it.schemas.all.iter().any(is_enforced)
+            }),
             Self::Catalog => !asks_keystone && records.is_some_and(RecordRules::needs_catalogs),
             Self::Head => config.times_heads,
             Self::Identity | Self::Revocations => !asks_keystone && records.is_some(),

@@ -13,6 +13,8 @@ pub struct Budget {
     /// As much of it as is held of requests that wait for nothing but the rest of their bodies, and may be
     /// sent away.
     waiting: Cell<usize>,
+    /// What is kept of bodies that pass whatever they are, beside all of that.
+    reported: Cell<usize>,
     most: usize,
 }
 
@@ -22,13 +24,15 @@ pub(super) struct Share {
     budget: Rc<Budget>,
     bytes: usize,
     is_waiting: bool,
+    /// Whether it is of what passes anyway, and is kept for a report alone.
+    is_report: bool,
 }
 
 impl Budget {
     /// Of so many bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { held: Cell::new(0), waiting: Cell::new(0), most }
+        Self { held: Cell::new(0), waiting: Cell::new(0), reported: Cell::new(0), most }
     }
 
     /// Whether requests that wait for the rest of their bodies hold more than their half, so that
@@ -46,7 +50,15 @@ impl Budget {
 
 impl Share {
     pub(super) fn of(budget: &Rc<Budget>) -> Self {
-        Self { budget: Rc::clone(budget), bytes: 0, is_waiting: false }
+        Self { budget: Rc::clone(budget), bytes: 0, is_waiting: false, is_report: false }
+    }
+
+    /// Of what passes anyway. Nobody makes its clients hurry, so it has a quarter more of its own, and takes
+    /// nothing from those who wait.
+    pub(super) fn of_report(budget: &Rc<Budget>) -> Self {
+        let mut share = Self::of(budget);
+        share.is_report = true;
+        share
     }
 
     /// From now on nothing is waited for but the rest of the body.
@@ -63,12 +75,14 @@ impl Share {
         let resize = |held: &Cell<usize>| {
             held.set(held.get().saturating_sub(self.bytes).saturating_add(bytes));
         };
-        resize(&self.budget.held);
+        let Budget { held, reported, most, .. } = &*self.budget;
+        let (all, most) = if self.is_report { (reported, most / 4) } else { (held, *most) };
+        resize(all);
         if self.is_waiting {
             resize(&self.budget.waiting);
         }
         self.bytes = bytes;
-        self.budget.held.get() <= self.budget.most
+        all.get() <= most
     }
 }
 
@@ -97,6 +111,17 @@ mod tests {
         assert!(b.resize(100));
         drop(b);
         assert_eq!(budget.held.get(), 0);
+    }
+
+    #[test]
+    fn what_is_only_reported_takes_nothing_from_others() {
+        let budget = Rc::new(Budget::new(100));
+        let (mut report, mut body) = (Share::of_report(&budget), Share::of(&budget));
+        assert!(report.resize(25));
+        assert!(!report.resize(26));
+        assert!(body.resize(100));
+        drop(report);
+        assert_eq!(budget.reported.get(), 0);
     }
 
     #[test]

@@ -183,7 +183,9 @@ impl Gate {
             return Some(self.refuse_body(BodyFault::Late));
         }
         arriving.share.wait();
-        Some(Effect::NeedRest { until: arriving.until })
+        let until = arriving.until;
+        self.schema_waits();
+        Some(Effect::NeedRest { until })
     }
 
     fn is_complete(&self) -> bool {

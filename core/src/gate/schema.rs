@@ -63,11 +63,18 @@ impl Gate {
         }
         let is_enforced =
             config.mode == Mode::Enforce && governed.enforcement == Enforcement::Enforce;
-        let state = self.state_of(head, is_end, governed);
+        let share = if is_enforced { Share::of } else { Share::of_report };
+        let state = self.state_of(head, is_end, governed, share(&self.budget));
         self.schema = Some(Box::new(Held { place, is_enforced, state }));
     }
 
-    fn state_of(&self, head: RequestHead<'_>, is_end: bool, governed: &Governed) -> State {
+    fn state_of(
+        &self,
+        head: RequestHead<'_>,
+        is_end: bool,
+        governed: &Governed,
+        share: Share,
+    ) -> State {
         let Some(document) = governed.document.get() else { return State::Unavailable };
         let length = head.content_length();
         let announced = Announced { is_end, length };
@@ -80,7 +87,7 @@ impl Gate {
                 bytes: Vec::new(),
                 most: governed.max_body,
                 length,
-                share: Share::of(&self.budget),
+                share,
             })),
         }
     }
@@ -91,6 +98,15 @@ impl Gate {
         let governed = self.config.schemas.all.get(held.place)?;
         let State::Body(_) = held.state else { return None };
         Some(Demands { max: governed.max_body, within: governed.within, json: false })
+    }
+
+    /// Nothing is waited for from now on but the rest of the body, of which there is a copy here.
+    pub(super) fn schema_waits(&mut self) {
+        if let Some(held) = &mut self.schema
+            && let State::Body(body) = &mut held.state
+        {
+            body.share.wait();
+        }
     }
 
     /// Whether pieces of the body of a request that passes are looked at.

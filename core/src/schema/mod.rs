@@ -27,7 +27,7 @@ mod pattern;
 mod read;
 mod requests;
 
-pub use checking::MAX_WORK;
+pub use checking::{MAX_HEAD_WORK, MAX_WORK};
 pub use document::Document;
 pub use documents::{Action, BETWEEN_WARNINGS, Documents, Event, Report};
 pub use fault::{MAX_POINTER, Violation};

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::result::Result;
 
-use super::checking::{Checking, MAX_WORK, Unfit};
+use super::checking::{Checking, MAX_HEAD_WORK, MAX_WORK, Unfit};
 use super::document::{Document, Operation};
 use super::fault::{Violation, pointer, push};
 use super::json::{Json, Unread};
@@ -25,7 +25,7 @@ pub enum Flaw {
     MediaType,
     /// A parameter or the body is not what it must be.
     Violated(Violation),
-    /// To tell would take more than [`MAX_WORK`] steps.
+    /// To tell would take more than [`MAX_HEAD_WORK`] steps, or of a body more than [`MAX_WORK`].
     TooComplex,
 }
 
@@ -72,10 +72,16 @@ impl Document {
             .find(|operation| operation.method.as_bytes() == method)
             .ok_or_else(|| Flaw::MethodNotAllowed(path.allow.clone()))?;
         let plain = readings.plain().unwrap_or_default();
-        operation.check_parameters(self, head, (&path.template, plain), refuses_unknown)?;
+        // Nobody has shown who it is yet.
+        let mut work = MAX_HEAD_WORK;
+        let mut check = |reading| {
+            let path = (&path.template, reading);
+            operation.check_parameters(self, head, path, refuses_unknown, &mut work)
+        };
+        check(plain)?;
         // A variable of it may be another text to some servers.
         if let Some(other) = readings.other() {
-            operation.check_parameters(self, head, (&path.template, other), refuses_unknown)?;
+            check(other)?;
         }
         operation.expected(head, announced)
     }
@@ -115,6 +121,7 @@ impl Operation {
         head: RequestHead<'_>,
         path: (&PathTemplate, &[u8]),
         refuses_unknown: bool,
+        work: &mut u32,
     ) -> Result<(), Flaw> {
         let of_query = || self.parameters.iter().filter(|it| it.place == Place::Query);
         let mut query = alloc::vec::Vec::new();
@@ -134,8 +141,7 @@ impl Operation {
             return Err(Flaw::Violated(Violation { pointer, message: "is not allowed".into() }));
         }
         let given = Given { head, path, query };
-        let mut work = MAX_WORK;
-        self.parameters.iter().try_for_each(|it| it.check(document, &given, &mut work))
+        self.parameters.iter().try_for_each(|it| it.check(document, &given, work))
     }
 
     fn expected(&self, head: RequestHead<'_>, announced: Announced) -> Result<Expected, Flaw> {

@@ -88,6 +88,14 @@ impl Parameter {
             Flaw::Violated(Violation { pointer, message: message.into() })
         };
         let values = self.values(given).ok_or_else(|| violated("cannot be read"))?;
+        // To read them takes as long as to look at what has been read.
+        let bytes: usize = values.iter().map(|value| value.len()).sum();
+        let is_list = self.list == Some(List::Commas);
+        let commas = |value: &Cow<'_, str>| value.bytes().filter(|byte| *byte == b',').count();
+        let parts = values.len() + if is_list { values.iter().map(commas).sum() } else { 0 };
+        if parts > MAX_PARTS || !spend(work, parts + bytes / BYTES_A_STEP) {
+            return Err(Flaw::TooComplex);
+        }
         let separate = |values: &[Cow<'_, str>]| -> Vec<String> {
             let parts = values.iter().flat_map(|value| value.split(','));
             let is_header = self.place == Place::Header;
@@ -154,6 +162,18 @@ impl Parameter {
         json
     }
 }
+
+/// Takes so many steps out of what may be done, if there are so many left.
+fn spend(work: &mut u32, steps: usize) -> bool {
+    let left = u32::try_from(steps).ok().and_then(|steps| work.checked_sub(steps));
+    left.map(|left| *work = left).is_some()
+}
+
+/// The most elements of one parameter.
+const MAX_PARTS: usize = 512;
+
+/// As many bytes of a text are read in the time of a step.
+const BYTES_A_STEP: usize = 64;
 
 /// There was more to do than may be done.
 struct TooComplex;

@@ -1,5 +1,6 @@
 //! Requests that are held against a document of their API.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,8 +10,11 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::known_tokens;
 use super::token::{gate, key, keys, now, payload, refused};
-use crate::gate::{Effect, Gate, Input, Verdict};
+use crate::config::{Config, example};
+use crate::gate::budget::Share;
+use crate::gate::{Budget, Effect, Gate, Input, Verdict};
 use crate::head::RequestHead;
 use crate::refusal::{BodyFault, Rejection, SchemaFault, Unknown};
 use crate::schema::Outcome;
@@ -128,6 +132,81 @@ fn who_sends_what_is_wrong_is_told_where() {
         // What comes then does not open it again.
         assert_eq!(piece(&mut gate, GOOD, true), Effect::Nothing);
     }
+}
+
+#[test]
+fn nobody_makes_a_head_much_work_whoever_it_is() {
+    let list =
+        |place| json!({"in": place, "name": "x-tags", "form": "typed", "list": "commas", "node": 3});
+    let mut compiled = compiled();
+    compiled["paths"][0]["operations"][0]["parameters"] = json!([list("header"), list("query")]);
+    let nodes = compiled["nodes"].as_array_mut().unwrap();
+    nodes.push(json!({"type": ["array"], "items": 1, "uniqueItems": true}));
+    let complex = Verdict::Rejected(Rejection::Schema(SchemaFault::TooComplex));
+    let told = |path: &str, tags: &str| {
+        let mut gate = held(&json!({"compiled": compiled.clone()}), &json!({}));
+        let effect = ask(&mut gate, "GET", path, &[("x-tags", tags)], true);
+        if passes(&effect) { None } else { Some(refused(effect).1) }
+    };
+    let tags = |count: usize| {
+        let tags: Vec<_> = (0..count).map(|number| alloc::format!("{number}")).collect();
+        tags.join(",")
+    };
+    assert_eq!(told("/servers", &tags(50)), None);
+    assert_eq!(told("/servers", &tags(513)), Some(complex), "more than may be in a list");
+    assert_eq!(told("/servers", &"1".repeat(60_000)), None, "one, however long");
+    let twice = alloc::format!("/servers?x-tags={}", tags(120));
+    assert_eq!(told(&twice, &tags(50)), None);
+    assert_eq!(told(&twice, &tags(160)), Some(complex), "each is compared with each");
+}
+
+/// Gates with one document that share a budget of 400 bytes.
+fn crowd(mode: &str) -> (Rc<Budget>, impl Fn() -> Gate) {
+    let changes = json!({"hold_headers": true, "schema": [
+        {"name": "compute", "compiled": compiled(), "mode": mode, "max_body": "150B"}]});
+    let config = Rc::new(Config::parse(example::with(&changes).as_bytes()).unwrap());
+    let budget = Rc::new(Budget::new(400));
+    let shared = Rc::clone(&budget);
+    (budget, move || Gate::new(Rc::clone(&config), Rc::clone(&shared), known_tokens()))
+}
+
+/// Begins a body of JSON, and goes no further.
+fn begin(gate: &mut Gate, length: usize) {
+    let json = [("content-type", "application/json")];
+    let effect = ask(gate, "POST", "/servers", &json, false);
+    assert_eq!(passes(&effect), gate.is_open());
+    let effect = piece(gate, &b" ".repeat(length), false);
+    assert!(matches!(effect, Effect::Nothing | Effect::Pass { .. }), "{effect:?}");
+}
+
+#[test]
+fn who_waits_with_a_body_is_sent_away_before_others_are_left_with_nothing() {
+    let (budget, new) = crowd("enforce");
+    let mut gate = new();
+    begin(&mut gate, 90);
+    assert!(!budget.is_crowded());
+    let mut other = new();
+    // Both of them are there twice: in the proxy, and here.
+    begin(&mut other, 20);
+    assert!(budget.is_crowded());
+    let (_, verdict) = refused(gate.handle(now(), Input::Late));
+    assert_eq!(verdict, Verdict::Rejected(Rejection::Body(BodyFault::Late)));
+    assert!(!budget.is_crowded());
+    drop((gate, other));
+    assert_eq!(alloc::format!("{budget:?}"), alloc::format!("{:?}", Budget::new(400)));
+}
+
+#[test]
+fn a_report_takes_nothing_from_those_who_wait() {
+    let (budget, new) = crowd("report");
+    let mut slow = new();
+    begin(&mut slow, 100);
+    let mut one_too_many = new();
+    begin(&mut one_too_many, 1);
+    assert_eq!(one_too_many.take_schema_outcome(), Some((0, Outcome::Unchecked)));
+    let mut share = Share::of(&budget);
+    assert!(share.resize(400), "all is there for others");
+    assert!(passes(&ask(&mut new(), "GET", "/servers", &[], true)));
 }
 
 #[test]

@@ -19,6 +19,9 @@ use inside::all;
 /// key against a name, or two values against each other; of a text, each 64 bytes are one more.
 pub const MAX_WORK: u32 = 400_000;
 
+/// The most steps that a head may take, of a request of whoever it is: nobody has shown that yet.
+pub const MAX_HEAD_WORK: u32 = 20_000;
+
 /// The check of one text.
 #[derive(Debug)]
 pub(super) struct Checking<'a> {
