@@ -77,12 +77,17 @@ impl PathPattern {
         reading.may_be(&self.path, self.is_prefix)
     }
 
-    fn covers(&self, path: &[u8]) -> bool {
+    /// Whether a path is written as one of these is; that servers may read it as another is not looked at.
+    pub(crate) fn fits_as_written(&self, path: &[u8]) -> bool {
         if self.is_prefix {
-            path.starts_with(self.path.as_bytes()) && is_plain(path)
+            path.starts_with(self.path.as_bytes())
         } else {
             path == self.path.as_bytes()
         }
+    }
+
+    fn covers(&self, path: &[u8]) -> bool {
+        self.fits_as_written(path) && is_plain(path)
     }
 }
 

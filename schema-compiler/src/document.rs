@@ -1,6 +1,6 @@
 //! OpenAPI documents (version 3.1): paths, operations and the bodies of requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use voussoir_core::acl::PathTemplate;
@@ -244,25 +244,32 @@ fn request_body<'a>(
             tables.refuse(&pointer, name, "is not supported");
         }
     }
+    let is_required = match fields.get("required") {
+        None => false,
+        Some(Value::Bool(is_required)) => *is_required,
+        Some(_) => return Err(Refusal::new(&pointer, "required", "must be true or false")),
+    };
     let content = fields.get("content").and_then(Value::as_object);
     let content = content.ok_or_else(|| Refusal::new(&pointer, "content", "must be there"))?;
     let pointer = under(&pointer, "content");
-    let mut compiled = Vec::new();
+    let (mut compiled, mut kinds) = (Vec::new(), BTreeSet::new());
     for (media_type, value) in content {
         let here = under(&pointer, media_type);
-        let (kind, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+        let refuse = |why: &str| Refusal::new(&pointer, media_type, why);
         if media_type.contains(['*', ';']) {
-            return Err(Refusal::new(&pointer, media_type, "must be one type, without parameters"));
+            return Err(refuse("must be one type, without parameters"));
         }
-        let empty = Map::new();
-        let fields = value.as_object().unwrap_or(&empty);
+        let kind = media_type.to_ascii_lowercase();
+        if !kinds.insert(kind.clone()) {
+            return Err(refuse("is there twice, in other letters"));
+        }
+        let fields = value.as_object().ok_or_else(|| refuse("must be an object"))?;
         for name in fields.keys() {
             let is_known = matches!(name.as_str(), "schema" | "example" | "examples");
             if !is_known && !name.starts_with("x-") {
                 tables.refuse(&here, name, "is not supported");
             }
         }
-        let kind = kind.to_ascii_lowercase();
         let is_json = kind == "application/json" || kind.ends_with("+json");
         let node = match fields.get("schema") {
             Some(schema) if is_json => Some(tables.schema(schema, &under(&here, "schema"))),
@@ -278,9 +285,10 @@ fn request_body<'a>(
             None => json!({"type": kind}),
         });
     }
-    Ok(match fields.get("required") {
-        Some(Value::Bool(true)) => json!({"content": compiled, "required": true}),
-        _ => json!({"content": compiled}),
+    Ok(if is_required {
+        json!({"content": compiled, "required": true})
+    } else {
+        json!({"content": compiled})
     })
 }
 

@@ -23,6 +23,7 @@ mod refusal;
 mod schema;
 mod source;
 mod tables;
+mod types;
 
 use serde_json::{Value, json};
 use voussoir_core::record::MAX_SCHEMA_BYTES;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::reference;
 use crate::refusal::{Refusal, under};
 use crate::tables::Tables;
+use crate::types::{self, ARRAY, NULL, OBJECT, TEXT};
 
 /// A parameter, as it stands in a document.
 pub(crate) struct Parameter<'a> {
@@ -59,16 +60,19 @@ impl<'a> Parameter<'a> {
         }
         let schema = self.fields.get("schema").ok_or_else(|| refuse("schema", "must be there"))?;
         let pointer = under(&self.pointer, "schema");
-        let types = types(tables.root, schema, 0);
+        let types = tables.types(schema, &pointer);
         let explode = self.flag("explode", style == "form")?;
         let (types, list) = if types == Some(ARRAY) || types == Some(ARRAY | NULL) {
-            let items = items(tables.root, schema, 0).unwrap_or(&Value::Bool(true));
-            let types = self::types(tables.root, items, 0);
+            let items = types::items(tables.root, schema);
+            let types = items.and_then(|items| tables.types(items, &pointer));
             let list = if explode && self.place == "query" { "repeated" } else { "commas" };
             (types, Some(list))
         } else {
             (types, None)
         };
+        if types.is_none() {
+            tables.refuse_of_no_text(schema, &pointer, list.is_some());
+        }
         let form = match types.map(|types| types & !NULL) {
             None | Some(TEXT) => "text",
             Some(types) if types & (ARRAY | OBJECT) != 0 => {
@@ -112,56 +116,3 @@ impl<'a> Parameter<'a> {
         self.fields.get(name).map_or(Ok(default), |value| value.as_bool().ok_or_else(refuse))
     }
 }
-
-const NULL: u8 = 1;
-const TEXT: u8 = 2;
-const OTHER: u8 = 4;
-const ARRAY: u8 = 8;
-const OBJECT: u8 = 16;
-
-/// The types that a value may have, by its schema; `None` if that does not say.
-fn types(root: &Value, schema: &Value, depth: usize) -> Option<u8> {
-    let schema = schema.as_object().filter(|_| depth < MAX_DEPTH)?;
-    let of_name = |name: &Value| match name.as_str() {
-        Some("null") => NULL,
-        Some("string") => TEXT,
-        Some("array") => ARRAY,
-        Some("object") => OBJECT,
-        _ => OTHER,
-    };
-    let of_value = |value: &Value| match value {
-        Value::Null => NULL,
-        Value::String(_) => TEXT,
-        Value::Array(_) => ARRAY,
-        Value::Object(_) => OBJECT,
-        Value::Bool(_) | Value::Number(_) => OTHER,
-    };
-    let inner = |schema: &Value| types(root, schema, depth + 1);
-    let union = |types: Vec<Option<u8>>| {
-        types.into_iter().reduce(|one, other| Some(one? | other?)).flatten()
-    };
-    let all = schema.iter().filter_map(|(name, value)| match (name.as_str(), value.as_array()) {
-        ("type", Some(names)) => Some(names.iter().map(of_name).fold(0, |sum, it| sum | it)),
-        ("type", None) => Some(of_name(value)),
-        ("const", _) => Some(of_value(value)),
-        ("enum", Some(values)) => Some(values.iter().map(of_value).fold(0, |sum, it| sum | it)),
-        ("$ref", _) => inner(reference::follow(root, value, "").ok()?.0),
-        ("anyOf" | "oneOf", Some(schemas)) => union(schemas.iter().map(inner).collect()),
-        ("allOf", Some(schemas)) => {
-            schemas.iter().filter_map(inner).reduce(|one, other| one & other)
-        }
-        _ => None,
-    });
-    all.reduce(|one, other| one & other)
-}
-
-/// The schema of the items of an array, if one is all that says something about them.
-fn items<'a>(root: &'a Value, schema: &'a Value, depth: usize) -> Option<&'a Value> {
-    let schema = schema.as_object().filter(|_| depth < MAX_DEPTH)?;
-    if let Some(items) = schema.get("items") {
-        return Some(items);
-    }
-    items(root, reference::follow(root, schema.get("$ref")?, "").ok()?.0, depth + 1)
-}
-
-const MAX_DEPTH: usize = 32;

@@ -232,6 +232,6 @@ const ANNOTATIONS: [&str; 16] = [
 pub(crate) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 pub(crate) const OPENAPI_DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
-const MAX_DEPTH: usize = 100;
+pub(crate) const MAX_DEPTH: usize = 100;
 const MAX_ALTERNATIVES: usize = 256;
 pub(crate) const MAX_NAMES: usize = 1024;

@@ -1,6 +1,6 @@
 //! The tables that a compiled document has: nodes and patterns, each once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -16,6 +16,10 @@ pub(crate) struct Tables<'a> {
     known: HashMap<String, usize>,
     /// The nodes that references lead to, by their pointers.
     pub(crate) references: BTreeMap<String, usize>,
+    /// The types that what references lead to may have, where that says so.
+    pub(crate) types: BTreeMap<String, Option<u8>>,
+    /// What references of parameters lead to that are read as texts, and whether as lists of these.
+    pub(crate) read_as_texts: BTreeSet<(String, bool)>,
     pub(crate) patterns: Vec<Value>,
     known_patterns: HashMap<String, Option<usize>>,
     pub(crate) refusals: Vec<Refusal>,
@@ -31,6 +35,8 @@ impl<'a> Tables<'a> {
             origins: Vec::new(),
             known: HashMap::new(),
             references: BTreeMap::new(),
+            types: BTreeMap::new(),
+            read_as_texts: BTreeSet::new(),
             patterns: Vec::new(),
             known_patterns: HashMap::new(),
             refusals: Vec::new(),

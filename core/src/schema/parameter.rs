@@ -87,6 +87,9 @@ impl Parameter {
             super::fault::push(&mut pointer, &self.name);
             Flaw::Violated(Violation { pointer, message: message.into() })
         };
+        if self.place == Place::Header && self.is_spelt_otherwise(given.head) {
+            return Err(violated("is there in another spelling"));
+        }
         let values = self.values(given).ok_or_else(|| violated("cannot be read"))?;
         // To read them takes as long as to look at what has been read.
         let bytes: usize = values.iter().map(|value| value.len()).sum();
@@ -129,6 +132,15 @@ impl Parameter {
                 Err(Flaw::Violated(whole))
             }
         }
+    }
+
+    /// Whether there is a header that CGI and WSGI servers take for this one, and others do not: to them
+    /// underscores and hyphens are one character.
+    fn is_spelt_otherwise(&self, head: RequestHead<'_>) -> bool {
+        let name = self.name.as_bytes();
+        let folded = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        let is_taken_for_it = |other: &[u8]| other.iter().map(folded).eq(name.iter().map(folded));
+        head.names().any(|other| other != name && is_taken_for_it(other))
     }
 
     /// `None` if one of them is no text.

@@ -72,7 +72,8 @@ pub enum Outcome {
 impl Schemas {
     /// The place of the document that a request is held against, if there is one.
     ///
-    /// Of a path that servers may read as another, several may be it: then one that is enforced.
+    /// Of a path that servers may read as another, several may be it: then one that is enforced. So it is of a
+    /// path that is not written as those of the first are, and that only some servers may take for one of them.
     #[must_use]
     pub fn place_for(&self, head: RequestHead<'_>) -> Option<usize> {
         if self.all.is_empty() {
@@ -85,7 +86,11 @@ impl Schemas {
             (it.hosts.is_empty() || host.is_none_or(has_host)) && it.prefix.may_cover(&reading)
         };
         let first = self.all.iter().position(is_for)?;
-        if Readings::of(head.path()).is_one() && host.is_some() {
+        let readings = Readings::of(head.path());
+        let is_written =
+            |it: &Governed| readings.plain().is_some_and(|path| it.prefix.fits_as_written(path));
+        let is_certain = readings.is_one() && self.all.get(first).is_some_and(is_written);
+        if is_certain && host.is_some() {
             return Some(first);
         }
         let is_enforced = |it: &Governed| is_for(it) && it.enforcement == Enforcement::Enforce;

@@ -1,5 +1,7 @@
 //! What cannot be checked is refused when it is compiled: by its place and its name.
 
+use std::time::{Duration, Instant};
+
 use voussoir_schema_compiler::compile;
 
 /// An operation with this in it.
@@ -135,6 +137,91 @@ fn parameters() {
 }
 
 #[test]
+fn what_is_not_checked_of_parameters_that_are_texts() {
+    for (json, keyword) in [
+        ("{minimum: 1, maximum: 100}", "maximum"),
+        ("{multipleOf: 2}", "multipleOf"),
+        ("{format: int32}", "format"),
+        ("{items: {type: integer}}", "items"),
+        ("{properties: {}}", "properties"),
+        ("{$ref: '#/components/schemas/small'}", "maximum"),
+        ("{allOf: [{$ref: '#/components/schemas/small'}]}", "maximum"),
+        ("{anyOf: [{type: integer}, {exclusiveMinimum: 3}]}", "exclusiveMinimum"),
+        ("{oneOf: [{enum: [1]}, {pattern: a}]}", "enum"),
+        ("{if: {pattern: a}, then: {minItems: 1}}", "minItems"),
+        ("{not: {type: [string, boolean]}}", "type"),
+        ("{not: {const: 5}}", "const"),
+        ("{type: array, items: {maximum: 3}}", "maximum"),
+        ("{type: array, prefixItems: [{maximum: 3}]}", "maximum"),
+        ("{type: array, allOf: [{items: {type: integer}}]}", "type"),
+    ] {
+        let parameter = parameter(&format!("{{name: a, in: query, schema: {json}}}"));
+        let found =
+            refusals(&format!("{parameter}components: {{schemas: {{small: {{maximum: 9}}}}}}\n"));
+        assert!(
+            found.iter().any(|it| it.contains(&format!(": `{keyword}` needs a `type`"))),
+            "{json}: {found:?}"
+        );
+    }
+    for json in [
+        "{}",
+        "true",
+        "{minLength: 1, pattern: a, format: uuid}",
+        "{type: integer, minimum: 1}",
+        "{type: string, minimum: 1}",
+        "{enum: [1, 2], maximum: 1}",
+        "{anyOf: [{pattern: a}, {type: 'null'}]}",
+        "{anyOf: [{type: integer, minimum: 1}, {type: boolean}]}",
+        "{type: array, minItems: 1, items: {minLength: 1}}",
+        "{type: array, items: {allOf: [{type: integer}, {minimum: 1}]}}",
+    ] {
+        let parameter = parameter(&format!("{{name: a, in: query, schema: {json}}}"));
+        assert_eq!(refusals(&parameter), [""; 0], "{json}");
+    }
+}
+
+#[test]
+fn parameters_whose_alternatives_lead_to_alternatives_take_no_time() {
+    let start = Instant::now();
+    let parameter = |schema: &str, schemas: &str| {
+        let parameter = parameter(&format!("{{name: a, in: query, schema: {schema}}}"));
+        refusals(&format!("{parameter}components:\n  schemas:\n{schemas}"))
+    };
+    let many =
+        |name: &str| vec![format!("{{$ref: '#/components/schemas/{name}'}}"); 256].join(", ");
+    for keyword in ["anyOf", "oneOf", "allOf"] {
+        let own = format!("    X: {{{keyword}: [{}]}}\n", many("X"));
+        for schema in [
+            "{$ref: '#/components/schemas/X'}",
+            "{type: array, items: {$ref: '#/components/schemas/X'}}",
+        ] {
+            let found = parameter(schema, &own);
+            assert_eq!(
+                found,
+                ["/components/schemas/X: `$ref` leads to itself, without going into a value"]
+            );
+        }
+    }
+    // As many ways, and an end.
+    let steps = |last: &str| {
+        let step = |number: usize| {
+            format!("    X{number}: {{anyOf: [{}]}}\n", many(&format!("X{}", number + 1)))
+        };
+        (0..30).map(step).chain([format!("    X30: {last}\n")]).collect::<String>()
+    };
+    let first = "{$ref: '#/components/schemas/X0'}";
+    assert_eq!(parameter(first, &steps("{type: integer, minimum: 1}")), [""; 0]);
+    let untyped = parameter(first, &steps("{minimum: 1}"));
+    assert_eq!(untyped.len(), 1, "{untyped:?}");
+    assert!(
+        untyped[0].starts_with("/components/schemas/X30: `minimum` needs a `type`"),
+        "{untyped:?}"
+    );
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
 fn documents() {
     for (document, expected) in [
         ("[]", "/: `openapi` must be there"),
@@ -183,6 +270,13 @@ fn bodies() {
         ("{content: {application/x-www-form-urlencoded: {schema: {type: object}}}}", "schema"),
         ("{content: {application/json: {encoding: {}}}}", "encoding"),
         ("{required: true}", "content"),
+        ("{required: 'true', content: {application/json: {}}}", "required"),
+        ("{required: 1, content: {application/json: {}}}", "required"),
+        ("{required: null, content: {application/json: {}}}", "required"),
+        ("{content: {application/json: null}}", "application/json"),
+        ("{content: {application/json: []}}", "application/json"),
+        ("{content: {image/png: true}}", "image/png"),
+        ("{content: {Application/Json: {}, application/json: {}}}", "application/json"),
     ] {
         let found = refusals(&operation(&format!("requestBody: {body}")));
         assert_eq!(found.len(), 1, "{body}: {found:?}");

@@ -289,6 +289,17 @@ fn the_first_document_counts_and_for_odd_paths_one_that_is_enforced() {
         ("enforce", "report", "/a/x", 0),
         ("report", "enforce", "/a/../x", 1),
         ("report", "enforce", "/a/x;y", 1),
+        // To some servers these are below /a/, and to the others not.
+        ("report", "enforce", "/A/x", 1),
+        ("report", "enforce", "/a%C3%A9/x", 1),
+        ("report", "enforce", "/a%3Fx/x", 1),
+        ("report", "enforce", "/a%23/x", 1),
+        ("report", "enforce", "/a", 1),
+        ("report", "report", "/A/x", 0),
+        ("enforce", "enforce", "/A/x", 0),
+        // And these are to all of them.
+        ("report", "enforce", "/%61/x", 0),
+        ("report", "enforce", "/a/x%20%C3%A9%3Fy", 0),
     ] {
         let mut gate = held(&json!({}), &changes(first, second));
         let _ = ask(&mut gate, "GET", path, &[], true);
