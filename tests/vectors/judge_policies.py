@@ -24,9 +24,13 @@ PEOPLE = 80
 ROLES = ["admin", "member", "reader", "manager", "auditor"]
 
 
-def documented(name, check, operations, scopes=("project",)):
+def documented(name, check, operations, scopes=("project",), before=None):
     operations = [dict(zip(("method", "path"), it.split(" ", 1), strict=True)) for it in operations]
-    return policy.DocumentedRuleDefault(name, check, "Words.", operations, scope_types=list(scopes))
+    if before:
+        before = policy.DeprecatedRule(before, "role:reader", deprecated_reason="Words.", deprecated_since="1")
+    return policy.DocumentedRuleDefault(
+        name, check, "Words.", operations, scope_types=list(scopes), deprecated_rule=before
+    )
 
 
 # In the manner of Nova, whose words these are as far as they go.
@@ -39,21 +43,28 @@ COMPUTE = [
     policy.RuleDefault("project_reader_or_admin", "rule:project_reader or rule:context_is_admin"),
     documented("compute:index", "rule:project_reader_or_admin", ["GET /servers"]),
     documented("compute:detail", "rule:project_reader_or_admin", ["GET /servers/detail"]),
-    documented("compute:show", "rule:project_reader_or_admin", ["GET /servers/{server_id}"]),
+    documented("compute:show", "rule:project_reader_or_admin", ["GET /servers/{server_id}"], before="compute:get"),
     documented("compute:create", "rule:project_member_or_admin", ["POST /servers"]),
     documented("compute:create:forced_host", "rule:admin_api", ["POST /servers"]),
     documented("compute:start", "rule:project_member_or_admin", ["POST /servers/{id}/action (os-start)"]),
     documented("compute:migrate", "rule:admin_api", ["POST /servers/{server_id}/action (os-migrate)"]),
-    documented("compute:flavors", "@", ["GET /flavors", "GET /flavors/{flavor_id}"]),
+    documented("compute:flavors", "@", ["GET /flavors", "GET /flavors/{flavor_id}"], before="compute:types"),
     documented("compute:quota:show", "rule:project_reader_or_admin", ["GET /os-quota-sets/{id}"]),
-    documented("compute:hosts", "rule:admin_api and not role:auditor", ["GET /os-hosts"]),
-    documented("compute:services", "role:admin", ["GET /os-services"], ("system", "project")),
+    documented("compute:hosts", "rule:admin_api and not role:auditor", ["GET /os-hosts"], before="compute:operate"),
+    documented("compute:services", "role:admin", ["GET /os-services"], ("system", "project"), "compute:operate"),
     documented("compute:keypairs", "user_id:%(user_id)s", ["GET /os-keypairs/{user_id}/{name}"]),
     documented("compute:nobody", "!", ["DELETE /os-hosts"]),
-    documented("compute:domains", "role:manager and domain_id:%(domain_id)s", ["GET /domains/{domain_id}"], ("domain",)),
+    documented(
+        "compute:domains",
+        "role:manager and domain_id:%(domain_id)s",
+        ["GET /domains/{domain_id}"],
+        ("domain",),
+        # Which is a policy still.
+        "compute:cells",
+    ),
     documented("compute:cells", "not (role:reader or role:member)", ["GET /os-cells"], ("system", "domain", "project")),
 ]
-# What an operator changes: names of its own, the form of old, and what was closed.
+# What an operator changes: names of its own, the form of old, what was closed, and old names that say nothing any more.
 CHANGED = {
     "auditors": "role:auditor and not role:member",
     "compute:index": "rule:project_reader_or_admin or rule:auditors",
@@ -61,25 +72,59 @@ CHANGED = {
     "compute:show": "rule:project_reader_or_admin or rule:auditors",
     "compute:quota:show": "rule:admin_api or (role:manager and user_domain_id:a1)",
     "compute:nobody": "system_scope:all and role:admin",
+    "compute:get": "!",
+    "compute:types": "rule:compute:flavors",
 }
+# What stands under names that policies had before.
+RENAMED = [
+    {"compute:get": "!"},
+    {"compute:get": "@"},
+    {"compute:get": "not rule:compute:show"},
+    {"compute:get": "!", "compute:show": "rule:context_is_admin or rule:project_reader"},
+    {"compute:get": "rule:compute:show"},
+    {"compute:get": "rule:compute:index"},
+    {"compute:operate": "role:auditor"},
+    {"compute:operate": "rule:compute:hosts"},
+    {"compute:operate": "!", "compute:services": "!"},
+    {"compute:operate": "!", "compute:services": "!", "compute:hosts": "rule:compute:operate"},
+    {"compute:operate": "rule:compute:hosts", "compute:services": "!"},
+    {"compute:cells": "!"},
+    {"compute:cells": "!", "compute:domains": "role:manager"},
+    {"compute:cells": "rule:compute:domains"},
+    {"compute:domains": "!"},
+]
+
+
+def enforcer_of(defaults, rules):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(rules)
+        file.flush()
+        conf = cfg.ConfigOpts()
+        conf([], default_config_files=[])
+        enforcer = policy.Enforcer(conf, policy_file=file.name)
+        enforcer.suppress_deprecation_warnings = True
+        enforcer.register_defaults(defaults)
+        enforcer.load_rules()
+    enforcer.load_rules = lambda *_: None
+    return enforcer
+
+
+def renamed(changed):
+    """A policy file, and which policies it changes that are not in it."""
+    rules = yaml.safe_dump(changed)
+    found = enforcer_of(COMPUTE, rules).rules
+    others = [default for default in COMPUTE if default.name not in changed]
+    return {"rules": rules, "taken": [it.name for it in others if str(found[it.name]) != str(it.check)]}
 
 
 class Service:
     def __init__(self, defaults, changed, prefix, never, seed):
         self.random = random.Random(seed)
         self.prefix, self.never = prefix, never
-        texts = generator._sort_and_format_by_section({"x": defaults}, exclude_deprecated=True)
+        texts = generator._sort_and_format_by_section({"x": defaults})
         self.sample = "".join(texts)
         self.rules = yaml.safe_dump(changed)
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            file.write(self.rules)
-            file.flush()
-            conf = cfg.ConfigOpts()
-            conf([], default_config_files=[])
-            self.enforcer = policy.Enforcer(conf, policy_file=file.name)
-            self.enforcer.register_defaults(defaults)
-            self.enforcer.load_rules()
-        self.enforcer.load_rules = lambda *_: None
+        self.enforcer = enforcer_of(defaults, self.rules)
         checks = [str(rule) for rule in self.enforcer.rules.values()]
         self.targets = sorted({name for text in checks for name in re.findall(r"%\((.*?)\)s", text)})
         self.people = [self.credentials() for _ in range(PEOPLE)]
@@ -145,7 +190,8 @@ def make():
     compute = Service(COMPUTE, CHANGED, "/v2.1/{project_id}", [], seed=1)
     rules = list(keystone.common.policies.list_rules())
     identity = Service(rules, {}, "", ["is_admin:1"], seed=2)
-    return {"services": [compute.written(40), identity.written(4)]}
+    services = [compute.written(40), identity.written(4)]
+    return {"services": services, "renamed": [renamed(changed) for changed in RENAMED]}
 
 
 if __name__ == "__main__":

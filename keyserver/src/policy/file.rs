@@ -20,6 +20,17 @@ pub struct Sample {
     pub written: Policies,
     /// Which requests they are about, in the order of the file.
     pub documented: Vec<Documented>,
+    /// Which of them had other names before.
+    pub renamed: Vec<Renamed>,
+}
+
+/// A policy that had another name before. What a policy file says under that counts for oslo.policy, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// The name that it had.
+    pub before: String,
+    /// The name that it has.
+    pub name: String,
 }
 
 /// What the comments before a policy say.
@@ -117,6 +128,7 @@ impl Sample {
                 sample.defaults.insert(name, policy);
                 sample.documented.push(std::mem::take(&mut comment));
             } else if let Some(words) = line.strip_prefix("# ") {
+                sample.renamed.extend(Renamed::parse(words));
                 comment.read(words);
             } else if let Some(name) = name(line) {
                 comment.name = name.into();
@@ -138,6 +150,15 @@ fn name(line: &str) -> Option<&str> {
         return line.get(1..)?.split_once(first).map(|(name, _)| name);
     }
     line.split_once(": ").map(|(name, _)| name).or_else(|| line.strip_suffix(':'))
+}
+
+impl Renamed {
+    /// What the sample proposes for the old name, in a comment: `"old": "rule:new"`.
+    fn parse(words: &str) -> Option<Self> {
+        let pair = words.trim_end().strip_prefix('"')?.strip_suffix('"')?;
+        let (before, name) = pair.split_once("\": \"rule:")?;
+        Some(Self { before: before.into(), name: name.into() })
+    }
 }
 
 impl Documented {
@@ -211,6 +232,11 @@ mod tests {
 # DEPRECATED
 # "old:name":"role:x" has been deprecated since 1 in favor of
 # "servers:show":"...".
+# Words.
+# WARNING: A rule name change has been identified.
+#          rules is:
+#          "old_rule_name": "new_rule_name".
+# "old:name": "rule:servers:show"
 
 # Start a server.
 # POST  /servers/{server_id}/action (os-start)
@@ -263,6 +289,12 @@ servers:delete: [["role:admin", "role:x"], "role:y"]
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn a_sample_tells_what_policies_were_called_before() {
+        let renamed = Renamed { before: "old:name".into(), name: "servers:show".into() };
+        assert_eq!(Sample::parse(SAMPLE).unwrap().renamed, [renamed]);
     }
 
     #[test]

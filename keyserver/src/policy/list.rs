@@ -10,22 +10,12 @@ use voussoir_core::acl::PathTemplate;
 use voussoir_core::config::Config;
 
 use super::condition::{Condition, Expected, when};
-use super::expression::{Check, Expression};
-use super::file::{Documented, Policies, Request};
+use super::expression::Check;
+use super::file::{Documented, Policies, Request, Sample};
+use super::names::Names;
 use super::normal_form::{Alternatives, Reader, Unknown, Unreadable, both, either, everybody};
 
-/// What is compiled.
-#[derive(Debug)]
-pub struct Source<'a> {
-    /// All policies.
-    pub policies: &'a Policies,
-    /// Which of them an operator has written.
-    pub written: BTreeSet<&'a str>,
-    /// Which requests they are about.
-    pub documented: &'a [Documented],
-}
-
-/// What the compiler is told beside that.
+/// What the compiler is told beside the policies.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// What stands before each path: the service's own, such as `/v2.1/{project_id}`.
@@ -69,17 +59,16 @@ struct Operation {
     methods: BTreeMap<String, Alternatives>,
 }
 
-/// Compiles the policies of a service.
-pub fn compile(source: &Source<'_>, terms: &Terms) -> Result<Compiled, NotCompiled> {
-    let mut compiler = Compiler {
-        policies: source.policies,
-        terms,
-        operations: BTreeMap::new(),
-        remarks: BTreeSet::new(),
-        problems: BTreeSet::new(),
-    };
-    compiler.check_names(source);
-    for documented in source.documented {
+/// Compiles the policies of a service: those of its sample, but for what an operator says in `rules`.
+pub fn compile(sample: &Sample, rules: Policies, terms: &Terms) -> Result<Compiled, NotCompiled> {
+    let mut written = sample.written.clone();
+    written.extend(rules);
+    let Names { problems, remarks } = Names::of(sample, &written);
+    let mut policies = sample.defaults.clone();
+    policies.extend(written);
+    let mut compiler =
+        Compiler { policies: &policies, terms, operations: BTreeMap::new(), remarks, problems };
+    for documented in &sample.documented {
         for request in &documented.requests {
             compiler.add(documented, request);
         }
@@ -98,30 +87,6 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// What an operator has written would be lost if no request were about it, and no policy made of it.
-    fn check_names(&mut self, source: &Source<'_>) {
-        let mut used: BTreeSet<&str> =
-            source.documented.iter().map(|it| it.name.as_str()).collect();
-        used.extend(["default", "context_is_admin"]);
-        let mut expressions: Vec<_> = source.policies.values().collect();
-        while let Some(expression) = expressions.pop() {
-            match expression {
-                Expression::All(parts) | Expression::Any(parts) => expressions.extend(parts),
-                Expression::Not(part) => expressions.push(part),
-                Expression::Check(check) if check.kind == "rule" => {
-                    used.insert(&check.value);
-                }
-                Expression::Check(_) => {}
-            }
-        }
-        for name in source.written.difference(&used) {
-            self.cannot_tell(
-                name,
-                "the sample knows no request that it is about, and no policy names it",
-            );
-        }
-    }
-
     fn add(&mut self, documented: &Documented, request: &Request) {
         let Some(policy) = self.policies.get(&documented.name) else { return };
         let no_prefix = [String::new()];

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   sample, policy.yaml ─▶ file ─▶ expression ─▶ normal_form ─▶ list ─▶ the section `acl`
-//!                                     check ─▶ condition ──┘
+//!                    names            check ─▶ condition ──┘
 //! ```
 //!
 //! A policy asks for things that a proxy cannot know, above all for what is stored: whose a server is.
@@ -13,6 +13,7 @@ mod condition;
 mod expression;
 mod file;
 mod list;
+mod names;
 mod normal_form;
 #[cfg(test)]
 mod vectors;
@@ -25,8 +26,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 pub use expression::{Check, Expression, InvalidExpression};
-pub use file::{Documented, InvalidFile, Policies, Request, Sample, policies};
-pub use list::{Compiled, InDoubt, NotCompiled, Source, Terms, compile};
+pub use file::{Documented, InvalidFile, Policies, Renamed, Request, Sample, policies};
+pub use list::{Compiled, InDoubt, NotCompiled, Terms, compile};
 
 /// The flags of `policy`.
 #[derive(Args, Debug)]
@@ -46,8 +47,8 @@ pub enum PolicyCommand {
 /// The flags of `policy compile`.
 #[derive(Args, Debug)]
 pub struct Compile {
-    /// What `oslopolicy-sample-generator` writes for the service: its comments tell which requests a
-    /// policy is about
+    /// What `oslopolicy-sample-generator` writes for the service, deprecated names included: its comments
+    /// tell which requests a policy is about, and what it was called before
     #[arg(long, value_name = "FILE")]
     pub sample: PathBuf,
 
@@ -74,19 +75,12 @@ pub fn run(policy: Policy) -> Result<(), Box<dyn Error + Send + Sync>> {
     let PolicyCommand::Compile(flags) = policy.command;
     let sample =
         Sample::parse(&read(&flags.sample)?).map_err(|why| in_file(&flags.sample, &why))?;
-    let mut written = sample.written;
-    if let Some(file) = &flags.rules {
-        written.extend(policies(&read(file)?).map_err(|why| in_file(file, &why))?);
-    }
-    let mut all = sample.defaults;
-    all.extend(written.clone());
-    let source = Source {
-        policies: &all,
-        written: written.keys().map(String::as_str).collect(),
-        documented: &sample.documented,
+    let rules = match &flags.rules {
+        Some(file) => policies(&read(file)?).map_err(|why| in_file(file, &why))?,
+        None => Policies::new(),
     };
     let terms = Terms { prefixes: flags.prefixes, never: flags.never, in_doubt: flags.in_doubt };
-    let Compiled { acl, remarks } = compile(&source, &terms)?;
+    let Compiled { acl, remarks } = compile(&sample, rules, &terms)?;
     let mut stderr = io::stderr();
     for remark in remarks {
         writeln!(stderr, "{remark}")?;
