@@ -64,32 +64,8 @@ impl Gate {
         let is_enforced =
             config.mode == Mode::Enforce && governed.enforcement == Enforcement::Enforce;
         let share = if is_enforced { Share::of } else { Share::of_report };
-        let state = self.state_of(head, is_end, governed, share(&self.budget));
+        let state = State::of(head, is_end, governed, share(&self.budget));
         self.schema = Some(Box::new(Held { place, is_enforced, state }));
-    }
-
-    fn state_of(
-        &self,
-        head: RequestHead<'_>,
-        is_end: bool,
-        governed: &Governed,
-        share: Share,
-    ) -> State {
-        let Some(document) = governed.document.get() else { return State::Unavailable };
-        let length = head.content_length();
-        let announced = Announced { is_end, length };
-        match document.check_head(head, announced, governed.refuses_unknown) {
-            Err(flaw) => State::Known(Err(flaw)),
-            Ok(Expected::Any) => State::Known(Ok(())),
-            Ok(expected) => State::Body(Box::new(Body {
-                document: Rc::clone(document),
-                expected,
-                bytes: Vec::new(),
-                most: governed.max_body,
-                length,
-                share,
-            })),
-        }
     }
 
     /// What is demanded of the body, so that it can be looked at before it passes.
@@ -222,6 +198,27 @@ impl Gate {
     /// to, for whoever counts.
     pub fn take_schema_outcome(&mut self) -> Option<(usize, Outcome)> {
         self.schema_outcome.take()
+    }
+}
+
+impl State {
+    /// What there is to say of a head; what is kept of its body is of this share.
+    fn of(head: RequestHead<'_>, is_end: bool, governed: &Governed, share: Share) -> Self {
+        let Some(document) = governed.document.get() else { return Self::Unavailable };
+        let length = head.content_length();
+        let announced = Announced { is_end, length };
+        match document.check_head(head, announced, governed.refuses_unknown) {
+            Err(flaw) => Self::Known(Err(flaw)),
+            Ok(Expected::Any) => Self::Known(Ok(())),
+            Ok(expected) => Self::Body(Box::new(Body {
+                document: Rc::clone(document),
+                expected,
+                bytes: Vec::new(),
+                most: governed.max_body,
+                length,
+                share,
+            })),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl MediaType {
 
 /// Whether no server can find another charset in the parameters of a type.
 ///
-/// Some find one in what is quoted (WebOb looks for `;\s*charset=` anywhere), before a space (`charset =`),
+/// Some find one in what is quoted (`WebOb` looks for `;\s*charset=` anywhere), before a space (`charset =`),
 /// or in pieces and encoded (`charset*0=`, `charset*=`: RFC 2231, as Python's `email` reads it). So the word
 /// stands nowhere but in one parameter that is as it should be.
 fn can_only_be_utf8(parameters: &[u8]) -> bool {

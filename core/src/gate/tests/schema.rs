@@ -136,8 +136,7 @@ fn who_sends_what_is_wrong_is_told_where() {
 
 #[test]
 fn nobody_makes_a_head_much_work_whoever_it_is() {
-    let list =
-        |place| json!({"in": place, "name": "x-tags", "form": "typed", "list": "commas", "node": 3});
+    let list = |place| json!({"in": place, "name": "x-tags", "form": "typed", "list": "commas", "node": 3});
     let mut compiled = compiled();
     compiled["paths"][0]["operations"][0]["parameters"] = json!([list("header"), list("query")]);
     let nodes = compiled["nodes"].as_array_mut().unwrap();
