@@ -167,15 +167,12 @@ impl Metrics {
     }
 
     pub(crate) fn count_report(&self, report: &Report) {
-        let fetches = match report {
+        increment(match report {
             Report::Updated { .. } => self.fetches_updated,
             Report::Unchanged => self.fetches_unchanged,
             Report::Failed { .. } => self.fetches_failed,
             Report::Expired => None,
-        };
-        if let Some(id) = fetches {
-            host::increment_metric(id);
-        }
+        });
     }
 
     pub(crate) fn record_keys(&self, count: usize) {
@@ -183,13 +180,10 @@ impl Metrics {
     }
 
     pub(crate) fn count_revocation_load(&self, report: list::Report) {
-        let loads = match report {
+        increment(match report {
             list::Report::Loaded { .. } => self.revocations_loaded,
             list::Report::Failed { .. } => self.revocations_failed,
-        };
-        if let Some(id) = loads {
-            host::increment_metric(id);
-        }
+        });
     }
 
     pub(crate) fn record_revocations(&self, count: usize) {
@@ -201,15 +195,12 @@ impl Metrics {
     }
 
     pub(crate) fn count_poll(&self, report: &feed::Report) {
-        let polls = match report {
+        increment(match report {
             feed::Report::Heard { .. } => self.polls_heard,
             feed::Report::Begun => self.polls_begun,
             feed::Report::Failed { .. } => self.polls_failed,
             feed::Report::Missed => self.polls_missed,
-        };
-        if let Some(id) = polls {
-            host::increment_metric(id);
-        }
+        });
     }
 
     pub(crate) fn count_changes(&self, count: usize) {
@@ -233,14 +224,11 @@ impl Metrics {
     }
 
     pub(crate) fn count_listener_check(&self, finding: &Finding) {
-        let checks = match finding {
+        increment(match finding {
             Finding::Sound => self.listener_sound,
             Finding::Changed(_) => self.listener_changed,
             Finding::NotReached(_) => self.listener_not_reached,
-        };
-        if let Some(id) = checks {
-            host::increment_metric(id);
-        }
+        });
     }
 }
 
@@ -298,14 +286,11 @@ impl RecordMetrics {
     }
 
     pub(crate) fn count_fetch(&self, report: cache::Report) {
-        let fetches = match report {
+        increment(match report {
             cache::Report::Fetched => self.fetched,
             cache::Report::Denied => self.denied,
             cache::Report::Failed(_) => self.failed,
-        };
-        if let Some(id) = fetches {
-            host::increment_metric(id);
-        }
+        });
     }
 
     pub(crate) fn count_lookups(&self, stats: Stats) {
@@ -319,4 +304,11 @@ impl RecordMetrics {
 
 fn counter(name: &str) -> Option<u32> {
     host::define_metric(MetricType::Counter, name).ok()
+}
+
+/// Adds one to a counter, if the host has given it.
+fn increment(id: Option<u32>) {
+    if let Some(id) = id {
+        host::increment_metric(id);
+    }
 }

@@ -7,8 +7,7 @@ use voussoir_core::config::{Config, Mode};
 use voussoir_core::gate::{Mechanism, Verdict};
 use voussoir_core::schema::{Enforcement, Outcome, Schemas};
 
-use super::counter;
-use crate::host;
+use super::{counter, increment};
 
 /// Those of the plugin's own settings first, and then those of each route's in order.
 pub(super) struct RequestMetrics(Vec<Series>);
@@ -53,17 +52,11 @@ impl RequestMetrics {
     }
 
     pub(super) fn count(&self, route: Option<usize>, mechanism: Mechanism, verdict: Verdict) {
-        let id = self.series(route).and_then(|series| series.request(verdict, mechanism));
-        if let Some(id) = id {
-            host::increment_metric(id);
-        }
+        increment(self.series(route).and_then(|series| series.request(verdict, mechanism)));
     }
 
     pub(super) fn count_decision(&self, route: Option<usize>, acl: &Acl, decision: Decision) {
-        let id = self.series(route).and_then(|series| series.decision(acl, decision));
-        if let Some(id) = id {
-            host::increment_metric(id);
-        }
+        increment(self.series(route).and_then(|series| series.decision(acl, decision)));
     }
 
     pub(super) fn count_check(
@@ -72,10 +65,7 @@ impl RequestMetrics {
         schemas: &Schemas,
         check: (usize, Outcome),
     ) {
-        let id = self.series(route).and_then(|series| series.check(schemas, check));
-        if let Some(id) = id {
-            host::increment_metric(id);
-        }
+        increment(self.series(route).and_then(|series| series.check(schemas, check)));
     }
 
     fn series(&self, route: Option<usize>) -> Option<&Series> {

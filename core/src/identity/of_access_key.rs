@@ -26,16 +26,15 @@ impl IdentityHeaders<'_> {
             set("x-project-domain-name", name);
         }
         self.set_list("x-roles", roles.iter().map(|role| &role.name));
-        let mut set = |name, value| self.set_some(name, value);
-        set("x-voussoir-access-key-id", Some(access_key));
+        self.set("x-voussoir-access-key-id", &access_key);
         match delegation {
             Some(record::Delegation::AccessToken(id)) => {
-                set("x-voussoir-access-token-id", Some(id));
+                self.set("x-voussoir-access-token-id", id);
             }
             Some(record::Delegation::ApplicationCredential(id)) => {
-                set("x-voussoir-application-credential-id", Some(id));
+                self.set("x-voussoir-application-credential-id", id);
             }
-            Some(record::Delegation::Trust(id)) => set("x-voussoir-trust-id", Some(id)),
+            Some(record::Delegation::Trust(id)) => self.set("x-voussoir-trust-id", id),
             None => {}
         }
     }

@@ -9,8 +9,8 @@ use super::checking::{Checking, MAX_HEAD_WORK, MAX_WORK, Unfit};
 use super::document::{Document, Operation};
 use super::fault::{Violation, pointer, push};
 use super::json::{Json, Unread};
-use super::parameter::{Given, Place, pairs};
-use crate::acl::{PathTemplate, Readings};
+use super::parameter::{Given, Pairs, Place, pairs};
+use crate::acl::Readings;
 use crate::head::RequestHead;
 use crate::refusal::SchemaFault;
 
@@ -72,16 +72,17 @@ impl Document {
             .find(|operation| operation.method.as_bytes() == method)
             .ok_or_else(|| Flaw::MethodNotAllowed(path.allow.clone()))?;
         let plain = readings.plain().unwrap_or_default();
+        let query = operation.query(head, refuses_unknown)?;
+        let mut given = Given { head, path: (&path.template, plain), query };
         // Nobody has shown who it is yet.
         let mut work = MAX_HEAD_WORK;
-        let mut check = |reading| {
-            let path = (&path.template, reading);
-            operation.check_parameters(self, head, path, refuses_unknown, &mut work)
-        };
-        check(plain)?;
+        let parameters = &operation.parameters;
+        parameters.iter().try_for_each(|it| it.check(self, &given, &mut work))?;
         // A variable of it may be another text to some servers.
         if let Some(other) = readings.other() {
-            check(other)?;
+            given.path = (&path.template, other);
+            let mut of_path = parameters.iter().filter(|it| it.place == Place::Path);
+            of_path.try_for_each(|it| it.check(self, &given, &mut work))?;
         }
         operation.expected(head, announced)
     }
@@ -115,16 +116,10 @@ impl Document {
 }
 
 impl Operation {
-    fn check_parameters(
-        &self,
-        document: &Document,
-        head: RequestHead<'_>,
-        path: (&PathTemplate, &[u8]),
-        refuses_unknown: bool,
-        work: &mut u32,
-    ) -> Result<(), Flaw> {
+    /// What the query of a head has, where anything of it is looked at.
+    fn query<'a>(&self, head: RequestHead<'a>, refuses_unknown: bool) -> Result<Pairs<'a>, Flaw> {
         let of_query = || self.parameters.iter().filter(|it| it.place == Place::Query);
-        let mut query = alloc::vec::Vec::new();
+        let mut query = Pairs::new();
         if refuses_unknown || of_query().next().is_some() {
             let unreadable =
                 || Flaw::Violated(Violation::new(Place::Query.name(), "cannot be read"));
@@ -140,8 +135,7 @@ impl Operation {
             push(&mut pointer, name);
             return Err(Flaw::Violated(Violation { pointer, message: "is not allowed".into() }));
         }
-        let given = Given { head, path, query };
-        self.parameters.iter().try_for_each(|it| it.check(document, &given, work))
+        Ok(query)
     }
 
     fn expected(&self, head: RequestHead<'_>, announced: Announced) -> Result<Expected, Flaw> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::result::Result;
 use core::str;
 
-use super::checking::{Checking, Unfit};
+use super::checking::{BYTES_A_STEP, Checking, Unfit, spend};
 use super::document::Document;
 use super::fault::Violation;
 use super::json::{Json, Kind};
@@ -61,8 +61,11 @@ pub(super) struct Given<'a> {
     /// The path, and the template that it fits.
     pub(super) path: (&'a PathTemplate, &'a [u8]),
     /// What the query has, decoded, in order.
-    pub(super) query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub(super) query: Pairs<'a>,
 }
+
+/// Names and values, decoded.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 impl Place {
     pub(super) fn name(self) -> &'static str {
@@ -96,7 +99,7 @@ impl Parameter {
         let is_list = self.list == Some(List::Commas);
         let commas = |value: &Cow<'_, str>| value.bytes().filter(|byte| *byte == b',').count();
         let parts = values.len() + if is_list { values.iter().map(commas).sum() } else { 0 };
-        if parts > MAX_PARTS || !spend(work, parts + bytes / BYTES_A_STEP) {
+        if parts > MAX_PARTS || spend(work, parts + bytes / BYTES_A_STEP).is_none() {
             return Err(Flaw::TooComplex);
         }
         let separate = |values: &[Cow<'_, str>]| -> Vec<String> {
@@ -175,17 +178,8 @@ impl Parameter {
     }
 }
 
-/// Takes so many steps out of what may be done, if there are so many left.
-fn spend(work: &mut u32, steps: usize) -> bool {
-    let left = u32::try_from(steps).ok().and_then(|steps| work.checked_sub(steps));
-    left.map(|left| *work = left).is_some()
-}
-
 /// The most elements of one parameter.
 const MAX_PARTS: usize = 512;
-
-/// As many bytes of a text are read in the time of a step.
-const BYTES_A_STEP: usize = 64;
 
 /// There was more to do than may be done.
 struct TooComplex;
@@ -217,7 +211,7 @@ fn written(value: &str, is_text: bool) -> String {
 }
 
 /// What a query has, in order; `None` if something in it is no text, or is not percent-encoded as it must be.
-pub(super) fn pairs(query: &[u8]) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+pub(super) fn pairs(query: &[u8]) -> Option<Pairs<'_>> {
     let pairs = query.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {

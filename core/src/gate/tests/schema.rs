@@ -159,6 +159,26 @@ fn nobody_makes_a_head_much_work_whoever_it_is() {
     assert_eq!(told(&twice, &tags(160)), Some(complex), "each is compared with each");
 }
 
+/// `/a;x` is `/a` to servers that know parameters of segments, and so is the variable in it.
+#[test]
+fn a_variable_is_right_in_each_way_to_read_it() {
+    let mut compiled = compiled();
+    let name = json!({"in": "path", "name": "name", "required": true, "form": "text", "node": 3});
+    let operations = json!([{"method": "GET", "parameters": [name]}]);
+    compiled["paths"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"path": "/named/{name}", "operations": operations}));
+    compiled["nodes"].as_array_mut().unwrap().push(json!({"type": ["string"], "minLength": 4}));
+    for (path, is_right) in
+        [("/named/abcd", true), ("/named/abcd;x", true), ("/named/ab;xy", false)]
+    {
+        let mut gate = held(&json!({"compiled": compiled.clone()}), &json!({}));
+        let effect = ask(&mut gate, "GET", path, &[], true);
+        assert_eq!(passes(&effect), is_right, "{path}: {effect:?}");
+    }
+}
+
 /// Gates with one document that share a budget of 400 bytes.
 fn crowd(mode: &str) -> (Rc<Budget>, impl Fn() -> Gate) {
     let changes = json!({"hold_headers": true, "schema": [

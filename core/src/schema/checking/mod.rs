@@ -216,14 +216,22 @@ impl<'a> Checking<'a> {
 
     /// For a text of so many bytes.
     fn spend_on(&mut self, bytes: usize) -> Result<(), Unfit> {
-        self.spend(1 + u32::try_from(bytes / 64).unwrap_or(u32::MAX - 1))
+        self.spend(1 + bytes / BYTES_A_STEP)
     }
 
-    fn spend(&mut self, steps: u32) -> Result<(), Unfit> {
-        self.work = self.work.checked_sub(steps).ok_or(Unfit::TooComplex)?;
-        Ok(())
+    fn spend(&mut self, steps: usize) -> Result<(), Unfit> {
+        spend(&mut self.work, steps).ok_or(Unfit::TooComplex)
     }
 }
+
+/// Takes so many steps out of what may be done; `None` if there are not so many left.
+pub(super) fn spend(work: &mut u32, steps: usize) -> Option<()> {
+    *work = work.checked_sub(u32::try_from(steps).ok()?)?;
+    Some(())
+}
+
+/// As many bytes of a text are read in the time of a step.
+pub(super) const BYTES_A_STEP: usize = 64;
 
 /// How many values may wait for others: texts are nested 127 times at most, and of nodes that follow each other
 /// without going into a value there are few.
