@@ -51,20 +51,7 @@ class Front:
         """Both answer alike, and that is returned: the status, and what is told of the token."""
         theirs = self.theirs(caller, subject, query, **options)
         ours = self.ours(caller, subject, query, **options)
-        assert ours.status == theirs.status, (ours, theirs)
-        for name in ("content-type", "vary", "x-subject-token"):
-            assert ours.header(name) == theirs.header(name), name
-        assert (ours.header("www-authenticate") is None) == (ours.status != 401)
-        if options.get("method") == "HEAD":
-            assert (ours.body, theirs.body) == (b"", b"")
-            return ours.status, None
-        ours, theirs = ours.json(), theirs.json()
-        assert ours.keys() == theirs.keys()
-        if "error" in ours:
-            assert {**ours["error"], "message": None} == {**theirs["error"], "message": None}
-            return ours["error"]["code"], None
-        assert told(ours) == told(theirs)
-        return 200, ours["token"]
+        return assert_alike(ours, theirs, options.get("method", "GET"))
 
     def validations(self):
         """How many questions have reached Keystone."""
@@ -89,6 +76,24 @@ def told(answer):
         credential = {**token["application_credential"], "access_rules": sorted_rules}
         token["application_credential"] = credential
     return token
+
+
+def assert_alike(ours, theirs, method="GET"):
+    """Two answers are, and that is returned: the status, and what is told of the token."""
+    assert ours.status == theirs.status, (ours, theirs)
+    for name in ("content-type", "vary", "x-subject-token"):
+        assert ours.header(name) == theirs.header(name), name
+    assert (ours.header("www-authenticate") is None) == (ours.status != 401)
+    if method == "HEAD":
+        assert (ours.body, theirs.body) == (b"", b"")
+        return ours.status, None
+    ours, theirs = ours.json(), theirs.json()
+    assert ours.keys() == theirs.keys()
+    if "error" in ours:
+        assert {**ours["error"], "message": None} == {**theirs["error"], "message": None}
+        return ours["error"]["code"], None
+    assert told(ours) == told(theirs)
+    return 200, ours["token"]
 
 
 def _ask(port, caller, subject, query="", *, knows_rules=True, headers=(), **options):
