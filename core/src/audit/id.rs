@@ -1,9 +1,11 @@
 //! The ids of events: UUIDs of version 7 (RFC 9562, section 5.7), made of a time, a count and a seed.
 
+use alloc::string::ToString as _;
 use core::fmt;
 use core::hash::BuildHasher as _;
 
 use crate::cache::Seeded;
+use crate::sigv4::Hex;
 use crate::time::UnixTime;
 
 /// The id of an event.
@@ -43,16 +45,14 @@ impl EventId {
 /// `0198d2c8-3a5c-7000-8e2f-4f1b6a0c9d3e`.
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |shift: u32, bits: u32| self.0 >> shift & ((1 << bits) - 1);
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            part(96, 32),
-            part(80, 16),
-            part(64, 16),
-            part(48, 16),
-            part(0, 48)
-        )
+        let digits = Hex(&self.0.to_be_bytes()).to_string();
+        for (place, part) in [0..8, 8..12, 12..16, 16..20, 20..32].into_iter().enumerate() {
+            if place > 0 {
+                f.write_str("-")?;
+            }
+            f.write_str(digits.get(part).unwrap_or_default())?;
+        }
+        Ok(())
     }
 }
 
@@ -66,7 +66,6 @@ mod tests {
 
     use super::*;
     use alloc::collections::BTreeSet;
-    use alloc::string::ToString as _;
 
     #[test]
     fn is_written_as_a_uuid_of_version_7() {

@@ -38,7 +38,7 @@ impl<'a> Json<'a> {
 
     /// A member that is a text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
-        self.bytes(name, text.as_bytes());
+        self.written(name, MAX_TEXT, |out| out.push_str(text));
     }
 
     /// A member that is a word of ours: of plain characters, and short.
@@ -125,7 +125,11 @@ impl Text<'_> {
     }
 
     pub(super) fn push_str(&mut self, text: &str) {
-        self.push_bytes(text.as_bytes());
+        // Nearly all that events tell is plain.
+        if !self.is_cut && self.fits(text.len()) && are_plain(text.as_bytes()) {
+            return self.out.push_str(text);
+        }
+        text.chars().for_each(|character| self.push(character));
     }
 
     /// A word of ours: of plain characters, and short.
@@ -136,16 +140,11 @@ impl Text<'_> {
     }
 
     pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
-        // Nearly all that events tell is plain.
-        if bytes.iter().copied().all(is_plain)
-            && !self.is_cut
-            && self.fits(bytes.len())
-            && let Ok(text) = str::from_utf8(bytes)
-        {
-            return self.out.push_str(text);
+        if let Ok(text) = str::from_utf8(bytes) {
+            return self.push_str(text);
         }
         for chunk in bytes.utf8_chunks() {
-            chunk.valid().chars().for_each(|character| self.push(character));
+            self.push_str(chunk.valid());
             if !chunk.invalid().is_empty() {
                 self.push(char::REPLACEMENT_CHARACTER);
             }
@@ -204,9 +203,14 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
+/// Whether all do. None of them is the last to be looked at, so that many are looked at together.
+fn are_plain(text: &[u8]) -> bool {
+    text.iter().fold(true, |all, byte| all & is_plain(*byte))
+}
+
 /// What needs no look at runtime.
 fn plain(word: &'static str) -> &'static str {
-    debug_assert!(word.bytes().all(is_plain) && word.len() < MAX_TEXT, "{word:?}");
+    debug_assert!(are_plain(word.as_bytes()) && word.len() < MAX_TEXT, "{word:?}");
     word
 }
 

@@ -101,10 +101,6 @@ fn upper_hex(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }
 }
 
-fn lower_hex(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
-}
-
 /// The value of a hexadecimal digit in lower case.
 pub(super) fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
@@ -114,13 +110,16 @@ pub(super) fn hex_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// Bytes from twice as many hexadecimal digits in lower case.
+/// Bytes from twice as many hexadecimal digits in lower case, of a number of bytes that four divides.
 pub(crate) fn hex_bytes<const LENGTH: usize>(text: &[u8]) -> Option<[u8; LENGTH]> {
-    let (pairs, []) = text.as_chunks::<2>() else { return None };
-    let pairs: &[[u8; 2]; LENGTH] = pairs.try_into().ok()?;
+    let (digits, []) = text.as_chunks::<8>() else { return None };
     let mut bytes = [0; LENGTH];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+    let (words, []) = bytes.as_chunks_mut::<4>() else { return None };
+    if words.len() != digits.len() {
+        return None;
+    }
+    for (word, digits) in words.iter_mut().zip(digits) {
+        *word = from_digits(*digits)?;
     }
     Some(bytes)
 }
@@ -133,8 +132,12 @@ impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for bytes in self.0.chunks(32) {
             let mut digits = [0; 64];
-            for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-                *pair = [byte >> 4, byte & 0x0f].map(lower_hex);
+            for (digits, bytes) in digits.as_chunks_mut().0.iter_mut().zip(bytes.chunks(4)) {
+                let mut word = [0; 4];
+                for (to, from) in word.iter_mut().zip(bytes) {
+                    *to = *from;
+                }
+                *digits = to_digits(word);
             }
             let digits = digits.get(..2 * bytes.len()).unwrap_or_default();
             f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
@@ -142,6 +145,32 @@ impl fmt::Display for Hex<'_> {
         Ok(())
     }
 }
+
+/// The digits of four bytes, all at once: each half of a byte gets a byte of a word to itself, and there
+/// becomes a digit, or a letter if it is above nine.
+fn to_digits(bytes: [u8; 4]) -> [u8; 8] {
+    let halves = u64::from(u32::from_be_bytes(bytes));
+    let halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;
+    let halves = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    let halves = (halves | halves << 4) & EACH * 0x0f;
+    let above_nine = (halves + EACH * 6) >> 4 & EACH;
+    (halves + EACH * u64::from(b'0') + above_nine * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+/// The bytes with these digits: whatever the characters are, they are read as digits, and so they must be
+/// what is written for that.
+fn from_digits(digits: [u8; 8]) -> Option<[u8; 4]> {
+    let characters = u64::from_be_bytes(digits);
+    let letters = characters >> 6 & EACH;
+    let halves = (characters & EACH * 0x0f) + letters * 9 & EACH * 0x0f;
+    let halves = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
+    let halves = (halves | halves >> 8) & 0x0000_ffff_0000_ffff;
+    let bytes = u32::try_from((halves | halves >> 16) & 0xffff_ffff).ok()?.to_be_bytes();
+    (to_digits(bytes) == digits).then_some(bytes)
+}
+
+/// One in each byte of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 #[cfg(test)]
 mod tests {
@@ -198,6 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn reads_each_digit_and_nothing_else_in_each_place() {
+        for place in 0..8 {
+            for byte in 0..=255 {
+                let mut text = *b"0f1e2d3c";
+                text[place] = byte;
+                let digit = char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+                let expected = digit.map(|_| {
+                    u32::from_str_radix(str::from_utf8(&text).unwrap(), 16).unwrap().to_be_bytes()
+                });
+                assert_eq!(hex_bytes::<4>(&text), expected, "{byte:#04x} in place {place}");
+            }
+        }
+    }
+
+    #[test]
     fn reads_and_writes_32_bytes_in_lower_case() {
         let text = "00ff".repeat(16);
         let bytes: [u8; 32] = hex_bytes(text.as_bytes()).unwrap();
@@ -210,5 +254,6 @@ mod tests {
         assert!(hex_bytes::<32>(text.to_uppercase().as_bytes()).is_none());
         assert!(hex_bytes::<32>(&text.as_bytes()[1..]).is_none());
         assert!(hex_bytes::<32>(&text.as_bytes()[2..]).is_none());
+        assert!(hex_bytes::<28>(text.as_bytes()).is_none());
     }
 }
