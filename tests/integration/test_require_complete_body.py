@@ -208,9 +208,10 @@ def test_who_expects_to_be_told_to_go_on_is_told(front, upstream, path):
 @pytest.mark.parametrize("way", ["closed", "ended", "held", "dripping"])
 def test_a_body_that_does_not_come_whole_reaches_nobody(front, upstream, path, form, way):
     listener = "hasty" if way in ("held", "dripping") else "json"
+    # Before the head is sent, with which the proxy's clock begins to run.
+    began = time.monotonic()
     with Sender(form, front.ports[listener], path, length=1000) as sender:
         sender.send(b'{"auth": ')
-        began = time.monotonic()
         if way == "closed":
             wait_until(lambda: active(front, listener) == 1, "it is there")
         elif way == "ended":

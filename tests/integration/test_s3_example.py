@@ -3,7 +3,6 @@ says, and the settings without which they would not match."""
 
 import json
 import re
-import socket
 import subprocess
 
 import pytest
@@ -16,6 +15,7 @@ from parts.deadline import wait_until
 from parts.envoy import Envoy
 from parts.identity import identity_headers
 from parts.keyserver import KeyServer
+from parts.ports import held
 from parts.shipped import shipped
 
 
@@ -47,19 +47,13 @@ def start(envoy_program, module, keyserver, upstream, tmp_path_factory):
     """Starts an Envoy with envoy-s3.yaml, and with changes to its connection manager."""
 
     def start(**changes):
-        listen = free_port()
-        ports = {"service": upstream.port, "keyserver": keyserver.port, "ingress": listen}
-        configuration = shipped("envoy-s3.yaml", module, ports, listen, **changes)
-        return Envoy(envoy_program, configuration, tmp_path_factory.mktemp("envoy"))
+        # The listener and the cluster that leads back to it are both told of it before it is there.
+        with held(1) as (listen,):
+            ports = {"service": upstream.port, "keyserver": keyserver.port, "ingress": listen}
+            configuration = shipped("envoy-s3.yaml", module, ports, listen, **changes)
+            return Envoy(envoy_program, configuration, tmp_path_factory.mktemp("envoy"))
 
     return start
-
-
-def free_port():
-    """One that the listener and the cluster that leads back to it can both be told."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

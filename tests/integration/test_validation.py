@@ -237,7 +237,9 @@ def test_everything_else_reaches_keystone(front, callers, issued):
         assert answer.status == 200, path
         assert answer.json()["token"]["audit_ids"]
     assert front.validations() == before + 3
-    assert front.keystone.requests()[-1].startswith("GET /v3/auth/%74okens ")
+    # Each of Keystone's processes writes its line after the answer, and one may be slower than the other.
+    last = front.keystone.requests()[-len(paths) :]
+    assert sum(line.startswith("GET /v3/auth/%74okens ") for line in last) == 1
     for path in ("//v3/auth/tokens", "/v3/auth//tokens", f"{PATH}/OS-PKI/revoked", *paths):
         passed_on = len(front.keystone.requests())
         assert http1.get(port, path).status == 401, path

@@ -9,7 +9,6 @@ import os
 import pathlib
 import pwd
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ import tempfile
 import psycopg2
 import pymysql
 
+from parts.ports import bound, port_of
 from parts.process import Process
 
 PASSWORD = "p@ssword/of the tests"
@@ -65,7 +65,9 @@ class Server(Process):
         super().__init__(self.name, directory)
         # Not in pytest's directory: nobody but its owner gets through to that.
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"voussoir-{self.name}-"))
-        self.port = _free_port()
+        # Held: it takes seconds until the server listens, and some tests stop it for a while.
+        self.placeholder = bound()
+        self.port = port_of(self.placeholder)
         self.as_user = []
         if os.getuid() == 0:
             account = pwd.getpwnam(self.system_user)
@@ -78,10 +80,12 @@ class Server(Process):
             self._create_databases()
         except BaseException:
             self.stop()
+            self.placeholder.close()
             raise
 
     def __exit__(self, *exception):
         super().__exit__(*exception)
+        self.placeholder.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def start(self):
@@ -250,12 +254,6 @@ def _program(name, directory=None):
     program = shutil.which(name, path=path)
     assert program, f"{name} is not installed: scripts/test integration does that"
     return program
-
-
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 ENGINES = {engine.name: engine for engine in (Sqlite, MariaDb, Postgresql)}

@@ -71,6 +71,17 @@ class Envoy(Process):
             line = next(line for line in status if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
 
+    def wait_for_the_feed(self, listeners=None):
+        """Until the change feed has begun at so many listeners, or at all of them, in every thread.
+
+        With that everything may have changed: what was learnt before it is asked about once more, and
+        whoever counts questions would count that.
+        """
+        threads = self.workers + 1
+        expected = threads * (len(self.ports) if listeners is None else listeners)
+        changes = "voussoir_feed_changes_total"
+        wait_until(lambda: sum(self.stats(changes).values()) >= expected, "the change feed", 20)
+
     def access_log(self, path=None):
         """All entries, or those of one path."""
         lines = self.access_log_path.read_text().splitlines(keepends=True)

@@ -4,6 +4,8 @@ import contextlib
 import socket
 import threading
 
+from parts.ports import bound, port_of
+
 
 class Relay:
     """Carries connections to a port, or refuses them (`down`), or keeps answers waiting (`hold`).
@@ -19,8 +21,8 @@ class Relay:
         self.sockets = set()
         self.threads = []
         self.listener = None
-        self.placeholder = _bound(0)
-        self.port = self.placeholder.getsockname()[1]
+        self.placeholder = bound()
+        self.port = port_of(self.placeholder)
         self.up()
 
     def __enter__(self):
@@ -32,7 +34,7 @@ class Relay:
 
     def up(self):
         """From now on connections are carried."""
-        self.listener = _bound(self.port)
+        self.listener = bound(self.port)
         self.listener.listen(64)
         self.accepting = self._run(self._accept, self.listener)
 
@@ -106,10 +108,3 @@ class Relay:
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-
-
-def _bound(port):
-    end = socket.socket()
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    end.bind(("127.0.0.1", port))
-    return end

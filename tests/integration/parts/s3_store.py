@@ -3,10 +3,10 @@
 import pathlib
 import re
 import signal
-import socket
 import urllib.error
 import urllib.request
 
+from parts.ports import held
 from parts.process import Process
 from parts.programs import program
 
@@ -76,7 +76,10 @@ class SeaweedFs(Store):
         super().__init__("seaweedfs", directory)
 
     def start(self):
-        free = free_ports(2 * len(self._PARTS))
+        with held(2 * len(self._PARTS)) as free:
+            return self._start_on(free)
+
+    def _start_on(self, free):
         ports = dict(zip(self._PARTS, free, strict=False))
         grpc = dict(zip(self._PARTS, free[len(ports) :], strict=True))
         self.grpc_ports = set(map(str, grpc.values()))
@@ -109,15 +112,3 @@ class SeaweedFs(Store):
             return self.request("GET", "/")[0] == 200
         except OSError:
             return False
-
-
-def free_ports(count):
-    """Ports that nobody has now. All are held until all are known, so that none comes twice."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for end in sockets:
-            end.bind(("127.0.0.1", 0))
-        return [end.getsockname()[1] for end in sockets]
-    finally:
-        for end in sockets:
-            end.close()

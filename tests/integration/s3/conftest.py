@@ -109,6 +109,7 @@ def front(start_envoy, keystone_relay, s3s_fs, seaweedfs, verifying_store, autho
     stores = {"s3s": s3s_fs, "seaweedfs": seaweedfs, "verifying": verifying_store}
     ports = {name: store.port for name, store in stores.items()}
     with start_envoy(listeners, keystone_relay.port, **ports) as envoy:
+        envoy.wait_for_the_feed()
         yield envoy
 
 
@@ -153,6 +154,7 @@ def edge(start_envoy, store_relay, authority):
         "sqs_normalize": echo(SQS, manager=NORMALIZING["normalize"]),
     }
     with start_envoy(listeners, store_relay.port) as envoy:
+        envoy.wait_for_the_feed()
         yield envoy
 
 

@@ -34,6 +34,7 @@ def front(start_envoy, way):
     cache = {"fresh": "1h", "stale": "4h", "negative": "1h"}
     with start_envoy({"both": Listener(plugin(sigv4={}, cache=cache))}, way.port) as envoy:
         wait_until(lambda: way.heads(TOKEN_KEYS), "token keys")
+        envoy.wait_for_the_feed()
         yield envoy
 
 
@@ -57,6 +58,8 @@ def fronts(start_envoy, ways):
     ports = {name: way.port for name, way in ways.items()}
     with start_envoy(listeners, ports) as envoy:
         wait_until(lambda: ways["keyserver"].heads(REVOCATIONS), "what was revoked")
+        # One of the two has none.
+        envoy.wait_for_the_feed(1)
         yield envoy
 
 
