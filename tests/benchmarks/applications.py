@@ -59,10 +59,7 @@ class Application(Process):
         }
         flags = ["--master", "--die-on-term", "--need-app", "--no-orphans", "--disable-logging"]
         command = [program("uwsgi"), *flags, *(word for pair in words.items() for word in pair)]
-        # The client of memcached is no part of what the tests are run with.
-        self.spawn(
-            command, KEYSTONEMIDDLEWARE=json.dumps(options), PYTHONPATH=os.environ["MEMCACHE_CLIENT"]
-        )
+        self.spawn(command, KEYSTONEMIDDLEWARE=json.dumps(options))
         try:
             self.port = int(self.wait_until_ready(self._bound, "to bind a port")[1])
             self.wait_until_ready(self._has_workers, "to have its workers")

@@ -24,6 +24,8 @@ from parts.signing import STREAMING, UNSIGNED, sign
 BASE = "jwt_authn HS256"
 # Those that answer validations are compared with Keystone itself.
 VALIDATION = "Keystone answers validations"
+# The same one with a cache in memcached, of which it is no part by default.
+CACHED_VALIDATION = f"{VALIDATION}, memcached"
 # A contender gets so many distinct tokens where every one is to be new: more than any cache keeps.
 DISTINCT = 50_000
 # The section of that name, as short as it can be.
@@ -62,8 +64,7 @@ def field(keystone, module, empty_filter, digest=None):
     holder = cloud.holder("bench")
     token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
     fresh = fresh_tokens(keystone, token)
-    asked = {"x-auth-token": keystone.admin_token, "x-subject-token": token}
-    asked |= {":path": "/v3/auth/tokens"}
+    asked = question(keystone, token)
 
     claims = {"iss": "bench", "sub": holder.user, "project": cloud.project}
     claims["exp"] = int(time.time()) + 86_400
@@ -81,7 +82,8 @@ def field(keystone, module, empty_filter, digest=None):
     # What `jwt_authn` does: it adds nothing to the answers of a service.
     lean = tokens | {"challenge_service_401": False}
     two = ["X-User-Id", "X-Project-Id"]
-    takes_signatures = filtered(sigv4={"services": ["s3"], "regions": ["us-east-1"]})
+    signatures = {"services": ["s3"], "regions": ["us-east-1"]}
+    takes_signatures = filtered(sigv4=signatures)
     warm = always({"x-auth-token": token})
     servers = always({"x-auth-token": token, ":path": "/v2.1/servers/detail?limit=100"})
     contenders = {
@@ -113,12 +115,15 @@ def field(keystone, module, empty_filter, digest=None):
         "Voussoir, payload alone": Contender(
             filtered(token=tokens | {"identity": "payload"}), warm
         ),
-        "Voussoir, SigV4, unsigned payload": Contender(
-            takes_signatures, lambda: ([signed(holder.account)], b"")
+        "Voussoir, SigV4, two headers": Contender(
+            filtered(sigv4=signatures, identity_headers=two), unsigned_payload(holder.account)
         ),
-        VALIDATION: Contender(None, always(asked), VALIDATION),
+        "Voussoir, SigV4, all headers": Contender(
+            takes_signatures, unsigned_payload(holder.account)
+        ),
+        VALIDATION: Contender(None, asked, VALIDATION),
         "Voussoir answers validations": Contender(
-            filtered(token=tokens | {"serve_validation": True}), always(asked), VALIDATION
+            filtered(token=tokens | {"serve_validation": True}), asked, VALIDATION
         ),
     }
     if digest:
@@ -138,6 +143,24 @@ def voussoir(module, keyserver, **sections):
     """The filter, which asks the key server behind the cluster of this name."""
     server = {"cluster": keyserver, "bearer_token": BEARER_TOKEN}
     return [envoys.wasm(module, {"keyserver": server} | sections)]
+
+
+def cached_validation(keystone):
+    """The contender that is a Keystone with memcached."""
+    cloud = Cloud(keystone, "bench")
+    cloud.holder("bench")
+    token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
+    return Contender(None, question(keystone, token), VALIDATION)
+
+
+def question(keystone, token):
+    """Asks a Keystone about a token, or who answers in its place."""
+    asked = {"x-auth-token": keystone.admin_token, "x-subject-token": token}
+    return always(asked | {":path": "/v3/auth/tokens"})
+
+
+def unsigned_payload(account):
+    return lambda: ([signed(account)], b"")
 
 
 def always(*requests):

@@ -1,8 +1,8 @@
 """What was measured, as a page with tables and pictures: `python report.py bench/results/X.json`.
 
 A figure by itself says more about the machine than about the filter. So CPU time and throughput are told
-as ratios to what each contender is compared with, within a round; the median of the rounds, and the least
-and the greatest of them.
+as ratios to what each contender is compared with, within a round; the median of the rounds, and the
+quartiles, between which the middle half of them lies.
 """
 
 import datetime
@@ -10,6 +10,8 @@ import json
 import pathlib
 import statistics
 import sys
+
+import aims
 
 PAGE = pathlib.Path("docs/performance.md")
 RESULTS = pathlib.Path("bench/results")
@@ -76,11 +78,13 @@ def text(result):
     parts.append(
         "CPU: of the proxy's worker (and of the service that it asks, where there is one; of all "
         "processes of Keystone and of the application), for each request; first as the ratio within a "
-        "round, from the least to the most. Latency is that at saturation, with as many requests under "
-        "way as there are connections."
+        "round: the median, and between which ratios the middle half of all rounds lies. Latency is that at "
+        "saturation, with as many requests under way as there are connections."
     )
     if result.get("added_to"):
         parts += ["", *added(result)]
+    if reached := list(aims.rows(result)):
+        parts += ["", *aims.HEAD, *reached]
     return "\n".join(parts) + "\n"
 
 
@@ -137,8 +141,10 @@ def times_as_much(result, name, reference):
 
 
 def spread_of(figures):
-    """The least, the median and the greatest."""
-    return min(figures), statistics.median(figures), max(figures)
+    """The median, between the lower and the upper quartile."""
+    ranked = sorted(figures)
+    beyond = len(ranked) // 4
+    return ranked[beyond], statistics.median(ranked), ranked[-1 - beyond]
 
 
 def row(result, name, base):
@@ -158,7 +164,7 @@ def ratio(number):
 
 
 def spread(result, name, base, figure):
-    """The least, the median and the greatest ratio of a figure within a round."""
+    """The median ratio of a figure within a round, between its quartiles."""
     if figure == "memory":
         return spread_of([result["resident_bytes"][name] / result["resident_bytes"][base]])
     rounds = zip(result["samples"][name], result["samples"][base], strict=True)
