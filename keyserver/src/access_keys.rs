@@ -13,6 +13,7 @@ use voussoir_core::record::{AccessKeyFault, CredentialRecord};
 use voussoir_core::secret::Secret;
 use voussoir_core::time::UnixTime;
 
+use crate::complaint::Complaint;
 use crate::database::DatabaseError;
 use crate::logging::Allowance;
 use crate::metrics::{Lookup, Metrics};
@@ -162,22 +163,20 @@ impl Sources {
 /// Says when a source begins and ceases to answer.
 async fn watch_source(keys: Arc<dyn AccessKeys>, was_up: Arc<AtomicBool>, metrics: Arc<Metrics>) {
     let source = keys.name();
-    let mut complaint = None;
+    let mut complaint = Complaint::default();
     loop {
         match keys.check().await {
             Ok(()) => {
                 metrics.access_keys.source_is_up(source, true);
-                if !was_up.swap(true, Ordering::AcqRel) || complaint.take().is_some() {
+                if !was_up.swap(true, Ordering::AcqRel) || complaint.end() {
                     info!(source, "access keys can be looked up");
                 }
                 sleep(CHECK_INTERVAL).await;
             }
             Err(why) => {
                 metrics.access_keys.source_is_up(source, false);
-                let why = why.to_string();
-                if complaint.as_ref() != Some(&why) {
+                if let Some(why) = complaint.about(why.to_string()) {
                     warn!(source, "access keys cannot be looked up: {why}");
-                    complaint = Some(why);
                 }
                 sleep(RETRY_INTERVAL).await;
             }

@@ -13,6 +13,7 @@ mod bearer_tokens;
 mod changes;
 pub mod cli;
 mod clock;
+mod complaint;
 pub mod config;
 mod connection;
 pub mod database;

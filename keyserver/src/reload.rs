@@ -15,6 +15,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use tracing::{info, warn};
 use voussoir_core::secret::Secret;
 
+use crate::complaint::Complaint;
 use crate::file::{self, ReadError};
 use crate::metrics::Metrics;
 use crate::settle::{Reading, Settle};
@@ -41,7 +42,7 @@ pub(crate) fn watch<T: FromFiles>(
     let value = T::from_files(&contents).map_err(LoadError::Content)?;
     let (sender, receiver) = tokio::sync::watch::channel(Arc::new(value));
     let settle = Settle::believing(contents);
-    let mut watch = Watch { paths, metrics, sender, settle, complaint: None };
+    let mut watch = Watch { paths, metrics, sender, settle, complaint: Complaint::default() };
     thread::Builder::new()
         .name(T::FILES.into())
         .spawn(move || {
@@ -59,8 +60,7 @@ struct Watch<T> {
     metrics: Arc<Metrics>,
     sender: Sender<Arc<T>>,
     settle: Settle<Vec<Secret>>,
-    /// What was last complained about, so that it is said once and not every second.
-    complaint: Option<String>,
+    complaint: Complaint<String>,
 }
 
 impl<T: FromFiles> Watch<T> {
@@ -84,16 +84,14 @@ impl<T: FromFiles> Watch<T> {
                 Err(why) => return self.complain(&LoadError::Content(why)),
             },
         }
-        self.complaint = None;
+        self.complaint.end();
     }
 
     fn complain(&mut self, why: &LoadError<T::Error>) {
-        let why = why.to_string();
-        if self.complaint.as_ref() != Some(&why) {
+        if let Some(why) = self.complaint.about(why.to_string()) {
             let files = T::FILES;
             warn!(files, "changed files are refused, what was in force stays so: {why}");
             self.metrics.reloaded(files, false);
-            self.complaint = Some(why);
         }
     }
 }

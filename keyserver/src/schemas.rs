@@ -23,6 +23,7 @@ use voussoir_core::schema::Document;
 use voussoir_core::secret::Secret;
 use voussoir_schema_compiler::{MAX_BYTES, Refusals, compile};
 
+use crate::complaint::Complaint;
 use crate::file::{self, ReadError};
 use crate::keystone::hex;
 use crate::metrics::Metrics;
@@ -117,8 +118,13 @@ pub(crate) fn watch(
     let (sender, receiver) = tokio::sync::watch::channel(Arc::new(served));
     let settle = Settle::believing(files);
     let problem = |why: io::Error| Problem::Thread(why.kind()).of(directory);
-    let mut watch =
-        Watch { directory: directory.to_owned(), metrics, sender, settle, complaint: None };
+    let mut watch = Watch {
+        directory: directory.to_owned(),
+        metrics,
+        sender,
+        settle,
+        complaint: Complaint::default(),
+    };
     thread::Builder::new()
         .name("schemas".into())
         .spawn(move || {
@@ -136,8 +142,7 @@ struct Watch {
     metrics: Arc<Metrics>,
     sender: Sender<Arc<Served>>,
     settle: Settle<Vec<File>>,
-    /// What was last complained about, so that it is said once and not with every look.
-    complaint: Option<SchemaError>,
+    complaint: Complaint<SchemaError>,
 }
 
 impl Watch {
@@ -161,14 +166,13 @@ impl Watch {
                 Err(why) => return self.complain(why),
             },
         }
-        self.complaint = None;
+        self.complaint.end();
     }
 
     fn complain(&mut self, why: SchemaError) {
-        if self.complaint.as_ref() != Some(&why) {
+        if let Some(why) = self.complaint.about(why) {
             warn!("changed schemas are refused, what was in force stays so: {why}");
             self.metrics.reloaded("schemas", false);
-            self.complaint = Some(why);
         }
     }
 }
@@ -328,7 +332,8 @@ mod tests {
         let metrics = Arc::new(Metrics::new());
         let settle = Settle::believing(files);
         let path = directory.path().into();
-        let mut watch = Watch { directory: path, metrics, sender, settle, complaint: None };
+        let complaint = Complaint::default();
+        let mut watch = Watch { directory: path, metrics, sender, settle, complaint };
         let names = |watch: &Watch| watch.sender.borrow().keys().cloned().collect::<Vec<_>>();
         write(&directory, "b.yaml", API);
         watch.look();

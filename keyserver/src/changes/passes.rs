@@ -11,6 +11,7 @@ use voussoir_core::record::Change;
 use super::Feed;
 use crate::access_keys::{Answering, Unavailable};
 use crate::clock;
+use crate::complaint::Complaint;
 use crate::metrics::Metrics;
 
 /// Something that is looked at in each pass.
@@ -33,7 +34,7 @@ pub(crate) async fn run(
     metrics: Arc<Metrics>,
     mut ended: watch::Receiver<bool>,
 ) {
-    let mut complaints: Vec<Option<String>> = vec![None; checks.len()];
+    let mut complaints: Vec<_> = checks.iter().map(|_| Complaint::default()).collect();
     let passes = async {
         loop {
             let (begun, begun_at) = (clock::now(), Instant::now());
@@ -41,16 +42,14 @@ pub(crate) async fn run(
             for (check, complaint) in checks.iter_mut().zip(&mut complaints) {
                 let name = check.name();
                 match check.pass(&feed).await {
-                    Ok(()) if complaint.take().is_some() => {
+                    Ok(()) if complaint.end() => {
                         info!("changes of the {name} can be followed again");
                     }
                     Ok(()) => {}
                     Err(why) => {
                         is_complete = false;
-                        let why = why.to_string();
-                        if complaint.as_ref() != Some(&why) {
+                        if let Some(why) = complaint.about(why.to_string()) {
                             warn!("changes of the {name} cannot be followed: {why}");
-                            *complaint = Some(why);
                         }
                     }
                 }

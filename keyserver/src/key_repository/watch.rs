@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use voussoir_core::record::KeySet;
 
 use super::Incomplete;
+use crate::complaint::Complaint;
 use crate::metrics::Metrics;
 use crate::settle::{Reading, Settle};
 
@@ -71,8 +72,8 @@ pub(crate) fn watch<T: Repository>(
     metrics: Arc<Metrics>,
 ) -> io::Result<Receiver<Option<Arc<T>>>> {
     let (published, receiver) = tokio::sync::watch::channel(None);
-    let mut watch =
-        Watch { directories, metrics, published, settle: Settle::new(), complaint: None };
+    let (settle, complaint) = (Settle::new(), Complaint::default());
+    let mut watch = Watch { directories, metrics, published, settle, complaint };
     thread::Builder::new().name(T::NAME.replace(' ', "-")).spawn(move || {
         while !watch.published.is_closed() {
             watch.look();
@@ -87,8 +88,7 @@ struct Watch<T> {
     metrics: Arc<Metrics>,
     published: Sender<Option<Arc<T>>>,
     settle: Settle<KeySet>,
-    /// What was last complained about, so that it is said once and not four times a second.
-    complaint: Option<Incomplete>,
+    complaint: Complaint<Incomplete>,
 }
 
 impl<T: Repository> Watch<T> {
@@ -98,11 +98,10 @@ impl<T: Repository> Watch<T> {
             Err((directory, why)) => {
                 self.settle.failed();
                 T::refused(&self.metrics, &why);
-                if self.complaint.as_ref() != Some(&why) {
+                if let Some(why) = self.complaint.about(why) {
                     let directory = directory.display();
                     let name = T::NAME;
                     warn!(%directory, "the {name} holds no complete set of keys: {why}");
-                    self.complaint = Some(why);
                 }
                 return;
             }
@@ -118,7 +117,7 @@ impl<T: Repository> Watch<T> {
                 self.published.send_replace(Some(Arc::new(published)));
             }
         }
-        if self.complaint.take().is_some() {
+        if self.complaint.end() {
             info!("the {} holds a complete set of keys again", T::NAME);
         }
     }

@@ -29,7 +29,8 @@ const CONFIG: &[u8] = br#"{"keyserver": {"cluster": "keyserver"},
     "token": {"www_authenticate_uri": "http://keystone/v3", "identity": "records"}}"#;
 
 /// Which tells a service no more than Envoy's own `jwt_authn` does.
-const LEAN: &[u8] = br#"{"keyserver": {"cluster": "keyserver"}, "identity_headers": ["X-User-Id", "X-Project-Id"],
+const LEAN: &[u8] =
+    br#"{"keyserver": {"cluster": "keyserver"}, "identity_headers": ["X-User-Id", "X-Project-Id"],
     "token": {"www_authenticate_uri": "http://keystone/v3", "identity": "records",
               "challenge_service_401": false}}"#;
 
@@ -61,7 +62,10 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("gate-token", request(CONFIG, vec![token.clone()])),
         Case::new("gate-token-event", audited(vec![token])),
         Case::new("gate-new-token", request(CONFIG, (0..DISTINCT).map(distinct_token).collect())),
-        Case::new("gate-new-token-lean", request(LEAN, (0..DISTINCT).map(distinct_token).collect())),
+        Case::new(
+            "gate-new-token-lean",
+            request(LEAN, (0..DISTINCT).map(distinct_token).collect()),
+        ),
     ]
 }
 
