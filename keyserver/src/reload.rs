@@ -163,7 +163,7 @@ mod tests {
             let settle = Settle::believing(vec![Secret::new(b"1".to_vec())]);
             let sender = Sender::new(Arc::new(Number(1)));
             let metrics = Arc::new(Metrics::new());
-            let watch = Watch { paths, metrics, sender, settle, complaint: None };
+            let watch = Watch { paths, metrics, sender, settle, complaint: Complaint::default() };
             Self { directory, watch }
         }
 

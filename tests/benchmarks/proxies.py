@@ -229,6 +229,7 @@ def measured(arguments, subjects, samples):
         "rounds": min(map(len, samples.values())),
         "seconds": arguments.seconds,
         "module_bytes": pathlib.Path(arguments.module).stat().st_size,
+        "aims": contenders.AIMS,
         "bases": {name: subject.contender.base for name, subject in subjects.items()},
         "added_to": {name: other for name, other in applications.ADDED.items() if name in subjects},
         "samples": {name: list(map(dataclasses.asdict, some)) for name, some in samples.items()},

@@ -152,7 +152,7 @@ fn to_digits(bytes: [u8; 4]) -> [u8; 8] {
     let halves = u64::from(u32::from_be_bytes(bytes));
     let halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;
     let halves = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
-    let halves = (halves | halves << 4) & EACH * 0x0f;
+    let halves = (halves | halves << 4) & HALVES;
     let above_nine = (halves + EACH * 6) >> 4 & EACH;
     (halves + EACH * u64::from(b'0') + above_nine * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
@@ -162,7 +162,7 @@ fn to_digits(bytes: [u8; 4]) -> [u8; 8] {
 fn from_digits(digits: [u8; 8]) -> Option<[u8; 4]> {
     let characters = u64::from_be_bytes(digits);
     let letters = characters >> 6 & EACH;
-    let halves = (characters & EACH * 0x0f) + letters * 9 & EACH * 0x0f;
+    let halves = ((characters & HALVES) + letters * 9) & HALVES;
     let halves = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
     let halves = (halves | halves >> 8) & 0x0000_ffff_0000_ffff;
     let bytes = u32::try_from((halves | halves >> 16) & 0xffff_ffff).ok()?.to_be_bytes();
@@ -171,6 +171,9 @@ fn from_digits(digits: [u8; 8]) -> Option<[u8; 4]> {
 
 /// One in each byte of a word.
 const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The lower half of each.
+const HALVES: u64 = EACH * 0x0f;
 
 #[cfg(test)]
 mod tests {
