@@ -43,6 +43,8 @@ class Target:
     # Bytes of memory that they have.
     memory: Callable[[], int]
     connections: int = CONNECTIONS
+    # That of the proxy, where there is one.
+    pid: int | None = None
 
     def cpu(self):
         """The seconds of each."""
@@ -75,6 +77,7 @@ def worker(envoy):
         envoy.ports["bench"],
         {"worker": lambda: machine.scheduled_seconds(pid, "wrk:worker_0")},
         lambda: machine.resident(pid),
+        pid=pid,
     )
 
 

@@ -1,5 +1,6 @@
 """The machine that a benchmark runs on, and what its processes take of it."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import os
@@ -8,6 +9,7 @@ import platform
 import re
 import socket
 import subprocess
+import sys
 
 
 def cpu_seconds(pid):
@@ -24,6 +26,30 @@ def scheduled_seconds(pid, thread=None):
         if thread in (None, (task / "comm").read_text().strip()):
             nanoseconds += int((task / "schedstat").read_text().split()[0])
     return nanoseconds / 1e9
+
+
+def keep_to(pid, processor):
+    """Has all threads of a process run on this processor alone."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), [processor])
+
+
+@contextlib.contextmanager
+def awake():
+    """Keeps every processor busy with what gives way to anything else, so that a hypervisor does not give
+    it to somebody else whenever it is idle for a moment."""
+
+    def idle():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+    command = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(command, preexec_fn=idle) for _ in os.sched_getaffinity(0)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
 
 
 def family(pid):

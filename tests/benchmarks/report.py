@@ -41,15 +41,15 @@ def keep(result, path):
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def tell(place, result, text, *, publishes, path=None, picture=lambda: ""):
+def tell(place, result, text, *, publishes, path=None):
     """The end of the benchmark of this name: what it came to is kept and shown, and published if that is
-    wanted, with a picture if there is one."""
+    wanted."""
     path = path or file_of(f"{place}-")
     keep(result, path)
     print(f"{text}\nAll that was measured is in {path}.", flush=True)
     if publishes:
         source = f"Of `{path}`, by `tests/benchmarks/{place}.py`.\n"
-        fill(place, f"{source}\n{text}{picture()}")
+        fill(place, f"{source}\n{text}")
 
 
 def fill(place, text):
