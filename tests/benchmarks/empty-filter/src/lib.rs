@@ -103,7 +103,7 @@ impl Calls {
 
 const REQUEST: MapType = MapType::HttpRequestHeaders;
 
-/// What keystonemiddleware sets of a project-scoped token, and Voussoir beside it.
+/// As many as keystonemiddleware sets of a project-scoped token, and Voussoir beside it.
 const NAMES: [&str; 22] = [
     "x-user-id",
     "x-project-id",
@@ -123,10 +123,10 @@ const NAMES: [&str; 22] = [
     "x-role",
     "x-voussoir-token-kind",
     "x-voussoir-token-methods",
-    "x-voussoir-token-audit-id",
+    "x-voussoir-token-audit-ids",
     "x-voussoir-token-expires-at",
     "x-voussoir-token-issued-at",
-    "x-voussoir-role-ids",
+    "x-voussoir-group-ids",
 ];
 
 /// As long as a user's or project's.
