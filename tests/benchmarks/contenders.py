@@ -26,6 +26,7 @@ BASE = "jwt_authn HS256"
 VALIDATION = "Keystone answers validations"
 # The same one with a cache in memcached, of which it is no part by default.
 CACHED_VALIDATION = f"{VALIDATION}, memcached"
+NO_FILTER = "no filter"
 WARM, NEW = "Voussoir, warm token, two headers", "Voussoir, new tokens, two headers"
 EMPTY, CALLS = "empty wasm filter", "wasm filter, the calls alone, two headers"
 WARM_ALL, CALLS_OF_ALL = "Voussoir, warm token, all headers", "wasm filter, the calls alone, all headers"
@@ -77,9 +78,7 @@ class Contender:
 def field(keystone, module, empty_filter, digest=None):
     """The contenders by name. With a digest, that of the document which the key server has as `compute`,
     also one that holds requests against it."""
-    cloud = Cloud(keystone, "bench")
-    holder = cloud.holder("bench")
-    token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
+    cloud, holder, token = client(keystone)
     fresh = fresh_tokens(keystone, token)
     asked = question(keystone, token)
 
@@ -104,7 +103,7 @@ def field(keystone, module, empty_filter, digest=None):
     warm = always({"x-auth-token": token})
     servers = always({"x-auth-token": token, ":path": "/v2.1/servers/detail?limit=100"})
     contenders = {
-        "no filter": Contender([], warm),
+        NO_FILTER: Contender([], warm),
         EMPTY: Contender([envoys.wasm(empty_filter, {})], warm),
         CALLS: Contender(
             [envoys.wasm(os.environ["CALLS_FILTER"], {"calls": "two headers"})], warm
@@ -121,16 +120,12 @@ def field(keystone, module, empty_filter, digest=None):
             [envoys.jwt_authn("ES256", public, cache_size=1000)], always(es256)
         ),
         "ext_authz": Contender([envoys.ext_authz("ext_authz")], warm, helper="ext_authz"),
-        WARM: Contender(
-            filtered(token=lean, identity_headers=two), warm
-        ),
+        WARM: Contender(filtered(token=lean, identity_headers=two), warm),
         WARM_ALL: Contender(filtered(token=tokens), warm),
         "Voussoir, warm token, two headers, access control": Contender(
             filtered(token=lean, identity_headers=two, acl=acl()), warm
         ),
-        NEW: Contender(
-            filtered(token=lean, identity_headers=two), always(*fresh)
-        ),
+        NEW: Contender(filtered(token=lean, identity_headers=two), always(*fresh)),
         "Voussoir, new tokens, all headers": Contender(filtered(token=tokens), always(*fresh)),
         "Voussoir, payload alone": Contender(
             filtered(token=tokens | {"identity": "payload"}), warm
@@ -138,9 +133,7 @@ def field(keystone, module, empty_filter, digest=None):
         SIGNED: Contender(
             filtered(sigv4=signatures, identity_headers=two), unsigned_payload(holder.account)
         ),
-        "Voussoir, SigV4, all headers": Contender(
-            takes_signatures, unsigned_payload(holder.account)
-        ),
+        "Voussoir, SigV4, all headers": Contender(takes_signatures, unsigned_payload(holder.account)),
         VALIDATION: Contender(None, asked, VALIDATION),
         ANSWERS: Contender(
             filtered(token=tokens | {"serve_validation": True}), asked, VALIDATION
@@ -167,10 +160,16 @@ def voussoir(module, keyserver, **sections):
 
 def cached_validation(keystone):
     """The contender that is a Keystone with memcached."""
-    cloud = Cloud(keystone, "bench")
-    cloud.holder("bench")
-    token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
+    *_, token = client(keystone)
     return Contender(None, question(keystone, token), VALIDATION)
+
+
+def client(keystone):
+    """A cloud of its own, and who asks for something there, with a token."""
+    cloud = Cloud(keystone, "bench")
+    holder = cloud.holder("bench")
+    token = keystone.user_token("bench", cloud.domain, {"project": {"id": cloud.project}})
+    return cloud, holder, token
 
 
 def question(keystone, token):

@@ -19,9 +19,9 @@ class Worker(Envoy):
         """Not all of them have a filter of ours: that all was answered 200 is seen in the load."""
 
 
-def bootstrap(filters, clusters, service=None):
+def bootstrap(filters, clusters, service=None, port=0):
     """A proxy with these filters, before the cluster of this name. Without one the router answers what
-    passes, and takes no body."""
+    passes, and takes no body. It listens on a port of the system's choice, if not on this one."""
     action = {"route": {"cluster": service}} if service else {"direct_response": ANSWER}
     manager = {
         "@type": EXTENSIONS + "filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -40,7 +40,7 @@ def bootstrap(filters, clusters, service=None):
     }
     listener = {
         "name": "bench",
-        "address": address(0),
+        "address": address(port),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
     return {

@@ -7,7 +7,6 @@ What the worker takes for other things meanwhile is a share of a thousandth. How
 that is far away and the kernel's part are not in it.
 """
 
-import argparse
 import concurrent.futures
 import contextlib
 import itertools
@@ -20,13 +19,12 @@ import time
 
 import contenders
 import envoys
+import load
 import machine
 import proxies
 import report
-from neighbour import Neighbour
 from parts import http1
 from parts.envoy import write
-from parts.envoy_config import address
 from parts.keystone import Keystone
 from parts.process import Process
 
@@ -37,11 +35,13 @@ WARM, COUNTED = 300, 1000
 
 
 def main():
-    arguments = parsed()
+    parser = proxies.parser_of("scripts/bench --instructions", __doc__.partition("\n\n")[0])
+    arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         proxies.say("starting Keystone and the key server ...")
-        field, clusters = prepare(arguments, directory, stack)
+        keystone = stack.enter_context(Keystone(directory / "keystone"))
+        field, clusters = proxies.prepare(keystone, arguments, directory, stack)
         names = [name for name in proxies.wanted(field, arguments.only) if is_alone(field[name])]
 
         def one(name):
@@ -63,36 +63,6 @@ def main():
     report.tell("instructions", result, text(result), publishes=arguments.publish)
 
 
-def parsed():
-    summary = __doc__.partition("\n\n")[0]
-    parser = argparse.ArgumentParser(prog="scripts/bench --instructions", description=summary)
-    parser.add_argument(
-        "--only",
-        action="append",
-        metavar="TEXT",
-        help="contenders with this in their names, and what they are compared with",
-    )
-    parser.add_argument(
-        "--module", type=pathlib.Path, default=os.environ["VOUSSOIR_MODULE"], help="another module"
-    )
-    parser.add_argument(
-        "--publish", action="store_true", help="writes docs/performance.md of the results, too"
-    )
-    return parser.parse_args()
-
-
-def prepare(arguments, directory, stack):
-    """The contenders by name, and the ports of the clusters that they ask."""
-    keystone = stack.enter_context(Keystone(directory / "keystone"))
-    documents = directory / "documents"
-    documents.mkdir()
-    digest = contenders.compile_compute(documents)
-    server = proxies.key_server(keystone, directory / "keyserver", stack, "--schemas", documents)
-    sink = stack.enter_context(Neighbour(os.environ["NEIGHBOURS"], directory / "sink", "sink"))
-    field = contenders.field(keystone, arguments.module, os.environ["EMPTY_FILTER"], digest)
-    return field, {"keyserver": server.port, "service": sink.port}
-
-
 def is_alone(contender):
     """Whether the proxy does all that is done, and takes no body."""
     return contender.filters is not None and not contender.helper and not contender.has_service
@@ -101,10 +71,8 @@ def is_alone(contender):
 def counted(contender, clusters, directory):
     """The instructions of the whole proxy for each request."""
     port = machine.free_port()
-    configuration = envoys.bootstrap(contender.filters, clusters)
-    (listener,) = configuration["static_resources"]["listeners"]
-    listener["address"] = address(port)
-    requests = map(encoded, itertools.cycle(contender.requests()[0]))
+    configuration = envoys.bootstrap(contender.filters, clusters, port=port)
+    requests = map(load.encoded, itertools.cycle(contender.requests()[0]))
     with Process("envoy", directory) as proxy:
         counts = directory / "counts"
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}", os.environ["ENVOY"]]
@@ -115,13 +83,6 @@ def counted(contender, clusters, directory):
             dumped(proxy, counts)
             ask(connection, itertools.islice(requests, COUNTED))
             return dumped(proxy, counts) / COUNTED
-
-
-def encoded(words):
-    words = {":method": "GET", ":path": "/"} | words
-    method, path = words.pop(":method"), words.pop(":path")
-    host = words.pop("Host", "bench")
-    return http1.encode(path, words.items(), method=method, host=host)
 
 
 def connected(port, request, proxy):
@@ -163,7 +124,7 @@ def dumped(proxy, counts):
 def text(result):
     """What it came to."""
     counts = result["instructions"]
-    base, none = counts[contenders.BASE], counts.get("no filter")
+    base, none = counts[contenders.BASE], counts.get(contenders.NO_FILTER)
     lines = [
         f"{report.made_of(result)}; a module of {result['module_bytes']:,} bytes; {COUNTED:,} requests of "
         "each.\n",

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 import machine
+from parts import http1
 
 # Connections, with one request at a time on each.
 CONNECTIONS = 16
@@ -95,6 +96,13 @@ def write(requests, body, directory):
     script = directory / "requests.lua"
     script.write_text(_SCRIPT.format(path=lines, body=content))
     return script
+
+
+def encoded(words):
+    """The bytes of such a request, for whoever sends them itself."""
+    words = {":method": "GET", ":path": "/", "Host": "bench"} | words
+    method, path, host = (words.pop(name) for name in (":method", ":path", "Host"))
+    return http1.encode(path, words.items(), method=method, host=host)
 
 
 def run(target, script, seconds):

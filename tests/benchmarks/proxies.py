@@ -59,11 +59,9 @@ def main():
         say(f"The report is in {report.PAGE}.")
 
 
-def parsed():
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="two rounds of one second")
-    parser.add_argument("--rounds", type=int, help="how many rounds (27)")
-    parser.add_argument("--seconds", type=int, help="how long each contender has load in one (1)")
+def parser_of(program, description):
+    """What all benchmarks of contenders are told alike."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument(
         "--only",
         action="append",
@@ -76,6 +74,14 @@ def parsed():
     parser.add_argument(
         "--publish", action="store_true", help="writes docs/performance.md of the results, too"
     )
+    return parser
+
+
+def parsed():
+    parser = parser_of("scripts/bench", __doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="two rounds of one second")
+    parser.add_argument("--rounds", type=int, help="how many rounds (27)")
+    parser.add_argument("--seconds", type=int, help="how long each contender has load in one (1)")
     arguments = parser.parse_args()
     # Many short rounds tell a disturbance from what is disturbed, as few long ones do not.
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 27)
@@ -111,16 +117,11 @@ def start(arguments, directory, stack):
 
 def start_with(keystone, arguments, directory, stack):
     """All but applications, before a Keystone that is there."""
-    documents = directory / "documents"
-    documents.mkdir()
-    digest = contenders.compile_compute(documents)
-    server = key_server(keystone, directory / "keyserver", stack, "--schemas", documents)
+    field, clusters = prepare(keystone, arguments, directory, stack)
     key = max(keystone.key_repository.iterdir(), key=lambda file: int(file.name)).read_text()
-    beside = os.environ["NEIGHBOURS"]
-    sink = stack.enter_context(Neighbour(beside, directory / "sink", "sink"))
-    checker = stack.enter_context(Neighbour(beside, directory / "ext-authz", "ext-authz", key))
-    clusters = {"keyserver": server.port, "service": sink.port, "ext_authz": checker.port}
-    field = contenders.field(keystone, arguments.module, os.environ["EMPTY_FILTER"], digest)
+    place = directory / "ext-authz"
+    checker = stack.enter_context(Neighbour(os.environ["NEIGHBOURS"], place, "ext-authz", key))
+    clusters |= {"ext_authz": checker.port}
     subjects = {}
     for name in wanted(field, arguments.only):
         contender = field[name]
@@ -137,6 +138,17 @@ def start_with(keystone, arguments, directory, stack):
                 target = dataclasses.replace(target, connections=FEW)
         subjects[name] = Subject(contender, target, place)
     return subjects
+
+
+def prepare(keystone, arguments, directory, stack):
+    """The contenders by name, and the ports of the clusters that they ask."""
+    documents = directory / "documents"
+    documents.mkdir()
+    digest = contenders.compile_compute(documents)
+    server = key_server(keystone, directory / "keyserver", stack, "--schemas", documents)
+    sink = stack.enter_context(Neighbour(os.environ["NEIGHBOURS"], directory / "sink", "sink"))
+    field = contenders.field(keystone, arguments.module, os.environ["EMPTY_FILTER"], digest)
+    return field, {"keyserver": server.port, "service": sink.port}
 
 
 def start_cached(memcached, directory, stack):

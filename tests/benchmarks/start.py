@@ -18,13 +18,12 @@ import machine
 import report
 from parts import http1
 from parts.envoy import write
-from parts.envoy_config import address
 from parts.keyserver import KeyServer
 from parts.keystone import Keystone
 from parts.process import Process
 from proxies import say
 
-NAMES = ["no filter", "empty wasm filter", "Voussoir, warm token, two headers"]
+NAMES = [contenders.NO_FILTER, contenders.EMPTY, contenders.WARM]
 # Seconds between two requests, which is how exactly it is measured.
 PAUSE = 0.001
 PATIENCE = 30
@@ -66,9 +65,7 @@ def first_answer(contender, keyserver, directory):
     """Seconds from the start of a proxy to its first 200."""
     (request, *_), _ = contender.requests()
     port = machine.free_port()
-    configuration = envoys.bootstrap(contender.filters, {"keyserver": keyserver})
-    (listener,) = configuration["static_resources"]["listeners"]
-    listener["address"] = address(port)
+    configuration = envoys.bootstrap(contender.filters, {"keyserver": keyserver}, port=port)
     with Process("envoy", directory) as proxy:
         command = [os.environ["ENVOY"], "-c", write(configuration, directory)]
         started = time.monotonic()

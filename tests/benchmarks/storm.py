@@ -18,14 +18,15 @@ import pathlib
 import subprocess
 import tempfile
 
+import contenders
 import load
 import machine
 import proxies
 import report
 from parts.keystone import Keystone
 
-STORM = "Voussoir answers validations"
-WITHOUT, WITH = "no filter", "Voussoir, warm token, two headers"
+STORM = contenders.ANSWERS
+WITHOUT, WITH = contenders.NO_FILTER, contenders.WARM
 # The processor that a proxy has to itself, and those of whoever asks it: 64 threads that wake up for each
 # request would otherwise have the worker wait for its turn, which is no doing of the filter's.
 PROXY, *ASKERS = sorted(os.sched_getaffinity(0))
@@ -117,12 +118,8 @@ def spread(rounds, key):
 def run(subject, rate, seconds):
     """One load, as JSON says what came of it."""
     (request, *_), _ = subject.contender.requests()
-    words = {":method": "GET", ":path": "/"} | request
-    method, path = words.pop(":method"), words.pop(":path")
-    lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
-    lines += [f"{name}: {value}" for name, value in words.items()]
     file = subject.directory / "request"
-    file.write_text("\r\n".join([*lines, "", ""]), newline="")
+    file.write_bytes(load.encoded(request))
     address = f"127.0.0.1:{subject.target.port}"
     command = [os.environ["NEIGHBOURS"], "storm", address, file, str(rate), str(seconds)]
     text = subprocess.run(

@@ -4,9 +4,11 @@ What a service behind is told, and what is refused, is keystonemiddleware's word
 differs on purpose has a test that says what the filter does.
 """
 
+from functools import partial
+
 import pytest
 
-from parts.deadline import wait_until
+from parts.deadline import wait_for_status, wait_until
 from parts.everyone import RULED_PATH, WAYS
 from parts.feed import PERIOD
 from parts.minting import aged
@@ -44,12 +46,8 @@ def headers(user=None, service=None):
 
 def assert_same_once_known(pair, sent):
     """Like `assert_same`, where a role is new: of the worker that knows it, its fellow may not yet."""
-
-    def answer():
-        ours = pair.ours("enforce", RULED_PATH, sent)
-        return ours.status == 200 and ours
-
-    ours = wait_until(answer, "the edge to know", LIMIT)
+    ask = partial(pair.ours, "enforce", RULED_PATH, sent)
+    ours = wait_for_status(ask, 200, "the edge to know", LIMIT)
     theirs = pair.theirs("enforce", RULED_PATH, sent)
     return assert_told_the_same(theirs, ours, but_for={CATALOG})
 

@@ -1,11 +1,13 @@
 """Questions about tokens are answered by the filter before Keystone as Keystone would answer them, and
 no question reaches it."""
 
+from functools import partial
+
 import httpx
 import pytest
 
 from parts import http1
-from parts.deadline import wait_until
+from parts.deadline import wait_for_status, wait_until
 from parts.everyone import MORE, WAYS
 from parts.front import PATH, Front, assert_alike, listeners, told
 from parts.impostor import Impostor
@@ -293,16 +295,11 @@ def test_what_keystone_takes_away_is_answered_as_keystone_answers_it(front, ever
     def settle(expected, subject, caller=admin):
         """Both come to this status: Keystone as soon as it looks at it anew itself, the workers of the
         proxy one after the other. So what is compared are the answers that were waited for."""
-
-        def settled(who, ask):
-            def answered():
-                answer = ask(caller, subject)
-                return answer if answer.status == expected else None
-
-            return wait_until(answered, f"{expected} from {who}")
-
-        theirs = settled("Keystone", front.theirs)
-        assert_alike(settled("the edge", front.ours), theirs)
+        theirs, ours = (
+            wait_for_status(partial(ask, caller, subject), expected, f"{expected} from {who}")
+            for who, ask in (("Keystone", front.theirs), ("the edge", front.ours))
+        )
+        assert_alike(ours, theirs)
 
     settle(200, own)
     settle(200, of_trust)

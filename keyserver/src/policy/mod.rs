@@ -89,6 +89,7 @@ pub fn run(policy: Policy) -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
+/// Reads what may be a pipe from the service's own generator, unlike what [`crate::file`] reads.
 fn read(file: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     File::open(file)
