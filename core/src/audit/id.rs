@@ -2,9 +2,8 @@
 
 use alloc::string::ToString as _;
 use core::fmt;
-use core::hash::BuildHasher as _;
 
-use crate::cache::Seeded;
+use crate::recent::keyed;
 use crate::sigv4::Hex;
 use crate::time::UnixTime;
 
@@ -27,7 +26,7 @@ impl Ids {
     /// One that was not made before. Those of one worker and one millisecond are in order, as long as they
     /// are fewer than 4096.
     pub(super) fn next(&mut self, now: UnixTime) -> EventId {
-        let (count, mixed) = (self.count, Seeded::new(self.seed).hash_one(self.count));
+        let (count, mixed) = (self.count, keyed(self.seed, &self.count));
         self.count = self.count.wrapping_add(1);
         let millis = u128::from(now.as_micros() / 1000) & 0xffff_ffff_ffff;
         let (count, mixed) = (u128::from(count & 0xfff), u128::from(mixed >> 2));

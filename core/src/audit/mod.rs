@@ -26,13 +26,12 @@ mod secrets;
 mod tests;
 
 use alloc::string::String;
-use core::hash::BuildHasher as _;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::cache::Seeded;
 use crate::config::{AuditRules, Config};
 use crate::gate::Trail;
+use crate::recent::keyed;
 use crate::time::UnixTime;
 pub(crate) use event::{Credential, Facts};
 pub use event::{End, MAX_EVENT};
@@ -105,7 +104,7 @@ impl AuditLog {
         let matched = facts.request.matched?;
         let sample = rules.rules.sample(matched, facts.verdict, outcome);
         let id = self.ids.next(facts.began);
-        if !sample.has(Seeded::new(self.seed).hash_one(id.number())) {
+        if !sample.has(keyed(self.seed, &id.number())) {
             self.left_out += 1;
             return None;
         }

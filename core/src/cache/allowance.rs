@@ -23,7 +23,12 @@ impl Allowance {
 
     /// Takes one out; if there is none, how long until there will be.
     pub(super) fn take(&mut self, now: UnixTime) -> Result<(), Duration> {
-        self.empty_at = self.after_one(now)?;
+        let empty_at = self.empty_at.max(now - self.period);
+        let after = empty_at + self.period / self.capacity.max(1);
+        if after > now {
+            return Err(after.since(now));
+        }
+        self.empty_at = after;
         Ok(())
     }
 
@@ -32,20 +37,9 @@ impl Allowance {
         self.empty_at = self.empty_at - self.period / self.capacity.max(1);
     }
 
-    /// Whether there is one; if there is none, how long until there will be.
-    pub(super) fn check(&self, now: UnixTime) -> Result<(), Duration> {
-        self.after_one(now).map(|_| ())
-    }
-
     /// The clock went back by so much: it holds what it held.
     pub(super) fn move_back(&mut self, back: Duration) {
         self.empty_at = self.empty_at - back;
-    }
-
-    fn after_one(&self, now: UnixTime) -> Result<UnixTime, Duration> {
-        let empty_at = self.empty_at.max(now - self.period);
-        let after = empty_at + self.period / self.capacity.max(1);
-        if after > now { Err(after.since(now)) } else { Ok(after) }
     }
 }
 

@@ -8,19 +8,23 @@
 //!   Elsewhere: another worker fetches it
 //! ```
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::shared::Place;
 use super::{Call, Question};
+use crate::recent::{Recent, keyed};
 use crate::time::UnixTime;
 
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Flights {
-    all: BTreeMap<Call, Flight>,
-    by_question: BTreeMap<Question, Call>,
+    /// By the numbers of their calls, and so in the order in which they began.
+    all: Recent<Flight>,
+    /// By keyed hashes of their questions.
+    by_question: Recent<Call>,
+    seed: u64,
     /// Those that are at their beginning.
     looking: VecDeque<Call>,
     /// Those that wait to call, in order: such of which there is a record, and such of which nothing is
@@ -33,7 +37,7 @@ pub(super) struct Flights {
     /// How many calls are under way.
     sent: usize,
     /// Which requests wait, and for what.
-    waiting: BTreeMap<u32, Call>,
+    waiting: Recent<()>,
     next_call: u64,
 }
 
@@ -103,17 +107,18 @@ impl Flight {
 }
 
 impl Flights {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self {
-            all: BTreeMap::new(),
-            by_question: BTreeMap::new(),
+            all: Recent::default(),
+            by_question: Recent::default(),
+            seed,
             looking: VecDeque::new(),
             held: VecDeque::new(),
             new: VecDeque::new(),
             is_turn_of_new: false,
             refreshes: 0,
             sent: 0,
-            waiting: BTreeMap::new(),
+            waiting: Recent::default(),
             next_call: 0,
         }
     }
@@ -139,15 +144,20 @@ impl Flights {
 
     /// Whether this one is being looked for already.
     pub(super) fn has(&self, question: &Question) -> bool {
-        self.by_question.contains_key(question)
+        self.find(question).is_some()
     }
 
     pub(super) fn get_mut(&mut self, call: Call) -> Option<&mut Flight> {
-        self.all.get_mut(&call)
+        self.all.get_mut(call.0)
     }
 
     pub(super) fn get(&self, call: Call) -> Option<&Flight> {
-        self.all.get(&call)
+        self.all.get(call.0)
+    }
+
+    fn find(&self, question: &Question) -> Option<Call> {
+        let call = *self.by_question.get(keyed(self.seed, question))?;
+        self.get(call).filter(|flight| flight.question == *question).map(|_| call)
     }
 
     /// A request waits for a record.
@@ -159,9 +169,9 @@ impl Flights {
         now: UnixTime,
     ) {
         let call = self.start(question, place, false, now);
-        if let Some(flight) = self.all.get_mut(&call) {
+        if let Some(flight) = self.get_mut(call) {
             flight.requests.push(request);
-            self.waiting.insert(request, call);
+            self.waiting.insert(request.into(), ());
         }
     }
 
@@ -177,12 +187,12 @@ impl Flights {
         is_refresh: bool,
         now: UnixTime,
     ) -> Call {
-        if let Some(call) = self.by_question.get(question) {
-            return *call;
+        if let Some(call) = self.find(question) {
+            return call;
         }
         let call = Call(self.next_call);
         self.next_call += 1;
-        self.by_question.insert(question.clone(), call);
+        self.by_question.insert(keyed(self.seed, question), call);
         self.looking.push_back(call);
         self.refreshes += usize::from(is_refresh);
         let flight = Flight {
@@ -197,25 +207,23 @@ impl Flights {
             is_refresh,
             is_overtaken: false,
         };
-        self.all.insert(call, flight);
+        self.all.insert(call.0, flight);
         call
     }
 
     /// A request is gone. Its flight goes on, if the call is under way.
     pub(super) fn leave(&mut self, request: u32) {
-        self.waiting.remove(&request);
+        self.waiting.remove(request.into());
     }
 
     /// Those at their beginning that somebody still waits for, and those whose call is another
     /// worker's: it is time to look.
     pub(super) fn take_looking(&mut self) -> Vec<Call> {
         let mut calls: Vec<_> = core::mem::take(&mut self.looking).into();
-        let elsewhere =
-            self.all.iter().filter(|(_, flight)| matches!(flight.stage, Stage::Elsewhere { .. }));
-        calls.extend(elsewhere.map(|(call, _)| *call));
+        calls.extend(self.that(&|flight| matches!(flight.stage, Stage::Elsewhere { .. })));
         calls.retain(|call| self.is_wanted(*call));
         for call in &calls {
-            if let Some(flight) = self.all.get_mut(call) {
+            if let Some(flight) = self.get_mut(*call) {
                 flight.stage = Stage::Looking;
                 flight.target = None;
             }
@@ -225,7 +233,7 @@ impl Flights {
 
     /// To look again at the next tick.
     pub(super) fn look_again(&mut self, call: Call) {
-        if let Some(flight) = self.all.get_mut(&call) {
+        if let Some(flight) = self.get_mut(call) {
             flight.stage = Stage::Looking;
             self.looking.push_back(call);
         }
@@ -234,7 +242,7 @@ impl Flights {
     /// The call is to be made when it is its turn, among those of which there is a record or there is
     /// none.
     pub(super) fn enqueue(&mut self, call: Call, is_held: bool) {
-        if let Some(flight) = self.all.get_mut(&call) {
+        if let Some(flight) = self.get_mut(call) {
             flight.stage = Stage::Queued;
             self.queue(!is_held).push_back(call);
         }
@@ -265,18 +273,19 @@ impl Flights {
         let turn = self.is_turn_of_new;
         let call = self.queue(turn).pop_front().or_else(|| self.queue(!turn).pop_front())?;
         self.is_turn_of_new = !turn;
-        let flight = self.all.get_mut(&call)?;
+        let flight = self.get_mut(call)?;
         flight.since = now;
         flight.stage = Stage::Sent;
         flight.is_overtaken = false;
+        let question = flight.question.clone();
         self.sent += 1;
-        Some((call, flight.question.clone()))
+        Some((call, question))
     }
 
     /// Whether anybody wants it; if not, it is over.
     fn is_wanted(&mut self, call: Call) -> bool {
-        let Some(flight) = self.all.get_mut(&call) else { return false };
-        flight.requests.retain(|request| self.waiting.contains_key(request));
+        let Some(flight) = self.all.get_mut(call.0) else { return false };
+        flight.requests.retain(|request| self.waiting.get((*request).into()).is_some());
         let is_wanted = flight.is_refresh || !flight.requests.is_empty();
         if !is_wanted {
             self.land(call);
@@ -286,27 +295,33 @@ impl Flights {
 
     /// A search is over: what it was, and the requests that still wait for it.
     pub(super) fn land(&mut self, call: Call) -> Option<(Flight, Vec<u32>)> {
-        let mut flight = self.all.remove(&call)?;
-        self.by_question.remove(&flight.question);
+        let mut flight = self.all.remove(call.0)?;
+        let hash = keyed(self.seed, &flight.question);
+        // Another question may have the same hash, though hardly ever.
+        if self.by_question.get(hash) == Some(&call) {
+            self.by_question.remove(hash);
+        }
         self.sent -= usize::from(flight.stage == Stage::Sent);
         self.refreshes -= usize::from(flight.is_refresh);
         let mut requests = core::mem::take(&mut flight.requests);
-        requests.retain(|request| self.waiting.remove(request).is_some());
+        requests.retain(|request| self.waiting.remove((*request).into()).is_some());
         Some((flight, requests))
     }
 
     /// The calls that have been under way for longer than this.
     pub(super) fn lost(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
-        let is_lost =
-            |flight: &Flight| flight.stage == Stage::Sent && now.since(flight.since) >= longest;
-        self.all.iter().filter(|(_, flight)| is_lost(flight)).map(|(call, _)| *call).collect()
+        self.that(&|flight| flight.stage == Stage::Sent && now.since(flight.since) >= longest)
     }
 
     /// The searches that have taken longer than this without coming to a call.
     pub(super) fn stuck(&self, now: UnixTime, longest: Duration) -> Vec<Call> {
-        let is_stuck =
-            |flight: &Flight| flight.stage != Stage::Sent && now.since(flight.since) >= longest;
-        self.all.iter().filter(|(_, flight)| is_stuck(flight)).map(|(call, _)| *call).collect()
+        self.that(&|flight| flight.stage != Stage::Sent && now.since(flight.since) >= longest)
+    }
+
+    /// The calls of all flights for which `is_it` holds.
+    fn that(&self, is_it: &dyn Fn(&Flight) -> bool) -> Vec<Call> {
+        let all = self.all.iter().filter(|(_, flight)| is_it(flight));
+        all.map(|(call, _)| Call(call)).collect()
     }
 
     /// Something has changed.

@@ -1,28 +1,27 @@
 //! The level that is one worker's own: no call of the host on a hit.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hash, Hasher};
-use core::num::NonZeroUsize;
 use core::time::Duration;
-
-use lru::LruCache;
-use siphasher::sip::SipHasher13;
 
 use super::record::Subject;
 use super::{Fault, Question, Record};
+use crate::recent::{Recent, keyed};
 use crate::record::{Change, Thing};
+use crate::rows::Rows;
+use crate::sorted::sorted;
 use crate::time::UnixTime;
 
 /// What this worker knows; the least recently used goes first.
 pub(super) struct Local {
-    records: LruCache<Question, Held, Seeded>,
+    /// By keyed hashes of their questions. Should two have the same, the later one is held.
+    records: Recent<(Question, Held)>,
     /// The bytes of the answers that they came from.
     bytes: usize,
-    /// How many records there are of each subject.
-    counts: BTreeMap<Subject, usize>,
-    /// The subjects of which there are none, or of which nothing can be known for a moment.
-    nothing: LruCache<Subject, Nothing, Seeded>,
+    /// The hashes of their subjects, and then those of their questions.
+    by_subject: Rows,
+    /// The subjects of which there are none, or of which nothing can be known for a moment, likewise.
+    nothing: Recent<(Subject, Nothing)>,
+    seed: u64,
 }
 
 /// A record.
@@ -47,24 +46,15 @@ pub(super) struct Nothing {
     pub(super) until: UnixTime,
 }
 
-/// Hashes with a key of this worker's own: who chooses what is hashed cannot choose where it goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Seeded(u64);
-
-impl Seeded {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-}
-
 impl Local {
     /// With room for so many records, and for so many subjects without one.
     pub(super) fn new(entries: usize, seed: u64) -> Self {
         Self {
-            records: bounded(entries, seed),
+            records: Recent::bounded(entries),
             bytes: 0,
-            counts: BTreeMap::new(),
-            nothing: bounded(entries, seed),
+            by_subject: Rows::new(),
+            nothing: Recent::bounded(entries),
+            seed,
         }
     }
 
@@ -74,116 +64,107 @@ impl Local {
 
     /// The record, however old; it counts as used.
     pub(super) fn held(&mut self, question: &Question) -> Option<&Held> {
-        self.records.get(question)
+        let held = self.records.touch(keyed(self.seed, question));
+        held.filter(|(it, _)| it == question).map(|(_, held)| &*held)
     }
 
     /// The same, and it does not count.
     pub(super) fn peek(&self, question: &Question) -> Option<&Held> {
-        self.records.peek(question)
+        let held = self.records.get(keyed(self.seed, question));
+        held.filter(|(it, _)| it == question).map(|(_, held)| held)
     }
 
     pub(super) fn held_mut(&mut self, question: &Question) -> Option<&mut Held> {
-        self.records.peek_mut(question)
+        let held = self.records.get_mut(keyed(self.seed, question));
+        held.filter(|(it, _)| it == question).map(|(_, held)| held)
     }
 
     /// What is known now of a subject without a record.
     pub(super) fn nothing(&self, subject: &Subject, now: UnixTime) -> Option<Nothing> {
-        self.nothing.peek(subject).filter(|nothing| now < nothing.until).copied()
+        let (it, nothing) = self.nothing.get(keyed(self.seed, subject))?;
+        (it == subject && now < nothing.until).then_some(*nothing)
     }
 
     /// Keeps the record that a question asks for: how many others had to make room for it.
     pub(super) fn hold(&mut self, question: &Question, held: Held) -> usize {
-        let subject = question.subject();
-        self.nothing.pop(&subject);
-        *self.counts.entry(subject).or_default() += 1;
+        let hash = keyed(self.seed, question);
+        let subject = keyed(self.seed, &question.subject());
+        self.nothing.remove(subject);
         self.bytes += held.bytes;
         let mut evicted = 0;
         // What comes back was there under the same name, or had to make room.
-        if let Some((gone, held)) = self.records.push(question.to_keep(), held) {
-            self.let_go(&gone, &held);
-            evicted += usize::from(gone != *question);
+        if let Some(gone) = self.records.insert(hash, (question.to_keep(), held)) {
+            evicted += usize::from(gone.1.0 != *question);
+            self.let_go(gone);
         }
+        self.by_subject.insert([subject, hash, 0, 0]);
         while self.bytes > MAX_BYTES
             && self.records.len() > 1
-            && let Some((gone, held)) = self.records.pop_lru()
+            && let Some(gone) = self.records.pop_oldest()
         {
-            self.let_go(&gone, &held);
+            self.let_go(gone);
             evicted += 1;
         }
         evicted
     }
 
-    fn remove(&mut self, question: &Question) {
-        if let Some(held) = self.records.pop(question) {
-            self.let_go(question, &held);
+    fn remove(&mut self, hash: u64) {
+        if let Some(gone) = self.records.remove(hash) {
+            self.let_go((hash, gone));
         }
     }
 
     /// A record is not held any more.
-    fn let_go(&mut self, question: &Question, held: &Held) {
+    fn let_go(&mut self, (hash, (question, held)): (u64, (Question, Held))) {
         self.bytes -= held.bytes;
-        self.count_down(&question.subject());
+        self.by_subject.remove(&[keyed(self.seed, &question.subject()), hash, 0, 0]);
     }
 
     /// There is no record of a subject, or nothing can be known of it; in the first case none of its
     /// records is held any more, whatever the question.
     pub(super) fn forget(&mut self, subject: &Subject, nothing: Nothing) {
-        if nothing.fault.is_some() && self.counts.contains_key(subject) {
-            let gone = subject.only_question().map_or_else(
-                || {
-                    let all = self.records.iter().map(|(question, _)| question);
-                    all.filter(|it| it.subject() == *subject).cloned().collect()
-                },
-                |question| Vec::from([question.clone()]),
-            );
-            for question in &gone {
-                self.remove(question);
-            }
+        let hash = keyed(self.seed, subject);
+        while nothing.fault.is_some()
+            && let Some(row) = self.by_subject.first_from(&[hash, 0, 0, 0]).copied()
+            && let [its, question, ..] = row
+            && its == hash
+        {
+            self.by_subject.remove(&row);
+            self.remove(question);
         }
-        self.nothing.put(subject.clone(), nothing);
+        self.nothing.insert(hash, (subject.clone(), nothing));
     }
 
     /// Lets go of all that changes are about. If that may be anything, it serves until then while it is
     /// confirmed.
     pub(super) fn changed(&mut self, changes: &[Change], until: UnixTime) {
         if changes.contains(&Change::All) {
-            for (_, held) in &mut self.records {
+            for (_, held) in self.records.values_mut() {
                 held.suspect_from.get_or_insert(until);
             }
             self.nothing.clear();
         }
         // Looked up for each entry: many entries and many changes may meet.
-        let mut things = BTreeSet::new();
-        things.extend(changes.iter().filter_map(Change::thing));
+        let things = sorted(changes.iter().filter_map(Change::thing).collect());
         if things.is_empty() {
             return;
         }
-        let has_changed = |thing: Thing<'_>| things.contains(&thing);
-        let denied = self.nothing.iter().map(|(subject, _)| subject);
-        let made: Vec<_> = denied.filter(|it| it.may_be_made(&has_changed)).cloned().collect();
-        for subject in made {
-            self.nothing.pop(&subject);
+        let has_changed = |thing: Thing<'_>| things.binary_search(&thing).is_ok();
+        let denied = self.nothing.iter();
+        let made = denied.filter(|(_, (subject, _))| subject.may_be_made(&has_changed));
+        for subject in numbers(made) {
+            self.nothing.remove(subject);
         }
         let held = self.records.iter();
-        let concerned = held.filter(|(_, held)| held.record.is_concerned(&has_changed));
-        let gone: Vec<_> = concerned.map(|(question, _)| question.clone()).collect();
-        for question in &gone {
+        let concerned = held.filter(|(_, (_, held))| held.record.is_concerned(&has_changed));
+        for question in numbers(concerned) {
             self.remove(question);
-        }
-    }
-
-    fn count_down(&mut self, subject: &Subject) {
-        if let Some(count) = self.counts.get_mut(subject) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(subject);
-            }
         }
     }
 
     /// Nothing gets younger, and nothing stays for longer.
     pub(super) fn clock_went_back(&mut self, back: Duration) {
-        for (_, held) in &mut self.records {
+        for (_, held) in self.records.values_mut() {
             held.confirmed_at = held.confirmed_at - back;
             held.refresh_at = held.refresh_at - back;
             held.suspect_from = held.suspect_from.map(|from| from - back);
@@ -192,38 +173,13 @@ impl Local {
     }
 }
 
-impl BuildHasher for Seeded {
-    type Hasher = KeyedHasher;
-
-    fn build_hasher(&self) -> KeyedHasher {
-        KeyedHasher(SipHasher13::new_with_keys(self.0, !self.0))
-    }
-}
-
-/// `SipHash`, whose code is there once and not at every text that is hashed.
-pub(crate) struct KeyedHasher(SipHasher13);
-
-impl Hasher for KeyedHasher {
-    #[inline(never)]
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0.finish()
-    }
+fn numbers<T>(things: impl Iterator<Item = (u64, T)>) -> Vec<u64> {
+    things.map(|(number, _)| number).collect()
 }
 
 /// The most bytes of answers whose records are held, of each kind. In memory a record takes about twice
 /// as much as its JSON.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-
-/// Takes no memory for entries that are not there.
-pub(crate) fn bounded<K: Hash + Eq, V>(entries: usize, seed: u64) -> LruCache<K, V, Seeded> {
-    let mut cache = LruCache::unbounded_with_hasher(Seeded(seed));
-    cache.resize(NonZeroUsize::new(entries).unwrap_or(NonZeroUsize::MIN));
-    cache
-}
 
 #[cfg(test)]
 mod tests {
@@ -281,7 +237,7 @@ mod tests {
         assert_eq!(local.record_count(), 4);
         assert!((0..4).all(|region| local.peek(&question("A", region)).is_none()));
         assert!((0..4).all(|region| local.peek(&question("B", region)).is_some()));
-        assert_eq!(local.counts, BTreeMap::from([(subject("B"), 4)]));
+        assert_eq!(local.by_subject.len(), 4);
         let unknown = Nothing { fault: None, ..denied() };
         local.forget(&subject("B"), unknown);
         assert_eq!(local.record_count(), 4);
@@ -310,9 +266,10 @@ mod tests {
             let mut local = all();
             local.changed(core::slice::from_ref(&change), now);
             assert_eq!(local.record_count(), keys, "{change:?}");
-            assert_eq!(local.counts.values().sum::<usize>(), keys, "{change:?}");
+            assert_eq!(local.by_subject.len(), keys, "{change:?}");
             assert_eq!(local.nothing(&subject("C"), now).is_some(), has_denial, "{change:?}");
-            let is_suspect = local.records.iter().all(|(_, held)| held.suspect_from == Some(now));
+            let is_suspect =
+                local.records.iter().all(|(_, (_, held))| held.suspect_from == Some(now));
             assert_eq!(is_suspect, change == Change::All || keys == 0, "{change:?}");
         }
     }
@@ -324,7 +281,7 @@ mod tests {
             hold(&mut local, &format!("K{}", region % 7), region);
         }
         assert_eq!(local.record_count(), 3);
-        assert_eq!(local.counts.values().sum::<usize>(), 3);
+        assert_eq!(local.by_subject.len(), 3);
     }
 
     #[test]

@@ -51,7 +51,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub(crate) use local::{Seeded, bounded};
 pub(crate) use record::Outcome;
 pub use record::{Fault, Kind, Question, Record};
 pub use stats::Stats;

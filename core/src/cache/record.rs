@@ -6,7 +6,6 @@
 
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cmp::Ordering;
 use core::hash::{Hash, Hasher};
 
 use crate::access_keys::AccessKey;
@@ -36,7 +35,7 @@ pub enum Kind {
 }
 
 /// Which record is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
     /// The key of a credential.
     AccessKey(Rc<Credential>),
@@ -92,7 +91,7 @@ pub(crate) enum Outcome {
 pub(super) struct Subject(Question);
 
 /// By what a subject is known.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 enum Name<'a> {
     AccessKey(&'a str),
     Question(&'a Question),
@@ -257,14 +256,6 @@ impl Fault {
 }
 
 impl Subject {
-    /// The one question that there is about it, if there is but one.
-    pub(super) fn only_question(&self) -> Option<&Question> {
-        match &self.0 {
-            Question::AccessKey(_) => None,
-            question => Some(question),
-        }
-    }
-
     /// Whether there may be a record now that it was denied, when those things have changed for which
     /// `has_changed` holds.
     pub(super) fn may_be_made(&self, has_changed: &dyn Fn(Thing<'_>) -> bool) -> bool {
@@ -293,18 +284,6 @@ impl PartialEq for Subject {
 }
 
 impl Eq for Subject {}
-
-impl PartialOrd for Subject {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Subject {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.name().cmp(&other.name())
-    }
-}
 
 impl Hash for Subject {
     fn hash<H: Hasher>(&self, state: &mut H) {

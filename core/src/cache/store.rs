@@ -6,19 +6,19 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use lru::LruCache;
 use zeroize::Zeroizing;
 
 use super::allowance::Allowance;
 use super::circuit::Circuit;
 use super::flights::{Flight, Flights};
-use super::local::{Held, Local, Nothing, Seeded, bounded};
+use super::local::{Held, Local, Nothing};
 use super::record::Subject;
 use super::shared::{Entry, Place, Shared};
 use super::{Action, Call, Event, Kind, Outcome, Question, Record, Report, Stats, Want};
 use crate::config::{Config, Freshness, Limits, Server};
 use crate::feed::{ChangeFeed, FRESH_IN_SILENCE, grace};
 use crate::fetch::{Answer, BUSY_TICK, FetchFailure, IDLE_TICK, Pause};
+use crate::recent::{Recent, keyed};
 use crate::record::Change;
 use crate::refusal::Unknown;
 use crate::shared::Seal;
@@ -31,9 +31,10 @@ pub struct Cache {
     limits: Limits,
     pub(super) timeout: Duration,
     pub(super) local: Local,
-    /// How many more questions about this subject may be asked of which it is not known whether they
-    /// will come to anything.
-    questions: LruCache<Subject, Allowance, Seeded>,
+    /// How many more questions about a subject may be asked of which it is not known whether they will
+    /// come to anything, by its keyed hash.
+    questions: Recent<Allowance>,
+    seed: u64,
     calls: Allowance,
     circuit: Circuit,
     jitter: Pause,
@@ -63,14 +64,15 @@ impl Cache {
             limits,
             timeout: server.timeout,
             local: Local::new(limits.entries, seed),
-            questions: bounded(limits.entries, seed),
+            questions: Recent::bounded(limits.entries),
+            seed,
             calls: Allowance::full(limits.calls_per_second, Duration::from_secs(1)),
             circuit: Circuit::new(seed),
             jitter: Pause::new(seed),
             is_feed_silent: false,
             grace: grace(config),
             shared: Shared::new(kind, slots, limits.shared_entries),
-            flights: Flights::new(),
+            flights: Flights::new(seed),
             stats: Stats::default(),
             clock: UnixTime::from_secs(0),
             back: (Duration::ZERO, UnixTime::from_secs(0)),
@@ -207,7 +209,7 @@ impl Cache {
             let back = self.clock.since(now);
             self.back = (self.back.0.saturating_add(back), self.back.1.max(self.clock));
             self.local.clock_went_back(back);
-            for (_, allowance) in &mut self.questions {
+            for allowance in self.questions.values_mut() {
                 allowance.move_back(back);
             }
             self.calls.move_back(back);
@@ -293,20 +295,27 @@ impl Cache {
     pub(super) fn spend(&mut self, now: UnixTime, subject: &Subject) -> Result<(), Duration> {
         // A subject that has had its share takes none of the others', and one that comes too late
         // leaves no trace.
-        self.questions.peek(subject).map_or(Ok(()), |allowance| allowance.check(now))?;
-        self.calls.take(now)?;
+        let subject = keyed(self.seed, subject);
         let full = Allowance::full(self.limits.scopes_per_access_key, self.freshness.fresh);
-        let allowance = self.questions.get_or_insert_mut_ref(subject, || full);
-        allowance.take(now)
+        let mut share = self.questions.get(subject).copied().unwrap_or(full);
+        share.take(now)?;
+        self.calls.take(now)?;
+        self.questions.insert(subject, share);
+        Ok(())
     }
 
     /// A search is over for which no call was made.
     pub(super) fn pay_back(&mut self, flight: &Flight) {
         if flight.is_paid && !flight.is_refresh {
             self.calls.put_back();
-            if let Some(share) = self.questions.peek_mut(&flight.question.subject()) {
-                share.put_back();
-            }
+            self.give_back(&flight.question);
+        }
+    }
+
+    /// A subject gets back what was taken of its share.
+    fn give_back(&mut self, question: &Question) {
+        if let Some(share) = self.questions.get_mut(keyed(self.seed, &question.subject())) {
+            share.put_back();
         }
     }
 
@@ -366,10 +375,8 @@ impl Cache {
                 } else {
                     self.circuit.failed(now);
                     // It says nothing of the subject, which shall not suffer when all is well again.
-                    if flight.is_paid
-                        && let Some(share) = self.questions.peek_mut(&question.subject())
-                    {
-                        share.put_back();
+                    if flight.is_paid {
+                        self.give_back(question);
                     }
                 }
                 if let Some(held) = self.local.held_mut(question) {

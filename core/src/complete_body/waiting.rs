@@ -4,23 +4,32 @@
 //! then nothing, so that what has waited longest is the likeliest to be such a one: **where there are
 //! too many, the oldest goes**, and not the one that has just come.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use crate::gate::Budget;
+use crate::recent::Recent;
 use crate::refusal::Unknown;
+use crate::rows::{Row, Rows};
 use crate::time::UnixTime;
 
 /// Who waits, and until when.
 #[derive(Debug)]
 pub struct Waiting {
     most: usize,
-    /// In the order in which they came.
-    places: BTreeMap<u64, (UnixTime, u32)>,
-    place_of: BTreeMap<u32, u64>,
-    by_end: BTreeSet<(UnixTime, u64)>,
+    /// By their numbers, in the order in which they came.
+    requests: Recent<Waiter>,
+    /// Until when each waits, its place in that order, and its number.
+    by_end: Rows,
     next_place: u64,
     clock: UnixTime,
+}
+
+/// One request that waits.
+#[derive(Debug)]
+struct Waiter {
+    request: u32,
+    until: UnixTime,
+    place: u64,
 }
 
 /// Why a request waits no longer.
@@ -38,9 +47,8 @@ impl Waiting {
     pub fn new(most: usize) -> Self {
         Self {
             most,
-            places: BTreeMap::new(),
-            place_of: BTreeMap::new(),
-            by_end: BTreeSet::new(),
+            requests: Recent::default(),
+            by_end: Rows::new(),
             next_place: 0,
             clock: UnixTime::from_secs(0),
         }
@@ -52,9 +60,9 @@ impl Waiting {
         self.remove(request);
         let place = self.next_place;
         self.next_place = self.next_place.wrapping_add(1);
-        self.places.insert(place, (until, request));
-        self.place_of.insert(request, place);
-        self.by_end.insert((until, place));
+        let waiter = Waiter { request, until, place };
+        self.by_end.insert(waiter.row());
+        self.requests.insert(request.into(), waiter);
     }
 
     /// Whether somebody has to go, to make room for others.
@@ -65,40 +73,38 @@ impl Waiting {
 
     /// A request waits no longer, if it did at all: whether it did.
     pub fn remove(&mut self, request: u32) -> bool {
-        let Some(place) = self.place_of.remove(&request) else { return false };
-        if let Some((until, _)) = self.places.remove(&place) {
-            self.by_end.remove(&(until, place));
-        }
+        let Some(waiter) = self.requests.remove(request.into()) else { return false };
+        self.by_end.remove(&waiter.row());
         true
     }
 
     /// The next that shall wait no longer; to be asked until there is none.
     pub fn next_over(&mut self, now: UnixTime, budget: &Budget) -> Option<(u32, Why)> {
         self.observe(now);
-        let late = self.by_end.first().filter(|(until, _)| *until <= now);
-        let (place, why) = if let Some((_, place)) = late {
-            (*place, Why::Late)
-        } else {
-            let cause = self.crowd(budget)?;
-            (*self.places.first_key_value()?.0, Why::Crowded(cause))
+        let (next, why) = match self.next_end() {
+            Some((until, next)) if until <= now => (next, Why::Late),
+            _ => {
+                let cause = self.crowd(budget)?;
+                (self.requests.oldest()?.0, Why::Crowded(cause))
+            }
         };
-        let (_, request) = *self.places.get(&place)?;
+        let request = self.requests.get(next)?.request;
         self.remove(request);
         Some((request, why))
     }
 
     /// What there is too much of, if somebody waits who could make it less.
     fn crowd(&self, budget: &Budget) -> Option<Unknown> {
-        if self.places.len() > self.most {
+        if self.requests.len() > self.most {
             return Some(Unknown::TooManyWaiting);
         }
-        (budget.is_crowded() && !self.places.is_empty()).then_some(Unknown::TooMuchHeld)
+        (budget.is_crowded() && !self.requests.is_empty()).then_some(Unknown::TooMuchHeld)
     }
 
     /// When to ask again, if nobody comes before; `None` when nobody waits.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
-        let (until, _) = self.by_end.first()?;
+        let (until, _) = self.next_end()?;
         Some(until.since(self.clock).clamp(SHORTEST_TICK, LONGEST_TICK))
     }
 
@@ -107,12 +113,24 @@ impl Waiting {
         if now < self.clock {
             let back = self.clock.since(now);
             self.by_end.clear();
-            for (place, (until, _)) in &mut self.places {
-                *until = *until - back;
-                self.by_end.insert((*until, *place));
+            for waiter in self.requests.values_mut() {
+                waiter.until = waiter.until - back;
+                self.by_end.insert(waiter.row());
             }
         }
         self.clock = now;
+    }
+
+    /// Whose time is over first, and when.
+    fn next_end(&self) -> Option<(UnixTime, u64)> {
+        let [until, _, request, _] = *self.by_end.first()?;
+        Some((UnixTime::from_micros(until), request))
+    }
+}
+
+impl Waiter {
+    fn row(&self) -> Row {
+        [self.until.as_micros(), self.place, self.request.into(), 0]
     }
 }
 

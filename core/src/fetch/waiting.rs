@@ -1,9 +1,9 @@
 //! The requests that wait for what a call brings.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::recent::Recent;
 use crate::time::UnixTime;
 
 /// One request that waits.
@@ -19,22 +19,22 @@ pub(crate) struct Waiter {
 /// that goes away is found without a look at the others.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    waiters: BTreeMap<u32, Waiter>,
+    waiters: Recent<Waiter>,
     most: usize,
 }
 
 impl Waiting {
     pub(crate) fn new(most: usize) -> Self {
-        Self { waiters: BTreeMap::new(), most }
+        Self { waiters: Recent::default(), most }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
 
-    /// The request that came first: hosts number them in their order.
+    /// The request that came first.
     pub(crate) fn first(&self) -> Option<u32> {
-        self.waiters.keys().next().copied()
+        self.waiters.oldest().map(|(_, waiter)| waiter.request)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -45,20 +45,24 @@ impl Waiting {
     pub(crate) fn add(&mut self, waiter: Waiter) -> bool {
         let has_room = !self.is_full();
         if has_room {
-            self.waiters.insert(waiter.request, waiter);
+            self.waiters.insert(waiter.request.into(), waiter);
         }
         has_room
     }
 
     /// A request is gone.
     pub(crate) fn remove(&mut self, request: u32) {
-        self.waiters.remove(&request);
+        self.waiters.remove(request.into());
     }
 
     /// Takes out all for which `is_done` holds.
     pub(crate) fn take(&mut self, is_done: &dyn Fn(&Waiter) -> bool) -> Vec<Waiter> {
-        let done = self.waiters.extract_if(.., |_, waiter| is_done(waiter));
-        done.map(|(_, waiter)| waiter).collect()
+        let done = self.waiters.iter().map(|(_, waiter)| *waiter).filter(is_done);
+        let done: Vec<_> = done.collect();
+        for waiter in &done {
+            self.remove(waiter.request);
+        }
+        done
     }
 
     /// The clock went back by so much, and with it the times since when they wait.

@@ -16,7 +16,6 @@ mod token;
 #[cfg(test)]
 mod vectors;
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 pub use list::RevocationList;
@@ -24,6 +23,7 @@ pub use token::TokenFacts;
 
 use self::shape::{Digest, Shape};
 use crate::record::RevocationEvent;
+use crate::rows::Rows;
 use crate::time::UnixTime;
 
 /// The most events that a set holds: they take some 10 MB.
@@ -42,17 +42,14 @@ pub struct RevocationSet {
     capacity: usize,
     seed: u64,
     /// The events, to be looked for by what they name.
-    by_things: BTreeSet<Row>,
+    by_things: Rows,
     /// The same, in the order in which they go.
-    by_end: BTreeSet<Row>,
+    by_end: Rows,
     /// How many there are of each shape.
     shapes: Vec<(Shape, usize)>,
     /// Every token that was issued in this second or before is revoked.
     floor: Option<u64>,
 }
-
-/// An event in one of the two orders. One type for both keeps the module small.
-type Row = [u64; 4];
 
 impl RevocationSet {
     /// A set of none, with room for so many events, at least one and at most [`MAX_EVENTS`].
@@ -63,8 +60,8 @@ impl RevocationSet {
         Self {
             capacity: capacity.clamp(1, MAX_EVENTS),
             seed,
-            by_things: BTreeSet::new(),
-            by_end: BTreeSet::new(),
+            by_things: Rows::new(),
+            by_end: Rows::new(),
             shapes: Vec::new(),
             floor: None,
         }
@@ -163,7 +160,7 @@ impl RevocationSet {
     /// The last second of the event that names these things.
     fn last(&self, shape: Shape, Digest(one, other): Digest) -> Option<u64> {
         let first = [shape.into(), one, other, 0];
-        let event = self.by_things.range(first..).next()?;
+        let event = self.by_things.first_from(&first)?;
         let [found @ .., last] = *event;
         (found == [shape.into(), one, other]).then_some(last)
     }

@@ -6,12 +6,9 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
-use core::hash::BuildHasher as _;
-
-use lru::LruCache;
 
 use super::opened::Opened;
-use crate::cache::{Seeded, bounded};
+use crate::recent::{Recent, keyed};
 use crate::secret::Secret;
 
 /// What one worker remembers of tokens; the least recently used goes first.
@@ -27,7 +24,7 @@ pub struct KnownTokens {
 #[derive(Debug)]
 struct Tokens {
     /// By a keyed hash of the text.
-    known: LruCache<u64, Rc<Known>, Seeded>,
+    known: Recent<Rc<Known>>,
     /// The bytes of all texts.
     bytes: usize,
     /// The hashes of texts that came lately, each in the place that it tells.
@@ -59,7 +56,7 @@ impl KnownTokens {
     /// unpredictable: who chooses a text must not choose which other it replaces.
     #[must_use]
     pub fn new(most: usize, seed: u64) -> Self {
-        let known = bounded(most.min(MAX_KNOWN_TOKENS), seed);
+        let known = Recent::bounded(most.min(MAX_KNOWN_TOKENS));
         let places = (0..SEEN).map(|_| 0).collect();
         Self { tokens: RefCell::new(Tokens { known, bytes: 0, seen: places }), seed }
     }
@@ -68,7 +65,7 @@ impl KnownTokens {
     pub(super) fn find(&self, text: &[u8]) -> Found {
         let Tokens { known, seen, .. } = &mut *self.tokens.borrow_mut();
         let hash = self.hash(text);
-        if let Some(known) = known.get(&hash).filter(|known| known.text.matches(text)) {
+        if let Some(known) = known.touch(hash).filter(|known| known.text.matches(text)) {
             return Found::Known(Rc::clone(known));
         }
         let place = usize::try_from(hash % SEEN).unwrap_or_default();
@@ -84,18 +81,18 @@ impl KnownTokens {
         *bytes += length(&text);
         let token = Rc::new(Known { text, generation, opened: Rc::clone(opened) });
         // What comes back had the same hash, or had to make room.
-        if let Some((_, gone)) = known.push(hash, token) {
+        if let Some((_, gone)) = known.insert(hash, token) {
             *bytes = bytes.saturating_sub(length(&gone.text));
         }
         while *bytes > MAX_BYTES
-            && let Some((_, gone)) = known.pop_lru()
+            && let Some((_, gone)) = known.pop_oldest()
         {
             *bytes = bytes.saturating_sub(length(&gone.text));
         }
     }
 
     fn hash(&self, text: &[u8]) -> u64 {
-        Seeded::new(self.seed).hash_one(text)
+        keyed(self.seed, text)
     }
 }
 
@@ -168,8 +165,8 @@ mod tests {
         let tokens = KnownTokens::new(8, 1);
         remember(&tokens, b"token");
         let hash = tokens.hash(b"other");
-        let known = tokens.tokens.borrow_mut().known.pop(&tokens.hash(b"token")).unwrap();
-        tokens.tokens.borrow_mut().known.push(hash, known);
+        let known = tokens.tokens.borrow_mut().known.remove(tokens.hash(b"token")).unwrap();
+        tokens.tokens.borrow_mut().known.insert(hash, known);
         assert!(!is_known(&tokens, b"other"));
         remember(&tokens, b"other");
         assert!(is_known(&tokens, b"other"));
