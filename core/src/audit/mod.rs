@@ -36,7 +36,7 @@ use crate::time::UnixTime;
 pub(crate) use event::{Credential, Facts};
 pub use event::{End, MAX_EVENT};
 pub use failure::SendFailure;
-pub use names::{Names, UNKNOWN};
+pub use names::{Names, UNKNOWN, Words};
 pub use queue::{Action, Call, Event, MAX_BATCH, MAX_QUEUED, Report};
 pub(crate) use request::Request;
 pub use rule::{MAX_RULES, Outcome, Rule, Rules, Sample};

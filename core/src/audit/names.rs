@@ -5,20 +5,25 @@
 //! `[path_keywords]` are the segments after which something has its name or id, and its `[custom_actions]`
 //! say of a path's last segment what is done there.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::json::Text;
+use crate::json::{FromJson, Json, Member, Members, Reader};
 
 /// The words of one service's API.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Segments of paths, and what the next segment is; nothing where none follows.
-    pub path_keywords: BTreeMap<String, Option<String>>,
+    pub path_keywords: Words,
     /// Last segments, which may have a slash and a method in lower case behind them, and what is done there.
-    pub custom_actions: BTreeMap<String, Option<String>>,
+    pub custom_actions: Words,
 }
+
+/// Words, each with another or none; in order, to be searched.
+#[derive(Clone, Debug, Default)]
+pub struct Words(Vec<(String, Option<String>)>);
 
 impl Names {
     /// What is done. The body is not looked at, so that `POST .../action` is an `update`, whatever it
@@ -31,7 +36,7 @@ impl Names {
         if let Some(action) = self.custom_action(last, method) {
             return action;
         }
-        let is_keyword = self.path_keywords.contains_key(last);
+        let is_keyword = self.path_keywords.find(last).is_some();
         match method {
             "POST" if is_keyword && last != "action" => "create",
             "POST" | "PUT" | "PATCH" => "update",
@@ -43,12 +48,12 @@ impl Names {
     }
 
     fn custom_action(&self, last: &str, method: &str) -> Option<&str> {
-        if self.custom_actions.is_empty() {
+        if self.custom_actions.len() == 0 {
             return None;
         }
         let with_method = format!("{last}/{}", method.to_ascii_lowercase());
-        let action = self.custom_actions.get(&with_method);
-        action.or_else(|| self.custom_actions.get(last))?.as_deref()
+        let action = self.custom_actions.find(&with_method);
+        action.or_else(|| self.custom_actions.find(last))?.1
     }
 
     /// The type of what it is done to, behind that of the service.
@@ -59,7 +64,7 @@ impl Names {
         }
         let mut before = None;
         for segment in path.split(|byte| *byte == b'/') {
-            let keyword = plain(segment).and_then(|name| self.path_keywords.get_key_value(name));
+            let keyword = plain(segment).and_then(|name| self.path_keywords.find(name));
             // What stands behind a keyword has an id, unless it is a keyword itself.
             let name = match (keyword, before) {
                 (Some((keyword, _)), _) => Some(keyword),
@@ -70,8 +75,34 @@ impl Names {
                 out.push_str("/");
                 out.push_str(name);
             }
-            before = keyword.and_then(|(_, thing)| thing.as_ref());
+            before = keyword.and_then(|(_, thing)| thing);
         }
+    }
+}
+
+impl Words {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0.iter().map(|(word, other)| (word.as_str(), other.as_deref()))
+    }
+
+    fn find(&self, word: &str) -> Option<(&str, Option<&str>)> {
+        let place = self.0.binary_search_by(|(it, _)| it.as_str().cmp(word)).ok()?;
+        self.0.get(place).map(|(word, other)| (word.as_str(), other.as_deref()))
+    }
+}
+
+/// What is wrong with a member is said of the map: names are known where they are written only.
+impl FromJson for Words {
+    fn from_json(json: Json, reader: &mut Reader) -> Self {
+        let mut words = Vec::new();
+        for Member { name, value } in Members::from_json(json, reader) {
+            words.push((name, FromJson::from_json(value, reader)));
+        }
+        Self(words)
     }
 }
 
@@ -90,28 +121,20 @@ mod tests {
 
     use super::super::json::Json;
     use super::*;
+    use crate::json;
 
     /// Some of what keystonemiddleware's `nova_api_audit_map.conf` has.
     fn nova() -> Names {
-        let map = |pairs: &[(&str, Option<&str>)]| {
-            pairs.iter().map(|(name, thing)| ((*name).into(), thing.map(String::from))).collect()
-        };
+        let words = |json: &str| json::read(json.as_bytes()).unwrap();
         Names {
-            path_keywords: map(&[
-                ("action", None),
-                ("detail", None),
-                ("limits", None),
-                ("metadata", Some("key")),
-                ("os-server-password", None),
-                ("reboot", None),
-                ("servers", Some("server")),
-            ]),
-            custom_actions: map(&[
-                ("delete", Some("delete")),
-                ("os-migrations/get", Some("read")),
-                ("os-server-password/post", Some("update")),
-                ("reboot", Some("start/reboot")),
-            ]),
+            path_keywords: words(
+                r#"{"servers": "server", "detail": null, "limits": null, "metadata": "key",
+                    "os-server-password": null, "reboot": null, "action": null}"#,
+            ),
+            custom_actions: words(
+                r#"{"reboot": "start/reboot", "os-server-password/post": "update",
+                    "os-migrations/get": "read", "delete": "delete"}"#,
+            ),
         }
     }
 

@@ -3,13 +3,12 @@
 //! Envoy hands a plugin the *serialised* message when its configuration is given as a `Struct`
 //! (seen in 1.36 and 1.40; its documentation says JSON). Istio converts to JSON text itself.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Number;
 
-use crate::json::Json;
+use crate::json::{Json, Member, Members};
 
 /// Reads a whole message; `None` when it is none, or nests deeper than [`MAX_DEPTH`].
 pub(super) fn parse_struct(bytes: &[u8]) -> Option<Json> {
@@ -18,31 +17,28 @@ pub(super) fn parse_struct(bytes: &[u8]) -> Option<Json> {
 
 /// `message Struct { map<string, Value> fields = 1; }`
 fn read_struct(mut bytes: &[u8], depth: u8) -> Option<Json> {
-    let mut fields = BTreeMap::new();
+    let mut fields = Vec::new();
     while !bytes.is_empty() {
         let (1, Wire::Bytes(entry)) = read_field(&mut bytes)? else {
             return None;
         };
-        let (key, value) = read_entry(entry, depth)?;
-        // A map on the wire may repeat a key; a configuration that does is ambiguous.
-        if fields.insert(key, value).is_some() {
-            return None;
-        }
+        fields.push(read_entry(entry, depth)?);
     }
-    Some(Json::Object(fields))
+    // A map on the wire may repeat a key; a configuration that does is ambiguous.
+    Members::new(fields).ok().map(Json::Object)
 }
 
 /// `map_entry { string key = 1; Value value = 2; }`
-fn read_entry(mut bytes: &[u8], depth: u8) -> Option<(String, Json)> {
-    let (mut key, mut value) = (String::new(), Json::Null);
+fn read_entry(mut bytes: &[u8], depth: u8) -> Option<Member> {
+    let (mut name, mut value) = (String::new(), Json::Null);
     while !bytes.is_empty() {
         match read_field(&mut bytes)? {
-            (1, Wire::Bytes(text)) => key = String::from_utf8(text.to_vec()).ok()?,
+            (1, Wire::Bytes(text)) => name = String::from_utf8(text.to_vec()).ok()?,
             (2, Wire::Bytes(message)) => value = read_value(message, depth)?,
             _ => return None,
         }
     }
-    Some((key, value))
+    Some(Member { name, value })
 }
 
 /// `message Value { oneof kind { NullValue null_value = 1; double number_value = 2;

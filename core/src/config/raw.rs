@@ -3,11 +3,11 @@
 //! Every struct refuses fields it does not know, so that a misspelt one is an error and not a
 //! setting silently left at its default. Defaults are in `mod.rs`, each in one place.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::json::{FromJson, Json, Reader, from_fields, one_of};
+use crate::audit::Words;
+use crate::json::{FromJson, Json, Members, Reader, from_fields, one_of};
 
 pub(super) struct Config {
     pub(super) mode: Option<Mode>,
@@ -174,7 +174,7 @@ pub(super) struct Route {
     pub(super) to: Vec<RouteTo>,
     pub(super) names: Vec<String>,
     pub(super) metadata: Vec<RouteMetadata>,
-    pub(super) settings: BTreeMap<String, Json>,
+    pub(super) settings: Members,
 }
 
 pub(super) struct RouteTo {
@@ -192,8 +192,8 @@ pub(super) struct RouteMetadata {
 pub(super) struct Audit {
     pub(super) observer: Option<AuditResource>,
     pub(super) target: Option<AuditResource>,
-    pub(super) path_keywords: BTreeMap<String, Option<String>>,
-    pub(super) custom_actions: BTreeMap<String, Option<String>>,
+    pub(super) path_keywords: Words,
+    pub(super) custom_actions: Words,
     pub(super) masked_parameters: Option<Vec<String>>,
     pub(super) log: bool,
     pub(super) filter_state: Option<FilterState>,

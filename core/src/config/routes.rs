@@ -3,7 +3,6 @@
 //! A route's settings are fields of the configuration itself. Each route becomes a whole configuration, made of
 //! the plugin's own with those fields in their places, and is checked as one.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -12,7 +11,7 @@ use alloc::vec::Vec;
 use super::acl::hosts;
 use super::check::{self, methods, own_name, templates};
 use super::{Config, ConfigError, raw, read};
-use crate::json::Json;
+use crate::json::{Json, Member, Members};
 use crate::routes::{Expected, Route, Routes, Target};
 use crate::schema::Schemas;
 
@@ -99,18 +98,21 @@ fn told(
 
 /// The plugin's own settings, with these in their places.
 fn settings(
-    given: BTreeMap<String, Json>,
+    given: Members,
     own: &Json,
     schemas: &Schemas,
     field: &str,
 ) -> Result<Config, ConfigError> {
     let Json::Object(own) = own else { return Err(ConfigError::shape(".", "not a map")) };
     // Documents are large: the plugin's own are read once.
-    let has_own = !given.contains_key("schema");
-    let own = own.iter().filter(|(name, _)| !matches!(&***name, "routes" | "schema"));
-    let mut members: BTreeMap<_, _> =
-        own.map(|(name, value)| (name.clone(), value.clone())).collect();
-    for (name, value) in given {
+    let has_own = !given.has("schema");
+    let mut members = Members::default();
+    for (name, value) in own.iter() {
+        if !matches!(name, "routes" | "schema") {
+            members.insert(name.into(), value.clone());
+        }
+    }
+    for Member { name, value } in given {
         match name.as_str() {
             "mechanisms" => mechanisms(value, &mut members, field)?,
             // What goes into the log, and where it goes, is one for all.
@@ -145,28 +147,25 @@ fn settings(
 /// Takes out what is not one of the mechanisms.
 fn mechanisms(
     given: Json,
-    members: &mut BTreeMap<String, Json>,
+    members: &mut Members,
     field: &str,
 ) -> Result<(), ConfigError> {
     let field = format!("{field}.mechanisms");
     let names: Vec<String> =
         given.read().map_err(|wrong| ConfigError::shape(&*field, format!("{wrong}")))?;
-    let is_there = |name: &String| SECTIONS.contains(&&**name) && members.contains_key(name);
+    let is_there = |name: &String| SECTIONS.contains(&&**name) && members.has(name);
     if names.is_empty() || !names.iter().all(is_there) {
         return Err(ConfigError::limits(
             field,
             "some of `token` and `sigv4`, for which the plugin has sections",
         ));
     }
-    members.retain(|section, _| {
-        let is_other = |mechanism: &str| !names.iter().any(|name| name == mechanism);
-        match section.as_str() {
-            "token" | "sigv4" => !is_other(section),
-            // Who is asked about tokens only.
-            "keystone" => !is_other("token"),
-            _ => true,
+    // Keystone is asked about tokens only.
+    for (section, mechanism) in [("token", "token"), ("sigv4", "sigv4"), ("keystone", "token")] {
+        if !names.iter().any(|name| name == mechanism) {
+            members.remove(section);
         }
-    });
+    }
     Ok(())
 }
 

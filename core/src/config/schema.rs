@@ -1,6 +1,5 @@
 //! The section `schema`: documents of APIs, and which requests are held against them.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -21,11 +20,10 @@ pub(super) fn check(
     if raw.len() > MAX_DOCUMENTS {
         return Err(ConfigError::limits("schema", "at most 32 documents"));
     }
-    let mut names = BTreeSet::new();
-    let mut all = Vec::new();
+    let mut all = Vec::<Governed>::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let field = format!("schema[{index}]");
-        if !is_schema_name(&raw.name) || !names.insert(raw.name.clone()) {
+        if !is_schema_name(&raw.name) || all.iter().any(|it| it.name == raw.name) {
             return Err(ConfigError::limits(
                 format!("{field}.name"),
                 "1 to 64 letters, digits, dots, hyphens and underscores, not a dot first, and of its own",

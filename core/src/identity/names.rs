@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Part, RequestHead};
+use crate::sorted::sorted;
 
 /// The names under which a client claims an identity, or another body than the proxy sees, each once:
 /// what has to be removed from the headers of every request before anything else happens to it, and
@@ -14,8 +15,7 @@ pub fn claims(fields: RequestHead<'_>, part: Part) -> Vec<&[u8]> {
             || is_other_spelling(name)
             || (part == Part::Trailers && (is_credential(name) || FRAMING.contains(&name)))
     };
-    let mut claims: Vec<_> = fields.names().filter(|name| is_claim(name)).collect();
-    claims.sort_unstable();
+    let mut claims = sorted(fields.names().filter(|name| is_claim(name)).collect());
     claims.dedup();
     claims
 }

@@ -1,11 +1,10 @@
 //! What takes its fields out of an object.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Json, Reader};
+use super::{Json, Member, Members, Reader};
 use crate::secret::Secret;
 
 /// What can be read from JSON.
@@ -29,13 +28,13 @@ pub(crate) trait FromFields: Sized {
 
 /// The fields of an object that nobody has taken.
 pub(crate) struct Fields<'a> {
-    members: BTreeMap<String, Json>,
+    members: Members,
     reader: &'a mut Reader,
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn of(json: Json, reader: &'a mut Reader) -> Self {
-        Self { members: members(json, reader), reader }
+        Self { members: Members::from_json(json, reader), reader }
     }
 
     /// Takes the field of this name.
@@ -49,12 +48,12 @@ impl<'a> Fields<'a> {
 
     /// The same, where no field is as good as what is there by default.
     pub(crate) fn take_or_default<T: FromJson + Default>(&mut self, name: &'static str) -> T {
-        if self.members.contains_key(name) { self.take(name) } else { T::default() }
+        if self.members.has(name) { self.take(name) } else { T::default() }
     }
 
     /// Notes whether there is one that is none of these.
     pub(crate) fn only(&mut self, known: &[&str]) {
-        if let Some(name) = self.members.keys().find(|name| !known.contains(&name.as_str())) {
+        if let Some((name, _)) = self.members.iter().find(|(name, _)| !known.contains(name)) {
             self.reader.note_unknown_field(name, known);
         }
     }
@@ -141,20 +140,14 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
-/// What is wrong with a member is said of the map: names are known where they are written only.
-impl<T: FromJson> FromJson for BTreeMap<String, T> {
+impl FromJson for Members {
     fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let members = members(json, reader).into_iter();
-        members.map(|(name, value)| (name, T::from_json(value, reader))).collect()
-    }
-}
-
-fn members(json: Json, reader: &mut Reader) -> BTreeMap<String, Json> {
-    match json {
-        Json::Object(members) => members,
-        other => {
-            reader.note_value(&other, "a map");
-            BTreeMap::new()
+        match json {
+            Json::Object(members) => members,
+            other => {
+                reader.note_value(&other, "a map");
+                Self::default()
+            }
         }
     }
 }
@@ -199,8 +192,8 @@ pub(crate) fn one_of<T: Copy>(
 pub(crate) fn variant(json: Json) -> Option<(String, Option<Json>)> {
     match json {
         Json::Text(mut name) => Some((core::mem::take(&mut *name), None)),
-        Json::Object(mut members) if members.len() == 1 => {
-            members.pop_first().map(|(name, value)| (name, Some(value)))
+        Json::Object(members) if members.len() == 1 => {
+            members.into_iter().next().map(|Member { name, value }| (name, Some(value)))
         }
         _ => None,
     }

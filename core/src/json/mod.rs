@@ -10,9 +10,9 @@
 //! A name that comes twice is refused, and texts are wiped, since some are keys.
 
 mod fields;
+mod members;
 mod reader;
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,17 +25,18 @@ use zeroize::Zeroizing;
 pub(crate) use fields::{
     Fields, FromFields, FromJson, deserialize_as_json, from_fields, one_of, variant,
 };
+pub(crate) use members::{Member, Members};
 pub(crate) use reader::{Reader, Wrong};
 
 /// A value.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(Number),
     Text(Zeroizing<String>),
     List(Vec<Self>),
-    Object(BTreeMap<String, Self>),
+    Object(Members),
 }
 
 /// Reads what a text of JSON says.
@@ -77,7 +78,7 @@ impl Serialize for Json {
             Self::Number(number) => number.serialize(to),
             Self::Text(text) => to.serialize_str(text),
             Self::List(values) => to.collect_seq(values),
-            Self::Object(members) => to.collect_map(members),
+            Self::Object(members) => to.collect_map(members.iter()),
         }
     }
 }
@@ -128,15 +129,13 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some(name) = from.next_key::<String>()? {
-            if members.contains_key(&name) {
-                // Readers differ in which of the two they take.
-                return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
-            }
-            members.insert(name, from.next_value()?);
+        let mut members = Vec::new();
+        while let Some(name) = from.next_key()? {
+            members.push(Member { name, value: from.next_value()? });
         }
-        Ok(Json::Object(members))
+        // Readers differ in which of the two they take.
+        let twice = |name| A::Error::custom(format_args!("duplicate field `{name}`"));
+        Members::new(members).map(Json::Object).map_err(twice)
     }
 }
 
@@ -147,7 +146,7 @@ mod tests {
 
     use super::*;
     use alloc::string::ToString as _;
-    use alloc::{format, vec};
+    use alloc::format;
 
     fn json(text: &str) -> Result<Json, String> {
         read(text.as_bytes()).map_err(|wrong: Wrong| wrong.to_string())
@@ -166,10 +165,9 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_string(&json(text).unwrap()).unwrap(), text);
         }
-        assert!(
-            json("[1, 2]").unwrap()
-                == Json::List(vec![1.into(), 2.into()].into_iter().map(Json::Number).collect())
-        );
+        let members = r#"{ "b": 1, "": 2, "a": 3, "ab": 4 }"#;
+        let written = serde_json::to_string(&json(members).unwrap()).unwrap();
+        assert_eq!(written, r#"{"":2,"a":3,"ab":4,"b":1}"#);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Roles, and what Keystone shows of them.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::party::{InvalidRecord, is_text};
-use crate::json::{self, FromJson, Json, Reader, deserialize_as_json, from_fields};
+use crate::json::{
+    self, FromJson, Json, Members, Reader, deserialize_as_json, from_fields,
+};
 
 /// The most roles of one user in one project, domain or system.
 pub const MAX_ROLES: usize = 256;
@@ -63,7 +64,7 @@ impl From<Map<String, Value>> for RoleDetails {
 impl Serialize for RoleDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // It was written by us.
-        let json = json::read(self.0.as_bytes()).unwrap_or(Json::Object(BTreeMap::new()));
+        let json = json::read(self.0.as_bytes()).unwrap_or(Json::Object(Members::default()));
         json.serialize(serializer)
     }
 }

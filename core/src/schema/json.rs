@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::str;
 
 use crate::complete_body::json::Checker;
+use crate::sorted::sorted;
 
 /// A whole JSON text (RFC 8259, in UTF-8), nested no deeper than
 /// [`MAX_DEPTH`](crate::complete_body::json::MAX_DEPTH), in which every string is a text: half of a
@@ -112,8 +113,8 @@ impl<'a> Json<'a> {
 }
 
 /// The value of the second of two texts that are the same.
-pub(super) fn repeated(texts: &mut [(Cow<'_, str>, usize)]) -> Option<usize> {
-    texts.sort_unstable();
+pub(super) fn repeated(texts: &mut Vec<(Cow<'_, str>, usize)>) -> Option<usize> {
+    *texts = sorted(core::mem::take(texts));
     texts.windows(2).find_map(|pair| match pair {
         [(one, _), (other, value)] if one == other => Some(*value),
         _ => None,

@@ -4,7 +4,6 @@
 //! JSON Schema, with a number wherever that has a schema.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,7 +17,7 @@ use super::number::Divisor;
 use super::parameter::{Form, List, Parameter, Place};
 use super::pattern::{Pattern, State};
 use crate::acl::PathTemplate;
-use crate::json::{self, Json as Value};
+use crate::json::{self, Json as Value, Members};
 
 /// Why a text is no compiled document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,15 +126,15 @@ impl Reader {
     fn node(&self, value: &Value) -> Read<Node> {
         let node = object(value, "nodes")?;
         let mut types = Types::ALL;
-        if node.contains_key("type") {
+        if node.has("type") {
             let names = list(node, "type")?.iter();
             let with = |types: Types, name: &Value| types.with(as_text(name)?);
             types = names.into_iter().try_fold(Types::NONE, with).ok_or(field("type"))?;
         }
         let mut checks = Vec::new();
-        for (name, value) in node {
+        for (name, value) in node.iter() {
             let count = || number(value).ok_or(field("a count"));
-            checks.push(match name.as_str() {
+            checks.push(match name {
                 "enum" => Check::Enum(map(list(node, "enum")?, literal)?),
                 "minimum" => Check::Minimum(limit(value, false)?),
                 "exclusiveMinimum" => Check::Minimum(limit(value, true)?),
@@ -157,7 +156,7 @@ impl Reader {
                 "dependentRequired" => Check::DependentRequired(
                     object(value, "dependentRequired")?
                         .iter()
-                        .map(|(name, names)| Ok((name.clone(), texts(names)?)))
+                        .map(|(name, names)| Ok((name.into(), texts(names)?)))
                         .collect::<Read<_>>()?,
                 ),
                 "allOf" => Check::All(self.indices(value)?),
@@ -175,7 +174,7 @@ impl Reader {
             });
         }
         let index = |name: &str| node.get(name).map(|it| self.index(it)).transpose();
-        if node.contains_key("items") || node.contains_key("prefixItems") {
+        if node.has("items") || node.has("prefixItems") {
             let first = node.get("prefixItems").map(|it| self.indices(it)).transpose()?;
             checks.push(Check::Items { first: first.unwrap_or_default(), rest: index("items")? });
         }
@@ -187,22 +186,22 @@ impl Reader {
         Ok(Node { types, checks })
     }
 
-    fn properties(&self, node: &BTreeMap<String, Value>) -> Read<Properties> {
+    fn properties(&self, node: &Members) -> Read<Properties> {
         let required = node.get("required").map(texts).transpose()?.unwrap_or_default();
         let mut named = Vec::new();
         if let Some(properties) = node.get("properties") {
-            for (name, value) in object(properties, "properties")? {
-                let is_required = required.contains(name);
+            for (name, value) in object(properties, "properties")?.iter() {
+                let is_required = required.iter().any(|it| it == name);
                 let node = Some(self.index(value)?);
-                named.push(Property { name: name.clone(), node, is_required });
+                named.push(Property { name: name.into(), node, is_required });
             }
         }
-        for name in &required {
-            if named.iter().all(|property: &Property| property.name != *name) {
-                named.push(Property { name: name.clone(), node: None, is_required: true });
+        // They are in the order of their names, and stay so.
+        for name in required {
+            if let Err(place) = named.binary_search_by(|it: &Property| it.name.cmp(&name)) {
+                named.insert(place, Property { name, node: None, is_required: true });
             }
         }
-        named.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let patterns = map(list(node, "patternProperties")?, |it| match as_list(it) {
             Some([pattern, node]) => Ok((self.pattern(pattern)?, self.index(node)?)),
             _ => Err(field("patternProperties")),
@@ -260,19 +259,19 @@ fn map<T>(values: &[Value], read: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
     values.iter().map(read).collect()
 }
 
-fn object<'a>(value: &'a Value, name: &'static str) -> Read<&'a BTreeMap<String, Value>> {
+fn object<'a>(value: &'a Value, name: &'static str) -> Read<&'a Members> {
     if let Value::Object(members) = value { Ok(members) } else { Err(field(name)) }
 }
 
 /// An empty one if there is none.
-fn list<'a>(object: &'a BTreeMap<String, Value>, name: &'static str) -> Read<&'a [Value]> {
+fn list<'a>(object: &'a Members, name: &'static str) -> Read<&'a [Value]> {
     match object.get(name) {
         None => Ok(&[]),
         Some(value) => as_list(value).ok_or(field(name)),
     }
 }
 
-fn text<'a>(object: &'a BTreeMap<String, Value>, name: &'static str) -> Read<&'a str> {
+fn text<'a>(object: &'a Members, name: &'static str) -> Read<&'a str> {
     object.get(name).and_then(as_text).ok_or(field(name))
 }
 
@@ -281,7 +280,7 @@ fn texts(value: &Value) -> Read<Vec<String>> {
     map(names, |it| as_text(it).map(String::from).ok_or(field("a name")))
 }
 
-fn flag(object: &BTreeMap<String, Value>, name: &str) -> bool {
+fn flag(object: &Members, name: &str) -> bool {
     matches!(object.get(name), Some(Value::Bool(true)))
 }
 

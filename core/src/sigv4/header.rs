@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::head::RequestHead;
+use crate::sorted::sorted;
 
 /// The names of the headers that were signed: in lower case, in order, each once, `host` among
 /// them.
@@ -51,17 +52,14 @@ impl SignedHeaders {
     /// signer's name, by adding `x-amz-copy-source` (CVE-2026-54330 and its many relatives). CGI
     /// and WSGI read underscores as hyphens, so the names spelt with them count too.
     pub(super) fn missing(&self, head: RequestHead<'_>, is_presigned: bool) -> Vec<Vec<u8>> {
-        let mut missing = Vec::new();
-        for name in head.names() {
+        let is_missing = |name: &&[u8]| {
             // In header form the value is the payload line of the canonical request, and so signed.
-            let is_payload_line = name == CONTENT_SHA256 && !is_presigned;
-            if must_be_signed(name) && !is_payload_line && !self.contains(name) {
-                missing.push(name.to_vec());
-            }
-        }
-        missing.sort_unstable();
+            let is_payload_line = *name == CONTENT_SHA256 && !is_presigned;
+            must_be_signed(name) && !is_payload_line && !self.contains(name)
+        };
+        let mut missing = sorted(head.names().filter(is_missing).collect());
         missing.dedup();
-        missing
+        missing.into_iter().map(<[u8]>::to_vec).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::encoding::{self, MalformedEncoding, Plus};
 use crate::head;
+use crate::sorted::sorted;
 
 /// A query, without its question mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +43,12 @@ impl<'a> Query<'a> {
     /// parameter names by character code point", after encoding. The two orders differ.
     pub(super) fn canonical(self, except: Option<&[u8]>) -> Result<Vec<u8>, MalformedEncoding> {
         let parameters = self.parameters().filter(|parameter| Some(parameter.name) != except);
-        let mut encoded = parameters
-            .map(|parameter| Ok((encode_again(parameter.name)?, encode_again(parameter.value)?)))
-            .collect::<Result<Vec<_>, _>>()?;
-        encoded.sort_unstable();
-
+        let mut encoded = Vec::new();
+        for Parameter { name, value } in parameters {
+            encoded.push((encode_again(name)?, encode_again(value)?));
+        }
         let mut canonical = Vec::with_capacity(self.text.len() + encoded.len());
-        for (name, value) in encoded {
+        for (name, value) in sorted(encoded) {
             if !canonical.is_empty() {
                 canonical.push(b'&');
             }

@@ -4,7 +4,6 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,7 +11,7 @@ use core::time::Duration;
 
 use super::check::{is_visible, number, time};
 use super::{ConfigError, Server, quantity, raw, server};
-use crate::audit::{MAX_EVENT, Names, Rules, UNKNOWN};
+use crate::audit::{MAX_EVENT, Names, Rules, UNKNOWN, Words};
 
 /// What the audit log does.
 #[derive(Clone, Debug)]
@@ -139,24 +138,22 @@ fn resource(
     Ok(Resource { id: raw.id, name: raw.name, type_uri })
 }
 
-type Words = BTreeMap<String, Option<String>>;
-
 fn words(
     words: Words,
     field: &str,
-    is_right: impl Fn(Option<&String>) -> bool,
+    is_right: impl Fn(Option<&str>) -> bool,
 ) -> Result<Words, ConfigError> {
     if words.len() > MAX_WORDS {
         return Err(ConfigError::limits(field, "at most 256 words"));
     }
-    match words.iter().find(|(word, it)| !is_word(word) || !is_right(it.as_ref())) {
-        None => Ok(words),
-        Some((word, _)) => Err(ConfigError::limits(
+    if let Some((word, _)) = words.iter().find(|(word, it)| !is_word(word) || !is_right(*it)) {
+        return Err(ConfigError::limits(
             format!("{field}.{word}"),
             "of 1 to 64 visible ASCII characters, as is its value, which is null or, of an action, begins \
              with one of CADF's",
-        )),
+        ));
     }
+    Ok(words)
 }
 
 fn collector(raw: &raw::Collector) -> Result<Collector, ConfigError> {

@@ -9,6 +9,7 @@ use super::super::{ConfigError, quantity, raw};
 use crate::acl::Operation;
 use crate::audit::{MAX_RULES, Outcome, Rule, Rules, Sample};
 use crate::gate::{UNDECIDED, Verdict};
+use crate::sorted::sorted;
 
 pub(super) fn check(raw: Vec<raw::AuditRule>) -> Result<Rules, ConfigError> {
     let rules = raw.into_iter().enumerate();
@@ -67,8 +68,7 @@ fn verdict(name: &str) -> Option<&'static str> {
 }
 
 fn verdict_names() -> String {
-    let mut names: Vec<_> = verdicts().collect();
-    names.sort_unstable();
+    let mut names = sorted(verdicts().collect());
     names.dedup();
     format!("one of {}", names.join(", "))
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState};
+use super::{
+    AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState, Names,
+};
 use crate::config::{Config, example};
 
 fn parse(audit: &Value) -> Result<AuditRules, String> {
@@ -53,9 +55,9 @@ fn every_field_can_be_set() {
     let rules = rules.unwrap();
     assert_eq!(rules.observer.id.as_deref(), Some("edge-1"));
     assert_eq!(rules.target.name.as_deref(), Some("nova"));
-    assert_eq!(rules.names.path_keywords["servers"].as_deref(), Some("server"));
-    assert_eq!(rules.names.path_keywords["detail"], None);
-    assert_eq!(rules.names.custom_actions["reboot"].as_deref(), Some("start/reboot"));
+    let Names { path_keywords, custom_actions } = &rules.names;
+    assert!(path_keywords.iter().eq([("detail", None), ("servers", Some("server"))]));
+    assert!(custom_actions.iter().eq([("os-migrations/get", Some("read")), ("reboot", Some("start/reboot"))]));
     assert_eq!(rules.masked_parameters, ["licence"]);
     assert!(rules.log);
     assert_eq!(rules.filter_state, FilterState::Summary);
