@@ -15,7 +15,7 @@ use super::{IDLE_TICK, Stream, Worker, now};
 impl Worker {
     /// Holds a request until its body is complete, or until that time.
     pub(super) fn await_rest(&self, now: UnixTime, stream: &Rc<Stream>, until: UnixTime) {
-        self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
+        self.parked.borrow_mut().insert(stream.context_id.into(), Rc::clone(stream));
         self.bodies.borrow_mut().insert(now, stream.context_id, until);
         self.make_room();
     }
@@ -23,7 +23,7 @@ impl Worker {
     /// Whatever came of the request's body, nobody waits for more: it is decided, or all is there.
     pub(super) fn stop_waiting(&self, stream: &Stream) {
         if self.bodies.borrow_mut().remove(stream.context_id) {
-            self.parked.borrow_mut().remove(&stream.context_id);
+            self.parked.borrow_mut().remove(stream.context_id.into());
         }
     }
 

@@ -1,7 +1,6 @@
 //! Calls to the key server, and to Keystone: how they are made, and whose answer it is that comes back.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use voussoir_core::audit;
@@ -10,6 +9,7 @@ use voussoir_core::config::Server;
 use voussoir_core::feed;
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::listener_check::Probe;
+use voussoir_core::recent::Recent;
 use voussoir_core::record::{
     MAX_CHANGES_BYTES, MAX_KEY_SET_BYTES, MAX_REVOCATIONS_BYTES, MAX_SCHEMA_BYTES, PROTOCOL_HEADER,
     PROTOCOL_VERSION,
@@ -24,7 +24,7 @@ use crate::host::{self, pairs};
 
 /// The calls under way, by the host's numbers.
 #[derive(Default)]
-pub(super) struct Calls(RefCell<HashMap<u32, Purpose>>);
+pub(super) struct Calls(RefCell<Recent<Purpose>>);
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +136,7 @@ impl Calls {
             server.timeout,
         )
         .map_err(|_| FetchFailure::NotSent)?;
-        self.0.borrow_mut().insert(token, purpose);
+        self.0.borrow_mut().insert(token.into(), purpose);
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl Calls {
             proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout);
         let is_sent = token.is_ok();
         if let Ok(token) = token {
-            self.0.borrow_mut().insert(token, Purpose::ListenerCheck);
+            self.0.borrow_mut().insert(token.into(), Purpose::ListenerCheck);
         }
         is_sent
     }
@@ -168,14 +168,14 @@ impl Worker {
     /// The trace of a request that waits.
     pub(super) fn trace_of(&self, request: Option<u32>) -> Vec<(&'static str, String)> {
         let parked = self.parked.borrow();
-        let stream = request.and_then(|request| parked.get(&request));
+        let stream = request.and_then(|request| parked.get(request.into()));
         stream.map(|stream| stream.trace()).unwrap_or_default()
     }
 
     /// An answer to a call. Only within this callback can the answer be read.
     pub(crate) fn on_call_response(&self, token: u32, header_count: usize) {
         // Whatever else arrives belongs to nobody.
-        let Some(purpose) = self.calls.0.borrow_mut().remove(&token) else { return };
+        let Some(purpose) = self.calls.0.borrow_mut().remove(token.into()) else { return };
         let headers = host::call_response_headers();
         let headers = headers.as_ref().ok().and_then(|bytes| pairs::decode(bytes));
         let most = match purpose {

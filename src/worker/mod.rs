@@ -14,7 +14,6 @@ mod stream;
 mod upkeep;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ use voussoir_core::gate::{Budget, Effect, Gate, Input, KnownTokens, Verdict};
 use voussoir_core::head::RequestHead;
 use voussoir_core::identity::{Part, claims};
 use voussoir_core::keys::KeyStore;
+use voussoir_core::recent::Recent;
 use voussoir_core::refusal::Reply;
 use voussoir_core::revocation::RevocationList;
 use voussoir_core::schema::Documents;
@@ -75,7 +75,7 @@ pub(crate) struct Worker {
     /// What is told of requests that are over, where the configuration wants it.
     audit: Option<RefCell<AuditLog>>,
     /// The requests that wait, by the ids of their contexts.
-    parked: RefCell<HashMap<u32, Rc<Stream>>>,
+    parked: RefCell<Recent<Rc<Stream>>>,
     metrics: Metrics,
     calls: Calls,
     check: Check,
@@ -129,7 +129,7 @@ impl Worker {
             known: Rc::new(KnownTokens::new(config.limits.entries, seed)),
             budget: Rc::new(Budget::new(config.limits.held_body)),
             bodies: RefCell::new(Waiting::new(config.limits.parked)),
-            parked: RefCell::new(HashMap::new()),
+            parked: RefCell::default(),
             metrics: Metrics::define(&config),
             calls: Calls::default(),
             check: Check::new(seed),
@@ -205,7 +205,7 @@ impl Worker {
                 self.stop_waiting(stream);
                 stream.stopwatch.wait(now, waits_for, &self.metrics);
                 stream.remember_trace();
-                self.parked.borrow_mut().insert(stream.context_id, Rc::clone(stream));
+                self.parked.borrow_mut().insert(stream.context_id.into(), Rc::clone(stream));
                 return self.wake_root();
             };
             effect = stream.gate.borrow_mut().handle(now, told);
@@ -247,7 +247,7 @@ impl Worker {
 
     /// The stream of a request has ended, whatever became of it.
     pub(crate) fn forget(&self, context_id: u32) {
-        if self.parked.borrow_mut().remove(&context_id).is_some()
+        if self.parked.borrow_mut().remove(context_id.into()).is_some()
             && let Some(now) = now()
         {
             self.machines().for_each(|machine| machine.gone(self, now, context_id));
@@ -291,7 +291,7 @@ impl Worker {
 
     /// Tells a request that waited what there is.
     fn resume(&self, context_id: u32, told: Input<'_>) {
-        let Some(stream) = self.parked.borrow_mut().remove(&context_id) else { return };
+        let Some(stream) = self.parked.borrow_mut().remove(context_id.into()) else { return };
         // Its stream may be gone although its context is not yet.
         if host::set_effective_context(context_id).is_ok() {
             self.feed(&stream, told, Phase::Resumed);
