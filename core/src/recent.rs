@@ -90,14 +90,12 @@ impl<T> Recent<T> {
     /// Puts a thing in, as the newest. What comes back had the same number, or was the oldest and had to
     /// make room.
     pub fn insert(&mut self, number: u64, thing: T) -> Option<(u64, T)> {
-        let same = self.remove(number).map(|thing| (number, thing));
-        let gone = if self.len() < self.most { same } else { self.pop_oldest() };
-        let place = self.index.add(number);
-        match self.things.get_mut(place) {
-            Some(free) => *free = Some(thing),
-            None => self.things.push(Some(thing)),
-        }
-        gone
+        let (place, before) = self.index.insert(number, self.most);
+        let Some(it) = self.things.get_mut(place) else {
+            self.things.push(Some(thing));
+            return None;
+        };
+        it.replace(thing).map(|gone| (before, gone))
     }
 
     /// Takes out the thing with this number.
@@ -110,13 +108,16 @@ impl<T> Recent<T> {
     /// The oldest, with its number.
     #[must_use]
     pub fn oldest(&self) -> Option<(u64, &T)> {
-        self.iter().next()
+        let place = self.index.oldest();
+        Some((self.index.node(place).number, self.things.get(place)?.as_ref()?))
     }
 
     /// Takes out the oldest.
     pub fn pop_oldest(&mut self) -> Option<(u64, T)> {
-        let number = self.oldest()?.0;
-        Some((number, self.remove(number)?))
+        let place = self.index.oldest();
+        let number = self.index.node(place).number;
+        self.index.remove(place);
+        Some((number, self.things.get_mut(place)?.take()?))
     }
 
     /// Lets go of all.
@@ -124,15 +125,18 @@ impl<T> Recent<T> {
         *self = Self::bounded(self.most);
     }
 
-    /// All, with their numbers, the oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let mut place = self.index.node(NONE).newer;
-        core::iter::from_fn(move || {
-            let thing = self.things.get(place)?.as_ref()?;
+    /// The numbers of all for which `is_it` holds, the oldest first.
+    pub fn numbers(&self, is_it: &dyn Fn(&T) -> bool) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        let mut place = self.index.oldest();
+        while let Some(Some(thing)) = self.things.get(place) {
             let node = self.index.node(place);
+            if is_it(thing) {
+                numbers.push(node.number);
+            }
             place = node.newer;
-            Some((node.number, thing))
-        })
+        }
+        numbers
     }
 
     /// All, in no order.
@@ -162,6 +166,23 @@ impl Index {
             place = node.next;
         }
         place
+    }
+
+    /// The place of a number, which is the newest now, and whose place it was before: its own or, where there
+    /// are as many as may be, the oldest's.
+    fn insert(&mut self, number: u64, most: usize) -> (usize, u64) {
+        let mut place = self.find(number);
+        if place == NONE && self.len >= most {
+            place = self.oldest();
+        }
+        let before = self.node(place).number;
+        self.remove(place);
+        // What has just become free is taken first.
+        (self.add(number), before)
+    }
+
+    fn oldest(&self) -> usize {
+        self.node(NONE).newer
     }
 
     /// Finds a place for a number that has none.
@@ -245,7 +266,7 @@ impl Index {
     fn make_chains(&mut self) {
         self.chains = Vec::new();
         self.chains.resize((self.len * 2).max(FEWEST_CHAINS), NONE);
-        let mut place = self.node(NONE).newer;
+        let mut place = self.oldest();
         while place != NONE {
             self.enchain(place);
             place = self.node(place).newer;
@@ -335,8 +356,11 @@ mod tests {
             }
             assert_eq!(recent.len(), plain.things.len());
             if count % 50 == 0 {
-                assert!(recent.iter().map(|(number, it)| (number, *it)).eq(plain.things.clone()));
-                assert_eq!(recent.values_mut().count(), recent.len());
+                let are_even = plain.things.iter().filter(|(_, it)| it % 2 == 0);
+                let even = recent.numbers(&|it| it % 2 == 0);
+                assert!(are_even.map(|(number, _)| *number).eq(even));
+                assert_eq!(recent.numbers(&|_| true).len(), plain.things.len());
+                assert_eq!(recent.values_mut().count(), plain.things.len());
             }
         }
     }
@@ -352,7 +376,8 @@ mod tests {
         assert_eq!(recent.touch(2), Some(&mut 'b'));
         assert_eq!(recent.insert(4, 'd'), Some((3, 'c')));
         assert_eq!(recent.insert(2, 'e'), Some((2, 'b')));
-        assert!(recent.iter().eq([(4, &'d'), (2, &'e')]));
+        assert_eq!(recent.numbers(&|_| true), [4, 2]);
+        assert_eq!(recent.oldest(), Some((4, &'d')));
     }
 
     #[test]

@@ -248,7 +248,8 @@ impl Queue {
     }
 
     fn drop_oldest(&mut self, events: usize) {
-        for event in self.events.drain(..events.min(self.events.len())) {
+        for _ in 0..events {
+            let Some(event) = self.events.pop_front() else { return };
             self.bytes = self.bytes.saturating_sub(size(&event));
         }
     }

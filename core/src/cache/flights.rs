@@ -320,8 +320,7 @@ impl Flights {
 
     /// The calls of all flights for which `is_it` holds.
     fn that(&self, is_it: &dyn Fn(&Flight) -> bool) -> Vec<Call> {
-        let all = self.all.iter().filter(|(_, flight)| is_it(flight));
-        all.map(|(call, _)| Call(call)).collect()
+        self.all.numbers(is_it).into_iter().map(Call).collect()
     }
 
     /// Something has changed.

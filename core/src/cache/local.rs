@@ -1,6 +1,5 @@
 //! The level that is one worker's own: no call of the host on a hit.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::record::Subject;
@@ -150,14 +149,12 @@ impl Local {
             return;
         }
         let has_changed = |thing: Thing<'_>| things.binary_search(&thing).is_ok();
-        let denied = self.nothing.iter();
-        let made = denied.filter(|(_, (subject, _))| subject.may_be_made(&has_changed));
-        for subject in numbers(made) {
+        let may_be_made = |(subject, _): &(Subject, _)| subject.may_be_made(&has_changed);
+        for subject in self.nothing.numbers(&may_be_made) {
             self.nothing.remove(subject);
         }
-        let held = self.records.iter();
-        let concerned = held.filter(|(_, (_, held))| held.record.is_concerned(&has_changed));
-        for question in numbers(concerned) {
+        let is_concerned = |(_, held): &(_, Held)| held.record.is_concerned(&has_changed);
+        for question in self.records.numbers(&is_concerned) {
             self.remove(question);
         }
     }
@@ -171,10 +168,6 @@ impl Local {
         }
         self.nothing.clear();
     }
-}
-
-fn numbers<T>(things: impl Iterator<Item = (u64, T)>) -> Vec<u64> {
-    things.map(|(number, _)| number).collect()
 }
 
 /// The most bytes of answers whose records are held, of each kind. In memory a record takes about twice
@@ -269,7 +262,7 @@ mod tests {
             assert_eq!(local.by_subject.len(), keys, "{change:?}");
             assert_eq!(local.nothing(&subject("C"), now).is_some(), has_denial, "{change:?}");
             let is_suspect =
-                local.records.iter().all(|(_, (_, held))| held.suspect_from == Some(now));
+                local.records.values_mut().all(|(_, held)| held.suspect_from == Some(now));
             assert_eq!(is_suspect, change == Change::All || keys == 0, "{change:?}");
         }
     }

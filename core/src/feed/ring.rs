@@ -133,7 +133,8 @@ impl Ring {
     }
 
     fn drop_oldest(&mut self, count: usize) {
-        for noted in self.changes.drain(..count.min(self.changes.len())) {
+        for _ in 0..count {
+            let Some(noted) = self.changes.pop_front() else { return };
             self.texts -= text_length(&noted.change);
             self.first = self.first.saturating_add(1);
             self.complete_since = self.complete_since.max(noted.at);

@@ -57,12 +57,8 @@ impl Waiting {
 
     /// Takes out all for which `is_done` holds.
     pub(crate) fn take(&mut self, is_done: &dyn Fn(&Waiter) -> bool) -> Vec<Waiter> {
-        let done = self.waiters.iter().map(|(_, waiter)| *waiter).filter(is_done);
-        let done: Vec<_> = done.collect();
-        for waiter in &done {
-            self.remove(waiter.request);
-        }
-        done
+        let done = self.waiters.numbers(is_done).into_iter();
+        done.filter_map(|request| self.waiters.remove(request)).collect()
     }
 
     /// The clock went back by so much, and with it the times since when they wait.

@@ -256,7 +256,11 @@ fn written(value: &Value) -> Box<[u8]> {
 }
 
 fn map<T>(values: &[Value], read: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
-    values.iter().map(read).collect()
+    let mut all = Vec::with_capacity(values.len());
+    for value in values {
+        all.push(read(value)?);
+    }
+    Ok(all)
 }
 
 fn object<'a>(value: &'a Value, name: &'static str) -> Read<&'a Members> {
