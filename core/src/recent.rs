@@ -328,7 +328,8 @@ mod tests {
     #[test]
     fn does_what_a_plain_list_does() {
         let random = (0..40_000_u64).map(|count| keyed(1, &count));
-        let (mut recent, mut plain) = (Recent::bounded(300), Plain { things: Vec::new(), most: 300 });
+        let (mut recent, mut plain) =
+            (Recent::bounded(300), Plain { things: Vec::new(), most: 300 });
         for (count, random) in (0_u32..).zip(random) {
             // Numbers of which many have the same remainder, and of some things much is done.
             let number = (random >> 8) % 400 * if random & 64 == 0 { 1 } else { 1 << 20 };

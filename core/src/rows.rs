@@ -161,7 +161,11 @@ mod tests {
     fn takes_no_more_room_than_its_rows_need() {
         let mut rows = Rows::new();
         for (is_there, row) in changes() {
-            if is_there { rows.insert(row) } else { rows.remove(&row) }
+            if is_there {
+                rows.insert(row);
+            } else {
+                rows.remove(&row);
+            }
             assert!(rows.pieces.iter().all(|piece| (1..=PIECE).contains(&piece.len())));
             assert!(rows.pieces.iter().all(|piece| piece.capacity() <= PIECE));
             let most = rows.len() / (PIECE / 4) + 1;

@@ -8,7 +8,6 @@
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cmp::Ordering;
 use core::hash::{Hash, Hasher};
 
 use sha2::{Digest as _, Sha256};
@@ -49,7 +48,7 @@ pub struct ValidationRequest {
 }
 
 /// What a question is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Id {
     /// Of the path, and the token.
     sha256: [u8; 32],
@@ -159,18 +158,6 @@ impl PartialEq for ValidationRequest {
 }
 
 impl Eq for ValidationRequest {}
-
-impl PartialOrd for ValidationRequest {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for ValidationRequest {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.id.cmp(&other.id)
-    }
-}
 
 impl Hash for ValidationRequest {
     fn hash<H: Hasher>(&self, state: &mut H) {

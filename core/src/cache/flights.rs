@@ -26,7 +26,7 @@ pub(super) struct Flights {
     by_question: Recent<Call>,
     seed: u64,
     /// Those that are at their beginning.
-    looking: VecDeque<Call>,
+    looking: Vec<Call>,
     /// Those that wait to call, in order: such of which there is a record, and such of which nothing is
     /// known. They take turns, so that neither kind keeps the other waiting, however many there are.
     held: VecDeque<Call>,
@@ -112,7 +112,7 @@ impl Flights {
             all: Recent::default(),
             by_question: Recent::default(),
             seed,
-            looking: VecDeque::new(),
+            looking: Vec::new(),
             held: VecDeque::new(),
             new: VecDeque::new(),
             is_turn_of_new: false,
@@ -193,7 +193,7 @@ impl Flights {
         let call = Call(self.next_call);
         self.next_call += 1;
         self.by_question.insert(keyed(self.seed, question), call);
-        self.looking.push_back(call);
+        self.looking.push(call);
         self.refreshes += usize::from(is_refresh);
         let flight = Flight {
             question: question.clone(),
@@ -219,7 +219,7 @@ impl Flights {
     /// Those at their beginning that somebody still waits for, and those whose call is another
     /// worker's: it is time to look.
     pub(super) fn take_looking(&mut self) -> Vec<Call> {
-        let mut calls: Vec<_> = core::mem::take(&mut self.looking).into();
+        let mut calls = core::mem::take(&mut self.looking);
         calls.extend(self.that(&|flight| matches!(flight.stage, Stage::Elsewhere { .. })));
         calls.retain(|call| self.is_wanted(*call));
         for call in &calls {
@@ -235,7 +235,7 @@ impl Flights {
     pub(super) fn look_again(&mut self, call: Call) {
         if let Some(flight) = self.get_mut(call) {
             flight.stage = Stage::Looking;
-            self.looking.push_back(call);
+            self.looking.push(call);
         }
     }
 
@@ -337,5 +337,36 @@ impl Flights {
                 *until = *until - back;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::record::CatalogRequest;
+
+    #[test]
+    fn of_two_questions_with_one_hash_each_has_its_own_flight() {
+        let now = UnixTime::from_secs(1);
+        let (one, other) =
+            (Question::Catalog(CatalogRequest::default()), Question::Catalog(catalog("p")));
+        let mut flights = Flights::new(1);
+        flights.join(&one, None, 1, now);
+        let call = flights.by_question.remove(keyed(1, &one)).unwrap();
+        flights.by_question.insert(keyed(1, &other), call);
+        assert!(!flights.has(&other));
+        flights.join(&other, None, 2, now);
+        let calls = flights.take_looking();
+        let landed = calls.into_iter().filter_map(|call| flights.land(call));
+        let landed: Vec<_> = landed.map(|(flight, requests)| (flight.question, requests)).collect();
+        assert_eq!(landed, [(one, Vec::from([1])), (other, Vec::from([2]))]);
+        assert!(flights.is_empty() && flights.by_question.is_empty());
+    }
+
+    fn catalog(project: &str) -> CatalogRequest {
+        CatalogRequest { project: Some(project.into()) }
     }
 }

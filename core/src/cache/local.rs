@@ -268,6 +268,24 @@ mod tests {
     }
 
     #[test]
+    fn of_two_with_one_hash_neither_is_taken_for_the_other() {
+        let mut local = Local::new(10, 1);
+        let (one, other) = (question("A", 1), question("B", 1));
+        hold(&mut local, "A", 1);
+        let held = local.records.remove(keyed(1, &one)).unwrap();
+        local.records.insert(keyed(1, &other), held);
+        assert!(local.peek(&other).is_none() && local.held(&other).is_none());
+        assert!(local.held_mut(&other).is_none());
+        assert_eq!(hold(&mut local, "B", 1), 1);
+        assert!(local.peek(&other).is_some());
+        let until = denied().until;
+        local.forget(&subject("C"), denied());
+        let nothing = local.nothing.remove(keyed(1, &subject("C"))).unwrap();
+        local.nothing.insert(keyed(1, &subject("D")), nothing);
+        assert!(local.nothing(&subject("D"), until - Duration::from_secs(1)).is_none());
+    }
+
+    #[test]
     fn what_has_to_make_room_is_counted_no_more() {
         let mut local = Local::new(3, 1);
         for region in 0..20 {

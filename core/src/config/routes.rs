@@ -145,11 +145,7 @@ fn settings(
 }
 
 /// Takes out what is not one of the mechanisms.
-fn mechanisms(
-    given: Json,
-    members: &mut Members,
-    field: &str,
-) -> Result<(), ConfigError> {
+fn mechanisms(given: Json, members: &mut Members, field: &str) -> Result<(), ConfigError> {
     let field = format!("{field}.mechanisms");
     let names: Vec<String> =
         given.read().map_err(|wrong| ConfigError::shape(&*field, format!("{wrong}")))?;

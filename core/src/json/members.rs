@@ -92,3 +92,38 @@ impl Ord for Member {
         self.name.cmp(&other.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::format;
+
+    fn members(names: impl IntoIterator<Item = u32>) -> Result<Members, String> {
+        let member = |name| Member { name: format!("{name:05}"), value: Json::Bool(true) };
+        Members::new(names.into_iter().map(member).collect())
+    }
+
+    #[test]
+    fn of_very_many_one_that_comes_twice_is_found_in_no_time() {
+        assert_eq!(members((0..90_000).rev()).unwrap().len(), 90_000);
+        assert_eq!(members((0..90_000).chain([7])).err().unwrap(), "00007");
+    }
+
+    #[test]
+    fn each_is_found_by_its_name_and_there_once() {
+        let mut all = members([5, 1, 4, 2]).unwrap();
+        for (name, is_there) in
+            [("00001", true), ("00003", false), ("0000", false), ("00005", true)]
+        {
+            assert_eq!((all.has(name), all.get(name).is_some()), (is_there, is_there), "{name}");
+        }
+        all.insert("00003".into(), Json::Null);
+        all.insert("00001".into(), Json::Null);
+        assert!(all.remove("00004").is_some() && all.remove("00004").is_none());
+        let left = all.iter().map(|(name, value)| (name, matches!(value, Json::Null)));
+        assert!(left.eq([("00001", true), ("00002", false), ("00003", true), ("00005", false)]));
+    }
+}

@@ -145,8 +145,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use alloc::string::ToString as _;
     use alloc::format;
+    use alloc::string::ToString as _;
 
     fn json(text: &str) -> Result<Json, String> {
         read(text.as_bytes()).map_err(|wrong: Wrong| wrong.to_string())

@@ -30,7 +30,7 @@ pub const MAX_IDENTITY_BYTES: usize = 128 * 1024;
 pub const MAX_ACCESS_RULES: usize = 256;
 
 /// Whose identity is wanted: what of a token's payload decides it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct IdentityRequest {
     /// The user in the token. In a token of a trust that is the trustee.
     pub user: String,
@@ -45,7 +45,7 @@ pub struct IdentityRequest {
 }
 
 /// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityScope {
     /// The domain of an id.
@@ -59,7 +59,7 @@ pub enum IdentityScope {
 }
 
 /// What an identity provider said of a user, as a token has it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Federation {
     /// The ids of the groups that the user was mapped to, at most [`MAX_GROUPS`].
     pub groups: Vec<String>,

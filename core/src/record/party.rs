@@ -45,7 +45,7 @@ pub struct Domain {
 }
 
 /// Through what a user's rights came to an access key or a token.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delegation {

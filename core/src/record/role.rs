@@ -7,9 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::party::{InvalidRecord, is_text};
-use crate::json::{
-    self, FromJson, Json, Members, Reader, deserialize_as_json, from_fields,
-};
+use crate::json::{self, FromJson, Json, Members, Reader, deserialize_as_json, from_fields};
 
 /// The most roles of one user in one project, domain or system.
 pub const MAX_ROLES: usize = 256;

@@ -102,7 +102,7 @@ pub(super) fn check(raw: raw::Audit) -> Result<AuditRules, ConfigError> {
         target: resource(raw.target, "audit.target", UNKNOWN)?,
         names: Names {
             path_keywords: words(raw.path_keywords, "audit.path_keywords", |thing| {
-                thing.is_none_or(|thing| is_word(thing))
+                thing.is_none_or(is_word)
             })?,
             custom_actions: words(raw.custom_actions, "audit.custom_actions", |action| {
                 action.is_some_and(|action| is_word(action) && is_under(&ACTIONS, action))

@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{
-    AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState, Names,
-};
+use super::{AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState, Names};
 use crate::config::{Config, example};
 
 fn parse(audit: &Value) -> Result<AuditRules, String> {
@@ -57,7 +55,11 @@ fn every_field_can_be_set() {
     assert_eq!(rules.target.name.as_deref(), Some("nova"));
     let Names { path_keywords, custom_actions } = &rules.names;
     assert!(path_keywords.iter().eq([("detail", None), ("servers", Some("server"))]));
-    assert!(custom_actions.iter().eq([("os-migrations/get", Some("read")), ("reboot", Some("start/reboot"))]));
+    assert!(
+        custom_actions
+            .iter()
+            .eq([("os-migrations/get", Some("read")), ("reboot", Some("start/reboot"))])
+    );
     assert_eq!(rules.masked_parameters, ["licence"]);
     assert!(rules.log);
     assert_eq!(rules.filter_state, FilterState::Summary);

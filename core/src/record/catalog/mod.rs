@@ -34,7 +34,7 @@ pub const MAX_SERVICES: usize = 256;
 pub const MAX_ENDPOINTS: usize = 4096;
 
 /// Which catalogue is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct CatalogRequest {
     /// The project that the token is for, if it is for one. Tokens for a domain and for the system
     /// have the same catalogue.
