@@ -13,7 +13,7 @@ use voussoir_core::time::UnixTime;
 use voussoir_core::token::{AuditId, AuditIds, Delegation, Expiry, Id, Methods, Payload, Scope};
 
 use crate::random::Random;
-use crate::{clock, percentiles, storm};
+use crate::{answer, clock, percentiles};
 
 /// Everybody who may come, and with which tokens.
 pub(crate) struct Crowd {
@@ -111,7 +111,7 @@ pub(crate) fn run(
 /// One connection's requests: how long each took, and how many were not answered 200.
 fn send(address: &str, crowd: &Crowd, number: u64, end: Instant) -> io::Result<(Vec<u64>, u64)> {
     let mut random = Random::new(number);
-    let mut stream = storm::connect(address)?;
+    let mut stream = answer::connect(address)?;
     let (mut micros, mut refused) = (Vec::new(), 0);
     loop {
         let user = crowd.next(&mut random);
@@ -128,7 +128,7 @@ fn send(address: &str, crowd: &Crowd, number: u64, end: Instant) -> io::Result<(
 
 fn ask(stream: &mut TcpStream, request: &str) -> io::Result<bool> {
     stream.write_all(request.as_bytes())?;
-    storm::is_ok(stream)
+    answer::is_ok(stream)
 }
 
 fn request(token: &str) -> String {

@@ -14,6 +14,7 @@
 //! Fernet key as it stands in a key repository, CONFIG the filter's configuration.
 #![allow(clippy::expect_used, reason = "a benchmark that cannot start must say so and end")]
 
+mod answer;
 mod clock;
 mod crowd;
 mod edges;
