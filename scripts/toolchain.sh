@@ -76,14 +76,18 @@ compiles_wasm() {
 wasm_cargo() {
     local command=$1 wasm_target=$2
     shift 2
+    # Panics name the file that they are in: the module must not tell where, or depend on where, whoever
+    # built it keeps crates.
+    local settings=(--config "target.$wasm_target.rustflags=[
+        '--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates']")
     if [ "$wasm_from" = sysroot ]; then
-        cargo "$command" --target "$wasm_target" "$@"
+        cargo "$command" --target "$wasm_target" "${settings[@]}" "$@"
         return
     fi
     # build-std is unstable, hence RUSTC_BOOTSTRAP. Settings by --config join those of
     # .cargo/config.toml, which RUSTFLAGS would displace. rustc carries wasi-libc and rust-lld of its
     # own for this target; Debian's takes both from other packages.
-    local settings=(--config "target.$wasm_target.linker='lld'")
+    settings+=(--config "target.$wasm_target.linker='lld'")
     [ "$wasm_target" != wasm32-wasip1 ] || settings+=(--config
         "target.$wasm_target.rustflags=['-Clink-self-contained=no', '-Lnative=/usr/lib/wasm32-wasi']")
     RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc PATH=/usr/bin:$PATH \
