@@ -185,7 +185,11 @@ fn operation<'a>(
         }
     }
     let mut compiled = Vec::new();
-    for parameter in all {
+    for (index, parameter) in all.iter().enumerate() {
+        if all.iter().take(index).any(|other| other.is_taken_for(parameter)) {
+            let why = format!("has {} twice, in other letters", parameter.name);
+            tables.refuse(pointer, "parameters", why);
+        }
         if parameter.place == "path" && !template.has_variable(parameter.name) {
             tables.refuse(
                 pointer,

@@ -32,6 +32,14 @@ impl<'a> Parameter<'a> {
         self.place == "header" && matches!(&*name, "accept" | "content-type" | "authorization")
     }
 
+    /// Whether both are one header to some servers: letters of either case are the same to all of them, and
+    /// underscores and hyphens to those that follow CGI and WSGI. A request could not have both.
+    pub(crate) fn is_taken_for(&self, other: &Self) -> bool {
+        let folded = |name: &str| name.replace('_', "-").to_ascii_lowercase();
+        let are_headers = [self.place, other.place] == ["header"; 2];
+        are_headers && folded(self.name) == folded(other.name)
+    }
+
     /// What it becomes.
     pub(crate) fn compile(&self, tables: &mut Tables<'a>) -> Result<Value, Refusal> {
         let refuse = |keyword: &str, why: &str| Refusal::new(&self.pointer, keyword, why);

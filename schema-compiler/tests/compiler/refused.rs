@@ -128,6 +128,14 @@ fn parameters() {
     }
     let found = refusals(&parameter("{name: b, in: path, required: true, schema: {type: string}}"));
     assert_eq!(found, ["/paths/~1a~1{id}/post: `parameters` has b, which is not in the path"]);
+    let header = |name: &str| format!("{{name: {name}, in: header, schema: {{}}}}");
+    for (one, other) in [("x-a", "x_a"), ("x-a", "X-A"), ("X_a", "x-A")] {
+        let found = refusals(&parameter(&format!("{}, {}", header(one), header(other))));
+        let place = "/paths/~1a~1{id}/post: `parameters`";
+        assert_eq!(found, [format!("{place} has {other} twice, in other letters")]);
+    }
+    let query = "{name: x-a, in: query, schema: {}}, {name: x_a, in: query, schema: {}}";
+    assert!(compile(parameter(&format!("{}, {query}", header("x-a"))).as_bytes()).is_ok());
     let twice = "{name: a, in: query, schema: {}}";
     assert!(
         refusals(&parameter(&format!("{twice}, {twice}")))[0].contains("`name` is there twice")
