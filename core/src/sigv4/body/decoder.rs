@@ -204,7 +204,11 @@ impl Decoder {
                 match self.output {
                     Output::AsSent => {
                         self.hold(CRLF);
-                        out.extend_from_slice(&self.frame);
+                        // Most often it is all that comes out, and need not be copied.
+                        if out.is_empty() {
+                            core::mem::swap(out, &mut self.frame);
+                        }
+                        out.append(&mut self.frame);
                     }
                     Output::Decoded => self.held_back.pass(&self.frame, out),
                 }
