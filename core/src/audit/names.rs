@@ -10,7 +10,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::json::Text;
-use crate::json::{FromJson, Json, Member, Members, Reader};
 
 /// The words of one service's API.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +47,7 @@ impl Names {
     }
 
     fn custom_action(&self, last: &str, method: &str) -> Option<&str> {
-        if self.custom_actions.len() == 0 {
+        if self.custom_actions.0.is_empty() {
             return None;
         }
         let with_method = format!("{last}/{}", method.to_ascii_lowercase());
@@ -81,28 +80,14 @@ impl Names {
 }
 
 impl Words {
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(word, other)| (word.as_str(), other.as_deref()))
+    /// These words, which are in order.
+    pub(crate) fn new(words: Vec<(String, Option<String>)>) -> Self {
+        Self(words)
     }
 
     fn find(&self, word: &str) -> Option<(&str, Option<&str>)> {
         let place = self.0.binary_search_by(|(it, _)| it.as_str().cmp(word)).ok()?;
         self.0.get(place).map(|(word, other)| (word.as_str(), other.as_deref()))
-    }
-}
-
-/// What is wrong with a member is said of the map: names are known where they are written only.
-impl FromJson for Words {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let mut words = Vec::new();
-        for Member { name, value } in Members::from_json(json, reader) {
-            words.push((name, FromJson::from_json(value, reader)));
-        }
-        Self(words)
     }
 }
 
@@ -121,20 +106,29 @@ mod tests {
 
     use super::super::json::Json;
     use super::*;
-    use crate::json;
 
     /// Some of what keystonemiddleware's `nova_api_audit_map.conf` has.
     fn nova() -> Names {
-        let words = |json: &str| json::read(json.as_bytes()).unwrap();
+        let words = |pairs: &[(&str, Option<&str>)]| {
+            let pairs = pairs.iter().map(|(name, thing)| ((*name).into(), thing.map(String::from)));
+            Words::new(pairs.collect())
+        };
         Names {
-            path_keywords: words(
-                r#"{"servers": "server", "detail": null, "limits": null, "metadata": "key",
-                    "os-server-password": null, "reboot": null, "action": null}"#,
-            ),
-            custom_actions: words(
-                r#"{"reboot": "start/reboot", "os-server-password/post": "update",
-                    "os-migrations/get": "read", "delete": "delete"}"#,
-            ),
+            path_keywords: words(&[
+                ("action", None),
+                ("detail", None),
+                ("limits", None),
+                ("metadata", Some("key")),
+                ("os-server-password", None),
+                ("reboot", None),
+                ("servers", Some("server")),
+            ]),
+            custom_actions: words(&[
+                ("delete", Some("delete")),
+                ("os-migrations/get", Some("read")),
+                ("os-server-password/post", Some("update")),
+                ("reboot", Some("start/reboot")),
+            ]),
         }
     }
 

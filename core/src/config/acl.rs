@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::check::{MAX_RULES, methods, own_name, templates};
-use super::{ConfigError, raw};
+use super::setting::Setting;
 use crate::acl::s3::{BaseHosts, BucketPattern, S3Operations, S3Pattern};
 use crate::acl::{
     Acl, Action, Attribute, Condition, Expected, HostPattern, IpBlock, MAX_OPERATIONS, Operation,
@@ -13,255 +13,198 @@ use crate::acl::{
 };
 
 /// `token_alone`: nothing is taken but tokens of which no record is known.
-pub(super) fn check(raw: raw::Acl, token_alone: bool) -> Result<Acl, ConfigError> {
-    if raw.rules.len() > MAX_RULES {
-        return Err(ConfigError::limits("acl.rules", "at most 256 rules"));
-    }
+pub(super) fn check(section: &Setting<'_>, token_alone: bool) -> Option<Acl> {
+    let list = section.field("rules");
+    list.at_most(MAX_RULES, "at most 256 rules");
     let mut rules = Vec::<Rule>::new();
-    for (index, raw) in raw.rules.into_iter().enumerate() {
-        let field = format!("acl.rules[{index}]");
-        own_name(&raw.name, rules.iter().map(|rule| &*rule.name), &field)?;
-        rules.push(rule(raw, &field, token_alone)?);
+    for section in list.values() {
+        let name = own_name(&section, |name| rules.iter().any(|other| other.name == name));
+        rules.push(rule(&section, name, token_alone));
     }
-    let default = raw.default.map_or(Action::Deny, action);
-    let acl = Acl::new(rules, default).ok_or_else(|| {
-        let limits = format!("at most {MAX_OPERATIONS} paths and keys, over all rules");
-        ConfigError::limits("acl.rules", limits)
-    })?;
-    Ok(acl.with_s3_hosts(s3_hosts(&raw.s3_hosts)?))
+    let acl = Acl::new(rules, action(section.text("default")));
+    if acl.is_none() {
+        list.refuse(&format!("at most {MAX_OPERATIONS} paths and keys, over all rules"));
+    }
+    Some(acl?.with_s3_hosts(s3_hosts(&section.field("s3_hosts"))))
 }
 
-fn s3_hosts(names: &[String]) -> Result<BaseHosts, ConfigError> {
-    if names.len() > MAX_HOSTS {
-        return Err(ConfigError::limits("acl.s3_hosts", "at most 64 names"));
-    }
-    BaseHosts::new(names).map_err(|index| {
-        ConfigError::limits(
-            format!("acl.s3_hosts[{index}]"),
+fn s3_hosts(field: &Setting<'_>) -> BaseHosts {
+    field.at_most(MAX_HOSTS, "at most 64 names");
+    BaseHosts::new(&field.strings()).unwrap_or_else(|place| {
+        let host = field.values().nth(place);
+        host.unwrap_or(*field).refuse(
             "a host's name without a port, such as s3.example, and not under another one of them",
-        )
+        );
+        BaseHosts::default()
     })
 }
 
-fn rule(raw: raw::AclRule, field: &str, token_alone: bool) -> Result<Rule, ConfigError> {
-    let to = operations(raw.to, field)?;
-    let when = conditions(raw.when, &format!("{field}.when"), &to, token_alone)?;
-    if raw.when_any.len() > MAX_CONDITIONS {
-        return Err(ConfigError::limits(format!("{field}.when_any"), "at most 16 lists"));
-    }
-    let when_any = raw.when_any.into_iter().enumerate().map(|(index, raw)| {
-        let field = format!("{field}.when_any[{index}]");
+fn rule(section: &Setting<'_>, name: String, token_alone: bool) -> Rule {
+    let to = operations(&section.field("to"));
+    let when = conditions(&section.field("when"), &to, token_alone);
+    let lists = section.field("when_any");
+    lists.at_most(MAX_CONDITIONS, "at most 16 lists");
+    let mut when_any = Vec::new();
+    for list in lists.values() {
+        let conditions = conditions(&list, &to, token_alone);
         // It would hold of everybody, and all the others be in vain.
-        if raw.is_empty() {
-            return Err(ConfigError::limits(field, "1 to 16 conditions"));
+        if conditions.is_empty() {
+            list.refuse("1 to 16 conditions");
         }
-        conditions(raw, &field, &to, token_alone)
-    });
-    let when_any = when_any.collect::<Result<_, _>>()?;
-    Ok(Rule {
-        name: raw.name,
-        action: action(raw.action),
-        to,
-        from: blocks(raw.from, field)?,
-        when,
-        when_any,
-    })
+        when_any.push(conditions);
+    }
+    let from = blocks(&section.field("from"));
+    Rule { name, action: action(section.text("action")), to, from, when, when_any }
 }
 
 /// Conditions that must hold together.
-fn conditions(
-    raw: Vec<raw::AclWhen>,
-    field: &str,
-    to: &[Operation],
-    token_alone: bool,
-) -> Result<Vec<Condition>, ConfigError> {
-    if raw.len() > MAX_CONDITIONS {
-        return Err(ConfigError::limits(field, "at most 16 conditions"));
+fn conditions(list: &Setting<'_>, to: &[Operation], token_alone: bool) -> Vec<Condition> {
+    list.at_most(MAX_CONDITIONS, "at most 16 conditions");
+    let mut conditions = Vec::new();
+    for section in list.values() {
+        conditions.extend(condition(&section, to, token_alone));
     }
-    let raw = raw.into_iter().enumerate();
-    raw.map(|(index, raw)| condition(raw, &format!("{field}[{index}]"), to, token_alone)).collect()
+    conditions
 }
 
-fn action(raw: raw::AclAction) -> Action {
-    match raw {
-        raw::AclAction::Allow => Action::Allow,
-        raw::AclAction::Deny => Action::Deny,
-    }
+fn action(text: Option<&str>) -> Action {
+    if text == Some("allow") { Action::Allow } else { Action::Deny }
 }
 
 /// One operation for each path or key.
-fn operations(raw: Vec<raw::AclTo>, field: &str) -> Result<Vec<Operation>, ConfigError> {
+fn operations(list: &Setting<'_>) -> Vec<Operation> {
     let mut operations = Vec::new();
-    for (index, raw) in raw.into_iter().enumerate() {
-        let field = format!("{field}.to[{index}]");
-        let paths = raw.paths.unwrap_or_default();
-        let keys = raw.keys.unwrap_or_default();
-        let s3 = s3(raw.operations.as_deref(), raw.buckets, &keys, &field)?;
-        if s3.is_some() && !paths.is_empty() {
-            return Err(ConfigError::limits(
-                field,
-                "given either `paths`, or `operations`, `buckets` and `keys`",
-            ));
+    for section in list.values() {
+        let paths = templates(&section.field("paths"));
+        let keys = section.field("keys").each(KEY, |key| PathTemplate::of_key(key).ok());
+        let is_s3 = !keys.is_empty()
+            || ["operations", "buckets"].iter().any(|name| section.field(name).is_given());
+        if is_s3 && !paths.is_empty() {
+            section.refuse("given either `paths`, or `operations`, `buckets` and `keys`");
         }
-        let operation = Operation {
-            hosts: hosts(&raw.hosts.unwrap_or_default(), &field)?,
-            methods: methods(raw.methods, &field)?,
-            path: None,
-            s3,
-        };
-        if paths.is_empty() && keys.is_empty() {
-            operations.push(operation.clone());
+        let first = operations.len();
+        for path in paths {
+            operations.push(operation(&section, Some(path), None));
         }
-        for path in templates(&paths, &field)? {
-            operations.push(Operation { path: Some(path), ..operation.clone() });
+        for key in keys {
+            operations.push(operation(&section, None, Some(key)));
         }
-        for (index, key) in keys.iter().enumerate() {
-            let key = PathTemplate::of_key(key).map_err(|_| {
-                ConfigError::limits(
-                    format!("{field}.keys[{index}]"),
-                    "a key such as 2026/**, whose parts between slashes are texts or end with * or a \
-                     {name}, and not empty, dots, or with backslashes or encoded ones",
-                )
-            })?;
-            let s3 = operation.s3.clone().map(|s3| S3Pattern { key: Some(key), ..s3 });
-            operations.push(Operation { s3, ..operation.clone() });
+        if operations.len() == first {
+            operations.push(operation(&section, None, None));
         }
     }
     if operations.is_empty() {
         operations.push(Operation::default());
     }
-    Ok(operations)
+    operations
 }
 
-/// What is asked of S3, but for the key; nothing where nothing is said.
-fn s3(
-    called: Option<&[String]>,
-    buckets: Option<Vec<String>>,
-    keys: &[String],
-    field: &str,
-) -> Result<Option<S3Pattern>, ConfigError> {
-    if called.is_none() && buckets.is_none() && keys.is_empty() {
-        return Ok(None);
+/// What is asked for with one of the paths or keys.
+fn operation(
+    section: &Setting<'_>,
+    path: Option<PathTemplate>,
+    key: Option<PathTemplate>,
+) -> Operation {
+    Operation {
+        hosts: hosts(&section.field("hosts")),
+        methods: methods(&section.field("methods")),
+        path,
+        s3: s3(section, key),
     }
-    let mut operations: Option<S3Operations> = None;
-    for (index, name) in called.unwrap_or_default().iter().enumerate() {
-        let named = S3Operations::named(name).ok_or_else(|| {
-            ConfigError::limits(
-                format!("{field}.operations[{index}]"),
-                "an operation of S3 by AWS's name for it, such as GetObject, or the beginning of some \
-                 with a star, such as Get*",
-            )
-        })?;
-        operations = Some(operations.map_or(named, |others| others.and(named)));
-    }
-    let buckets = buckets.unwrap_or_default();
-    if buckets.len() > MAX_BUCKETS {
-        return Err(ConfigError::limits(format!("{field}.buckets"), "at most 64 names"));
-    }
-    let bucket = |(index, name): (usize, &String)| {
-        BucketPattern::new(name).ok_or_else(|| {
-            ConfigError::limits(
-                format!("{field}.buckets[{index}]"),
-                "a bucket's name, such as photos, or the beginning of some with a star, such as photos-*",
-            )
-        })
-    };
-    let buckets = buckets.iter().enumerate().map(bucket).collect::<Result<_, _>>()?;
-    Ok(Some(S3Pattern { operations, buckets, key: None }))
 }
 
-pub(super) fn hosts(names: &[String], field: &str) -> Result<Vec<HostPattern>, ConfigError> {
-    let names = names.iter().enumerate();
-    let host = |(index, name): (usize, &String)| {
-        HostPattern::new(name).ok_or_else(|| {
-            ConfigError::limits(
-                format!("{field}.hosts[{index}]"),
-                "a host's name without a port, such as compute.example or *.example",
-            )
-        })
-    };
-    names.map(host).collect()
+/// What is asked of S3; nothing where nothing is said.
+fn s3(section: &Setting<'_>, key: Option<PathTemplate>) -> Option<S3Pattern> {
+    let (names, buckets) = (section.field("operations"), section.field("buckets"));
+    if !names.is_given() && !buckets.is_given() && key.is_none() {
+        return None;
+    }
+    let named = names.each(
+        "an operation of S3 by AWS's name for it, such as GetObject, or the beginning of some with a \
+         star, such as Get*",
+        S3Operations::named,
+    );
+    buckets.at_most(MAX_BUCKETS, "at most 64 names");
+    let buckets = buckets.each(
+        "a bucket's name, such as photos, or the beginning of some with a star, such as photos-*",
+        BucketPattern::new,
+    );
+    Some(S3Pattern { operations: named.into_iter().reduce(S3Operations::and), buckets, key })
 }
 
-fn blocks(raw: Vec<raw::AclFrom>, field: &str) -> Result<Vec<IpBlock>, ConfigError> {
+pub(super) fn hosts(field: &Setting<'_>) -> Vec<HostPattern> {
+    let limits = "a host's name without a port, such as compute.example or *.example";
+    field.each(limits, HostPattern::new)
+}
+
+fn blocks(list: &Setting<'_>) -> Vec<IpBlock> {
     let mut blocks = Vec::new();
-    for (index, raw) in raw.into_iter().enumerate() {
-        for (place, text) in raw.ip_blocks.iter().enumerate() {
-            let block = IpBlock::new(text).ok_or_else(|| {
-                ConfigError::limits(
-                    format!("{field}.from[{index}].ip_blocks[{place}]"),
-                    "an address or a block of addresses, such as 192.0.2.0/24, with no bits set \
-                     behind its length",
-                )
-            })?;
-            blocks.push(block);
-        }
+    for section in list.values() {
+        let field = section.field("ip_blocks");
+        let some = field.each(
+            "an address or a block of addresses, such as 192.0.2.0/24, with no bits set behind its \
+             length",
+            IpBlock::new,
+        );
         // None would stand for all addresses.
-        if raw.ip_blocks.is_empty() || blocks.len() > MAX_BLOCKS {
-            return Err(ConfigError::limits(
-                format!("{field}.from[{index}].ip_blocks"),
-                "there, and at most 256 in one rule",
-            ));
+        if some.is_empty() || blocks.len() + some.len() > MAX_BLOCKS {
+            field.refuse("there, and at most 256 in one rule");
         }
+        blocks.extend(some);
     }
-    Ok(blocks)
+    blocks
 }
 
-fn condition(
-    raw: raw::AclWhen,
-    field: &str,
-    to: &[Operation],
-    token_alone: bool,
-) -> Result<Condition, ConfigError> {
+fn condition(section: &Setting<'_>, to: &[Operation], token_alone: bool) -> Option<Condition> {
     let known = Attribute::ALL.into_iter().filter(|it| !token_alone || it.is_in_token());
-    let attribute = known.clone().find(|it| it.name() == raw.key).ok_or_else(|| {
+    let key = section.field("key");
+    let attribute = known.clone().find(|it| Some(it.name()) == key.as_text());
+    if attribute.is_none() {
         let names: Vec<_> = known.map(Attribute::name).collect();
         let why =
             if token_alone { " (with token.identity `payload` no more is known)" } else { "" };
-        ConfigError::limits(format!("{field}.key"), format!("one of {}{why}", names.join(", ")))
-    })?;
-    if raw.values.is_none() && raw.not_values.is_none() {
-        return Err(ConfigError::limits(field, "given `values` or `not_values`"));
+        key.refuse(&format!("one of {}{why}", names.join(", ")));
     }
-    let all = |values: Option<Vec<String>>, name: &str| {
-        let Some(values) = values else { return Ok(Vec::new()) };
-        let field = format!("{field}.{name}");
-        if !(1..=MAX_VALUES).contains(&values.len()) {
-            return Err(ConfigError::limits(field, "1 to 64 values"));
-        }
-        let values = values.into_iter().enumerate();
-        values.map(|(index, text)| expected(text, &format!("{field}[{index}]"), to)).collect()
-    };
-    Ok(Condition {
-        attribute,
-        values: all(raw.values, "values")?,
-        not_values: all(raw.not_values, "not_values")?,
-        or_none: raw.or_none,
+    let (values, not_values) = (section.field("values"), section.field("not_values"));
+    if !values.is_given() && !not_values.is_given() {
+        section.refuse("given `values` or `not_values`");
+    }
+    Some(Condition {
+        attribute: attribute?,
+        values: expected(&values, to),
+        not_values: expected(&not_values, to),
+        or_none: section.flag("or_none", false),
     })
 }
 
-/// `*`, a variable of the path in braces, or a text.
-fn expected(text: String, field: &str, to: &[Operation]) -> Result<Expected, ConfigError> {
-    let Some(name) = text.strip_prefix('{') else {
-        return match &*text {
-            "" => Err(ConfigError::limits(
-                field,
-                "a text, `*` for any, or a {variable} of the path or key",
-            )),
-            "*" => Ok(Expected::Present),
-            _ => Ok(Expected::Text(text)),
-        };
-    };
-    let name = name.strip_suffix('}').unwrap_or_default();
-    let has_it = |operation: &Operation| {
-        operation.template().is_some_and(|template| template.has_variable(name))
-    };
-    // Where it is missing, the rule would silently say nothing, or too much.
-    if to.iter().all(has_it) {
-        return Ok(Expected::Variable(name.into()));
+/// Each is `*`, a variable of the path in braces, or a text.
+fn expected(list: &Setting<'_>, to: &[Operation]) -> Vec<Expected> {
+    let mut all = Vec::new();
+    for value in list.values() {
+        let text = value.as_text().unwrap_or_default();
+        all.push(match text.strip_prefix('{') {
+            None if text == "*" => Expected::Present,
+            None => Expected::Text(text.into()),
+            Some(name) => Expected::Variable(name.strip_suffix('}').unwrap_or_default().into()),
+        });
+        // Where it is missing, the rule would silently say nothing, or too much.
+        if let Some(Expected::Variable(name)) = all.last()
+            && !to.iter().all(|it| it.template().is_some_and(|path| path.has_variable(name)))
+        {
+            value.refuse("a {variable} that is in every path or key of the rule");
+        }
+        if text.is_empty() {
+            value.refuse("a text, `*` for any, or a {variable} of the path or key");
+        }
     }
-    Err(ConfigError::limits(field, "a {variable} that is in every path or key of the rule"))
+    if list.is_given() && !(1..=MAX_VALUES).contains(&all.len()) {
+        list.refuse("1 to 64 values");
+    }
+    all
 }
+
+const KEY: &str = "a key such as 2026/**, whose parts between slashes are texts or end with * or a \
+                   {name}, and not empty, dots, or with backslashes or encoded ones";
 
 const MAX_CONDITIONS: usize = 16;
 const MAX_VALUES: usize = 64;

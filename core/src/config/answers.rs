@@ -1,36 +1,39 @@
 //! The setting `answers`: in which form requests are refused.
 
-use super::{ConfigError, raw};
+use super::setting::Setting;
 use crate::refusal::{Answers, Template};
 
-pub(super) fn check(raw: raw::Answers) -> Result<Answers, ConfigError> {
-    match raw {
-        raw::Answers::Keystone => Ok(Answers::Keystone),
-        raw::Answers::Nova => Ok(Answers::Nova),
-        raw::Answers::S3 => Ok(Answers::S3),
-        raw::Answers::Own(raw) => own(raw).map(Answers::Own),
+pub(super) fn check(setting: &Setting<'_>) -> Answers {
+    if setting.is_section() {
+        return own(setting).map_or(Answers::Keystone, Answers::Own);
+    }
+    match setting.as_text() {
+        Some("nova") => Answers::Nova,
+        Some("s3") => Answers::S3,
+        _ => Answers::Keystone,
     }
 }
 
-fn own(raw: raw::OwnAnswers) -> Result<Template, ConfigError> {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-    let content_type = raw.content_type;
-    if !(1..=MAX_CONTENT_TYPE).contains(&content_type.len()) || !content_type.bytes().all(is_plain)
-    {
-        return Err(ConfigError::limits(
-            "answers.content_type",
-            "a media type such as application/json, of at most 128 characters",
-        ));
-    }
-    if raw.body.len() > MAX_BODY {
-        return Err(ConfigError::limits("answers.body", "at most 8192 bytes"));
-    }
-    Template::new(content_type, &raw.body).map_err(|_| {
-        ConfigError::limits(
-            "answers.body",
+fn own(section: &Setting<'_>) -> Option<Template> {
+    let is_media_type = |text: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        (1..=MAX_CONTENT_TYPE).contains(&text.len()) && text.bytes().all(is_plain)
+    };
+    let content_type = section.text_that(
+        "content_type",
+        "",
+        is_media_type,
+        "a media type such as application/json, of at most 128 characters",
+    );
+    let is_short = |text: &str| text.len() <= MAX_BODY;
+    let text = section.text_that("body", "", is_short, "at most 8192 bytes");
+    let template = Template::new(content_type, &text).ok();
+    if template.is_none() {
+        section.field("body").refuse(
             "a text in which braces are doubled, but for {status}, {title}, {message} and {reason}",
-        )
-    })
+        );
+    }
+    template
 }
 
 const MAX_CONTENT_TYPE: usize = 128;
@@ -44,7 +47,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::{Config, example};
+    use crate::config::{Config, ConfigError, example};
 
     fn with(answers: &Value) -> Result<Answers, ConfigError> {
         let config = Config::parse(example::with(&json!({"answers": answers})).as_bytes());

@@ -4,199 +4,194 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
+use super::routes::Settings;
+use super::setting::Setting;
 use super::{
-    Config, ConfigError, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness,
-    KeyServer, Keystone, Limits, Missing, Mode, acl, answers, audit, complete_body, quantity, raw,
-    routes, schema, server, sigv4, token,
+    Config, DEFAULT_FRESHNESS, DEFAULT_LIMITS, DEFAULT_STALE_VALIDATION, Freshness, KeyServer,
+    Keystone, Limits, Missing, Mode, acl, answers, audit, complete_body, routes, schema, server,
+    sigv4, token,
 };
 use crate::acl::{DEFAULT, PathTemplate};
 use crate::bypass::{Bypass, PathPattern, Rule};
 use crate::identity::SelectedHeaders;
-use crate::json::Json;
-use crate::refusal::Answers;
 
-/// `own`: the same as JSON, of which routes are made.
-pub(super) fn config(raw: raw::Config, own: &Json) -> Result<Config, ConfigError> {
-    let keyserver = raw.keyserver.map(server::keyserver).transpose()?;
-    let keystone = raw.keystone.map(server::keystone).transpose()?;
-    if raw.token.is_none() && raw.sigv4.is_none() {
-        return Err(ConfigError::limits(
-            "token",
-            "there, or else sigv4: with neither, nobody passes",
-        ));
+/// The configuration that these settings make.
+pub(super) fn config(settings: &Settings<'_>) -> Config {
+    let [keyserver_section, keystone_section, token_section, sigv4_section] =
+        ["keyserver", "keystone", "token", "sigv4"].map(|name| settings.field(name));
+    let keyserver = keyserver_section.given().map(server::keyserver);
+    let keystone = keystone_section.given().map(server::keystone);
+    let sigv4 = sigv4_section.given().map(sigv4::check);
+    if !token_section.is_given() && sigv4.is_none() {
+        token_section.refuse("there, or else sigv4: with neither, nobody passes");
     }
-    let freshness = freshness(&raw.cache, keyserver.as_ref(), keystone.as_ref())?;
-    let token = raw.token.map(|raw| token::check(raw, keystone.clone())).transpose()?;
+    let freshness = freshness(&settings.field("cache"), keyserver.as_ref(), keystone.as_ref());
+    let token = token_section
+        .given()
+        .map(|section| token::check(section, keystone.as_ref(), &keystone_section));
     let asks_keystone = token.as_ref().and_then(|it| it.records.as_ref()?.keystone()).is_some();
     if keystone.is_some() && !asks_keystone {
-        return Err(ConfigError::limits("keystone", "left out, or token.identity `keystone`"));
+        keystone_section.refuse("left out, or token.identity `keystone`");
     }
-    if keyserver.is_none() && !(asks_keystone && raw.sigv4.is_none()) {
-        return Err(ConfigError::limits(
-            "keyserver",
-            "there: only token.identity `keystone`, without sigv4, does without it",
-        ));
+    if keyserver.is_none() && !(asks_keystone && sigv4.is_none()) {
+        keyserver_section
+            .refuse("there: only token.identity `keystone`, without sigv4, does without it");
     }
     // Of a token without records only that is known which it says itself.
-    let token_alone =
-        raw.sigv4.is_none() && token.as_ref().is_some_and(|token| token.records.is_none());
-    let schemas =
-        schema::check(raw.schema.unwrap_or_default(), raw.hold_headers, keyserver.is_some())?;
-    Ok(Config {
-        mode: match raw.mode {
-            None | Some(raw::Mode::Enforce) => Mode::Enforce,
-            Some(raw::Mode::Shadow) => Mode::Shadow,
+    let token_alone = sigv4.is_none() && token.as_ref().is_some_and(|it| it.records.is_none());
+    let hold_headers = settings.field("hold_headers");
+    let schemas = settings.shared_schemas().cloned().unwrap_or_else(|| {
+        schema::check(&settings.field("schema"), &hold_headers, keyserver.is_some())
+    });
+    Config {
+        mode: match settings.field("mode").as_text() {
+            Some("shadow") => Mode::Shadow,
+            _ => Mode::Enforce,
         },
         keyserver,
         token,
-        sigv4: raw.sigv4.map(sigv4::check).transpose()?,
-        missing: match raw.missing {
-            None | Some(raw::Missing::Reject) => Missing::Reject,
-            Some(raw::Missing::Anonymous) => Missing::Anonymous,
+        sigv4,
+        missing: match settings.field("missing").as_text() {
+            Some("anonymous") => Missing::Anonymous,
+            _ => Missing::Reject,
         },
-        hold_headers: raw.hold_headers,
-        complete_body: complete_body::check(raw.require_complete_body, raw.hold_headers)?,
-        bypass: bypass(raw.bypass, raw.bypass_cors_preflight)?,
-        acl: raw.acl.map(|raw| acl::check(raw, token_alone)).transpose()?,
-        answers: raw.answers.map_or(Ok(Answers::Keystone), answers::check)?,
-        routes: routes::check(raw.routes, own, &schemas)?,
-        audit: raw.audit.map(audit::check).transpose()?,
-        schemas,
-        times_heads: raw.metrics.time_heads,
-        identity_headers: identity_headers(raw.identity_headers.as_deref())?,
-        reason_header: raw.reason_header.as_deref().map(reason_header).transpose()?,
-        quota_class: raw.quota_class.map(quota_class).transpose()?,
+        hold_headers: hold_headers.is_true(),
+        complete_body: complete_body::check(
+            &settings.field("require_complete_body"),
+            &hold_headers,
+        ),
+        bypass: bypass(
+            &settings.field("bypass"),
+            settings.field("bypass_cors_preflight").is_true(),
+        ),
+        acl: settings.field("acl").given().and_then(|section| acl::check(section, token_alone)),
+        answers: answers::check(&settings.field("answers")),
+        audit: settings.field("audit").given().map(audit::check),
+        times_heads: settings.field("metrics").flag("time_heads", false),
+        identity_headers: identity_headers(&settings.field("identity_headers")),
+        reason_header: settings.field("reason_header").given().map(reason_header),
+        quota_class: settings.field("quota_class").given().map(quota_class),
         freshness,
-        limits: limits(&raw.cache, &raw.limits)?,
-    })
-}
-
-fn identity_headers(names: Option<&[String]>) -> Result<SelectedHeaders, ConfigError> {
-    let Some(names) = names else { return Ok(SelectedHeaders::default()) };
-    if names.len() > MAX_IDENTITY_HEADERS {
-        return Err(ConfigError::limits("identity_headers", "at most 64 names"));
+        limits: limits(&settings.field("cache"), &settings.field("limits")),
+        // The last, since they have what is wrong above as well.
+        routes: routes::check(&settings.field("routes"), settings, &schemas),
+        schemas,
     }
-    SelectedHeaders::new(names).map_err(|index| {
-        ConfigError::limits(
-            format!("identity_headers[{index}]"),
-            "a header that this filter sets, such as X-User-Id",
-        )
+}
+
+fn identity_headers(list: &Setting<'_>) -> SelectedHeaders {
+    if !list.is_given() {
+        return SelectedHeaders::default();
+    }
+    list.at_most(MAX_IDENTITY_HEADERS, "at most 64 names");
+    SelectedHeaders::new(&list.strings()).unwrap_or_else(|place| {
+        let name = list.values().nth(place);
+        name.unwrap_or(*list).refuse("a header that this filter sets, such as X-User-Id");
+        SelectedHeaders::default()
     })
 }
 
-fn limits(cache: &raw::Cache, raw: &raw::Limits) -> Result<Limits, ConfigError> {
+fn limits(cache: &Setting<'_>, limits: &Setting<'_>) -> Limits {
     let default = DEFAULT_LIMITS;
-    let calls_per_second = raw.calls_per_second.unwrap_or(default.calls_per_second);
-    let scopes = raw.scopes_per_access_key.unwrap_or(default.scopes_per_access_key);
-    if !(1..=100_000).contains(&calls_per_second) {
-        return Err(ConfigError::limits("limits.calls_per_second", "1 to 100000"));
-    }
-    if !(1..=10_000).contains(&scopes) {
-        return Err(ConfigError::limits("limits.scopes_per_access_key", "1 to 10000"));
-    }
-    let held_body = raw.held_body.as_deref().map_or(Some(default.held_body), quantity::size);
-    Ok(Limits {
-        held_body: held_body
-            .filter(|size| (MIN_HELD_BODY..=MAX_HELD_BODY).contains(size))
-            .ok_or_else(|| ConfigError::limits("limits.held_body", "16MiB to 512MiB"))?,
-        parked: number(raw.parked, default.parked, 1..=MAX_PARKED)
-            .ok_or_else(|| ConfigError::limits("limits.parked", "1 to 16384"))?,
-        entries: number(cache.entries, default.entries, 1..=MAX_ENTRIES)
-            .ok_or_else(|| ConfigError::limits("cache.entries", "1 to 100000"))?,
-        shared_entries: number(
-            cache.shared_entries,
+    let rate = |name, default, most, says| {
+        let default = usize::try_from(default).unwrap_or(most);
+        u32::try_from(limits.count(name, default, (1, most), says)).unwrap_or(u32::MAX)
+    };
+    Limits {
+        calls_per_second: rate(
+            "calls_per_second",
+            default.calls_per_second,
+            100_000,
+            "1 to 100000",
+        ),
+        scopes_per_access_key: rate(
+            "scopes_per_access_key",
+            default.scopes_per_access_key,
+            10_000,
+            "1 to 10000",
+        ),
+        held_body: limits.size(
+            "held_body",
+            default.held_body,
+            (MIN_HELD_BODY, MAX_HELD_BODY),
+            "16MiB to 512MiB",
+        ),
+        parked: limits.count("parked", default.parked, (1, MAX_PARKED), "1 to 16384"),
+        entries: cache.count("entries", default.entries, (1, MAX_ENTRIES), "1 to 100000"),
+        shared_entries: cache.count(
+            "shared_entries",
             default.shared_entries,
-            0..=MAX_SHARED_ENTRIES,
-        )
-        .ok_or_else(|| ConfigError::limits("cache.shared_entries", "0 to 65536"))?,
-        calls: number(raw.calls, default.calls, 1..=1024)
-            .ok_or_else(|| ConfigError::limits("limits.calls", "1 to 1024"))?,
-        calls_per_second,
-        scopes_per_access_key: scopes,
-    })
-}
-
-fn bypass(raw: Vec<raw::Bypass>, cors_preflight: bool) -> Result<Bypass, ConfigError> {
-    if raw.len() > MAX_RULES {
-        return Err(ConfigError::limits("bypass", "at most 256 rules"));
+            (0, MAX_SHARED_ENTRIES),
+            "0 to 65536",
+        ),
+        calls: limits.count("calls", default.calls, (1, 1024), "1 to 1024"),
     }
-    let rules = raw
-        .into_iter()
-        .enumerate()
-        .map(|(index, raw)| rule(raw, &format!("bypass[{index}]")))
-        .collect::<Result<_, _>>()?;
-    Ok(Bypass { rules, cors_preflight })
 }
 
-fn rule(raw: raw::Bypass, field: &str) -> Result<Rule, ConfigError> {
-    let path = path(raw.path, raw.path_prefix, field)?;
-    Ok(Rule { path, methods: methods(raw.methods, field)? })
+fn bypass(list: &Setting<'_>, cors_preflight: bool) -> Bypass {
+    list.at_most(MAX_RULES, "at most 256 rules");
+    let mut rules = Vec::new();
+    for section in list.values() {
+        let methods = methods(&section.field("methods"));
+        rules.extend(path(&section).map(|path| Rule { path, methods }));
+    }
+    Bypass { rules, cors_preflight }
 }
 
 /// The paths of a rule.
-pub(super) fn path(
-    path: Option<String>,
-    prefix: Option<String>,
-    field: &str,
-) -> Result<PathPattern, ConfigError> {
-    let path = match (path, prefix) {
-        (Some(path), None) => PathPattern::exact(path),
-        (None, Some(prefix)) => PathPattern::prefix(prefix),
+pub(super) fn path(section: &Setting<'_>) -> Option<PathPattern> {
+    let path = match (section.text("path"), section.text("path_prefix")) {
+        (Some(path), None) => PathPattern::exact(path.into()),
+        (None, Some(prefix)) => PathPattern::prefix(prefix.into()),
         _ => {
-            return Err(ConfigError::limits(field, "given either `path` or `path_prefix`"));
+            section.refuse("given either `path` or `path_prefix`");
+            None
         }
     };
-    path.ok_or_else(|| {
-        ConfigError::limits(
-            field,
+    plain_path(section, path)
+}
+
+/// A path that is written in this place, if it is a plain one.
+pub(super) fn plain_path(setting: &Setting<'_>, path: Option<PathPattern>) -> Option<PathPattern> {
+    if path.is_none() {
+        setting.refuse(
             "a plain path: it begins with `/`, a prefix ends with `/`, and there is no query, \
              fragment, percent sign, backslash, empty or dot segment in it",
-        )
-    })
+        );
+    }
+    path
 }
 
 /// The methods of a rule; none stands for all.
-pub(super) fn methods(
-    methods: Option<Vec<String>>,
-    field: &str,
-) -> Result<Vec<String>, ConfigError> {
-    let methods = methods.unwrap_or_default();
-    for (index, method) in methods.iter().enumerate() {
-        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(ConfigError::limits(
-                format!("{field}.methods[{index}]"),
-                "an HTTP method in capital letters, such as GET",
-            ));
-        }
-    }
-    Ok(methods)
+pub(super) fn methods(list: &Setting<'_>) -> Vec<String> {
+    let is_method =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    let limits = "an HTTP method in capital letters, such as GET";
+    list.each(limits, |text| is_method(text).then(|| text.into()))
 }
 
 /// The templates of paths of a rule.
-pub(super) fn templates(paths: &[String], field: &str) -> Result<Vec<PathTemplate>, ConfigError> {
-    let template = |(index, path): (usize, &String)| {
-        PathTemplate::new(path).map_err(|error| {
-            ConfigError::limits(format!("{field}.paths[{index}]"), format!("{error}"))
-        })
-    };
-    paths.iter().enumerate().map(template).collect()
+pub(super) fn templates(list: &Setting<'_>) -> Vec<PathTemplate> {
+    let mut templates = Vec::new();
+    for path in list.values() {
+        match PathTemplate::new(path.as_text().unwrap_or_default()) {
+            Ok(template) => templates.push(template),
+            Err(error) => path.refuse(&format!("{error}")),
+        }
+    }
+    templates
 }
 
-/// A name that metrics have, and that no one of the `others` has.
-pub(super) fn own_name<'a>(
-    name: &str,
-    mut others: impl Iterator<Item = &'a str>,
-    field: &str,
-) -> Result<(), ConfigError> {
-    if is_label(name) && name != DEFAULT && others.all(|other| other != name) {
-        return Ok(());
+/// A name that metrics have, and that no other has.
+pub(super) fn own_name(section: &Setting<'_>, is_taken: impl Fn(&str) -> bool) -> String {
+    let name = section.text("name").unwrap_or_default();
+    if !is_label(name) || name == DEFAULT || is_taken(name) {
+        section.field("name").refuse(
+            "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
+        );
     }
-    Err(ConfigError::limits(
-        format!("{field}.name"),
-        "1 to 64 letters, digits, hyphens and underscores, of its own, and not `default`",
-    ))
+    name.into()
 }
 
 /// A name that is no list, in a header or a metric.
@@ -205,72 +200,41 @@ fn is_label(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-fn quota_class(name: String) -> Result<String, ConfigError> {
-    if is_label(&name) {
-        return Ok(name);
-    }
-    Err(ConfigError::limits("quota_class", "1 to 64 letters, digits, hyphens and underscores"))
+fn quota_class(field: &Setting<'_>) -> String {
+    field.as_text_that("", is_label, "1 to 64 letters, digits, hyphens and underscores")
 }
 
-fn reason_header(name: &str) -> Result<String, ConfigError> {
-    let name = name.to_ascii_lowercase();
-    let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    // Any other name means something to clients or proxies, or may some day.
-    let is_own = name.starts_with("x-");
-    if name.len() > 64 || !is_token || !is_own {
-        return Err(ConfigError::limits(
-            "reason_header",
-            "a header's name that begins with x-, such as x-voussoir-reason",
-        ));
-    }
-    Ok(name)
+fn reason_header(field: &Setting<'_>) -> String {
+    let is_own = |name: &str| {
+        let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        // Any other name means something to clients or proxies, or may some day.
+        let begins = name.get(..2).is_some_and(|begin| begin.eq_ignore_ascii_case("x-"));
+        name.len() <= 64 && is_token && begins
+    };
+    let limits = "a header's name that begins with x-, such as x-voussoir-reason";
+    field.as_text_that("", is_own, limits).to_ascii_lowercase()
 }
 
 fn freshness(
-    raw: &raw::Cache,
+    section: &Setting<'_>,
     keyserver: Option<&KeyServer>,
     keystone: Option<&Keystone>,
-) -> Result<Freshness, ConfigError> {
-    const DAY: u128 = 86_400_000;
-    let default = match keystone {
-        Some(_) => Freshness { stale: DEFAULT_STALE_VALIDATION, ..DEFAULT_FRESHNESS },
-        None => DEFAULT_FRESHNESS,
-    };
+) -> Freshness {
+    const DAY: (u64, u64) = (1_000, 86_400_000);
+    let default = DEFAULT_FRESHNESS;
+    let default_stale = keystone.map_or(default.stale, |_| DEFAULT_STALE_VALIDATION);
     let timeouts = [keyserver.map(|it| it.server.timeout), keystone.map(|it| it.server.timeout)];
     let timeout = timeouts.into_iter().flatten().max().unwrap_or_default();
-    let fresh = time(raw.fresh.as_deref(), default.fresh, 1_000, DAY)
-        .ok_or_else(|| ConfigError::limits("cache.fresh", "1s to 24h, such as \"60s\""))?;
-    let stale = time(raw.stale.as_deref(), default.stale, 1_000, DAY)
-        .ok_or_else(|| ConfigError::limits("cache.stale", "1s to 24h, such as \"1h\""))?;
+    let fresh = section.time("fresh", default.fresh, DAY, "1s to 24h, such as \"60s\"");
+    let stale = section.time("stale", default_stale, DAY, "1s to 24h, such as \"1h\"");
     // Else keys would go stale while they are being confirmed.
     if stale < fresh + timeout * 2 {
-        return Err(ConfigError::limits(
-            "cache.stale",
-            "at least cache.fresh and twice the timeout of keyserver and keystone",
-        ));
+        section
+            .field("stale")
+            .refuse("at least cache.fresh and twice the timeout of keyserver and keystone");
     }
-    let negative = time(raw.negative.as_deref(), default.negative, 1_000, DAY)
-        .ok_or_else(|| ConfigError::limits("cache.negative", "1s to 24h, such as \"30s\""))?;
-    Ok(Freshness { fresh, stale, negative })
-}
-
-/// A duration within limits in milliseconds; the default when there is none.
-pub(super) fn time(
-    text: Option<&str>,
-    default: Duration,
-    least: u128,
-    most: u128,
-) -> Option<Duration> {
-    let duration = text.map_or(Some(default), quantity::duration)?;
-    (least..=most).contains(&duration.as_millis()).then_some(duration)
-}
-
-pub(super) fn number(
-    number: Option<usize>,
-    default: usize,
-    limits: core::ops::RangeInclusive<usize>,
-) -> Option<usize> {
-    Some(number.unwrap_or(default)).filter(|number| limits.contains(number))
+    let negative = section.time("negative", default.negative, DAY, "1s to 24h, such as \"30s\"");
+    Freshness { fresh, stale, negative }
 }
 
 pub(super) fn is_name(text: &str) -> bool {

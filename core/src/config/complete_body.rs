@@ -1,48 +1,39 @@
 //! The section `require_complete_body`: which requests are held until their bodies have come.
 
-use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::check::{MAX_RULES, methods, path, time};
-use super::{ConfigError, quantity, raw};
+use super::check::{MAX_RULES, methods, path};
+use super::setting::Setting;
 use crate::complete_body::{CompleteBody, Demands, Rule};
 
-pub(super) fn check(
-    raw: Vec<raw::CompleteBody>,
-    hold_headers: bool,
-) -> Result<CompleteBody, ConfigError> {
-    if !raw.is_empty() && !hold_headers {
-        return Err(ConfigError::limits(
-            "hold_headers",
+pub(super) fn check(list: &Setting<'_>, hold_headers: &Setting<'_>) -> CompleteBody {
+    list.at_most(MAX_RULES, "at most 256 rules");
+    let mut rules = Vec::new();
+    for section in list.values() {
+        rules.extend(rule(&section));
+    }
+    if !rules.is_empty() && !hold_headers.is_true() {
+        hold_headers.refuse(
             "true with require_complete_body, and the plugin must have \
              allow_on_headers_stop_iteration: else no body is seen before its head has gone on",
-        ));
+        );
     }
-    if raw.len() > MAX_RULES {
-        return Err(ConfigError::limits("require_complete_body", "at most 256 rules"));
-    }
-    let rules = raw
-        .into_iter()
-        .enumerate()
-        .map(|(index, raw)| rule(raw, &format!("require_complete_body[{index}]")))
-        .collect::<Result<_, _>>()?;
-    Ok(CompleteBody { rules })
+    CompleteBody { rules }
 }
 
-fn rule(raw: raw::CompleteBody, field: &str) -> Result<Rule, ConfigError> {
-    let max = raw.max.as_deref().map_or(Some(DEFAULT_MAX_BODY), quantity::size);
-    let max = max.filter(|size| (1..=MOST_MAX).contains(size)).ok_or_else(|| {
-        ConfigError::limits(format!("{field}.max"), "1B to 16MiB, such as \"64KiB\"")
-    })?;
-    let within = time(raw.within.as_deref(), DEFAULT_WITHIN, 1_000, 300_000).ok_or_else(|| {
-        ConfigError::limits(format!("{field}.within"), "1s to 5m, such as \"10s\"")
-    })?;
-    Ok(Rule {
-        path: path(raw.path, raw.path_prefix, field)?,
-        methods: methods(raw.methods, field)?,
-        demands: Demands { max, within, json: raw.json.unwrap_or(true) },
-    })
+fn rule(section: &Setting<'_>) -> Option<Rule> {
+    let demands = Demands {
+        max: section.size("max", DEFAULT_MAX_BODY, (1, MOST_MAX), "1B to 16MiB, such as \"64KiB\""),
+        within: section.time(
+            "within",
+            DEFAULT_WITHIN,
+            (1_000, 300_000),
+            "1s to 5m, such as \"10s\"",
+        ),
+        json: section.flag("json", true),
+    };
+    Some(Rule { path: path(section)?, methods: methods(&section.field("methods")), demands })
 }
 
 /// The longest body by default. A request for a token has a few hundred bytes, one with a SAML
@@ -62,6 +53,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, example};
+    use alloc::format;
     use alloc::string::{String, ToString as _};
     use serde_json::{Value, json};
 

@@ -10,17 +10,19 @@ mod complete_body;
 mod error;
 #[cfg(test)]
 pub(crate) mod example;
+mod fields;
 mod protobuf;
 mod quantity;
-mod raw;
 mod routes;
 mod schema;
 mod server;
+mod setting;
 mod sigv4;
 mod token;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::time::Duration;
 
 pub use self::audit::{
@@ -28,13 +30,15 @@ pub use self::audit::{
 };
 pub use self::complete_body::{DEFAULT_MAX_BODY, DEFAULT_WITHIN};
 pub use self::error::ConfigError;
+use self::routes::Settings;
 pub use self::schema::{DEFAULT_MAX_SCHEMA_BODY, DEFAULT_SCHEMA_WITHIN};
+use self::setting::Setting;
 pub use self::sigv4::{DEFAULT_MAX_CHUNK, ListenerCheck, SigV4Rules};
 use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
-use crate::json::{self, Json, Wrong};
+use crate::json::{self, Json};
 use crate::refusal::Answers;
 use crate::routes::Routes;
 use crate::schema::Schemas;
@@ -256,24 +260,25 @@ impl Config {
 
     /// Reads a configuration: JSON text, or the binary form of a `google.protobuf.Struct`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(ConfigError::limits(".", "at most 65536 bytes"));
-        }
-        let json = if first_is_brace(bytes) {
-            json::read(bytes).map_err(|wrong| shape(&wrong))?
-        } else {
-            protobuf::parse_struct(bytes).ok_or_else(|| {
-                let forms = "neither JSON text (google.protobuf.StringValue) nor a \
-                             google.protobuf.Struct";
-                ConfigError::shape(".", forms)
-            })?
-        };
-        check::config(read(json.clone())?, &json)
+        let wrong = OnceCell::new();
+        let json = read(bytes).map_err(|problem| ConfigError::new(String::new(), problem))?;
+        let whole = Setting::whole(&json, &wrong);
+        fields::check(&whole, fields::CONFIG);
+        let config = check::config(&Settings::of_plugin(whole));
+        wrong.into_inner().map_or(Ok(config), Err)
     }
 }
 
-fn read(json: Json) -> Result<raw::Config, ConfigError> {
-    json.read().map_err(|wrong| shape(&wrong))
+fn read(bytes: &[u8]) -> Result<Json, String> {
+    if bytes.len() > MAX_BYTES {
+        return Err("must be at most 65536 bytes".into());
+    }
+    if first_is_brace(bytes) {
+        return json::read(bytes).map_err(|wrong| wrong.problem);
+    }
+    protobuf::parse_struct(bytes).ok_or_else(|| {
+        "neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct".into()
+    })
 }
 
 impl RecordRules {
@@ -289,17 +294,6 @@ impl RecordRules {
 
 fn first_is_brace(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
-}
-
-fn shape(wrong: &Wrong) -> ConfigError {
-    match wrong.path.as_str() {
-        // The reader's own words would show the value.
-        field @ ("audit.collector.bearer_token"
-        | "keyserver.bearer_token"
-        | "keystone.seal_secret") => ConfigError::limits(field, "a text"),
-        "" => ConfigError::shape(".", wrong.problem.as_str()),
-        field => ConfigError::shape(field, wrong.problem.as_str()),
-    }
 }
 
 /// The kinds that are taken by default: those of which the token alone tells the whole. The others

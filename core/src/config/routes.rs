@@ -3,166 +3,158 @@
 //! A route's settings are fields of the configuration itself. Each route becomes a whole configuration, made of
 //! the plugin's own with those fields in their places, and is checked as one.
 
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::acl::hosts;
 use super::check::{self, methods, own_name, templates};
-use super::{Config, ConfigError, raw, read};
-use crate::json::{Json, Member, Members};
+use super::setting::Setting;
+use super::{Config, fields};
+use crate::json::Json;
 use crate::routes::{Expected, Route, Routes, Target};
 use crate::schema::Schemas;
 
-/// `own`: the plugin's own settings; `schemas`: its documents.
-pub(super) fn check(
-    raw: Vec<raw::Route>,
-    own: &Json,
-    schemas: &Schemas,
-) -> Result<Routes, ConfigError> {
-    if raw.len() > MAX_ROUTES {
-        return Err(ConfigError::limits("routes", "at most 32 routes"));
-    }
-    let mut routes = Vec::<Route>::new();
-    let mut properties = Vec::new();
-    for (index, raw) in raw.into_iter().enumerate() {
-        let field = format!("routes[{index}]");
-        own_name(&raw.name, routes.iter().map(|route| &*route.name), &field)?;
-        if raw.to.is_empty() && raw.names.is_empty() && raw.metadata.is_empty() {
-            return Err(ConfigError::limits(
-                field,
-                "about some requests: with `to`, `names` or `metadata`",
-            ));
-        }
-        let to = targets(raw.to, &field)?;
-        let told = told(raw.names, raw.metadata, &field, &mut properties)?;
-        let settings = settings(raw.settings, own, schemas, &format!("{field}.settings"))?;
-        let settings = Rc::new(settings);
-        routes.push(Route { name: raw.name, to, told, settings });
-    }
-    Ok(Routes::new(routes, properties))
+/// The settings of the plugin itself, or of one of its routes.
+pub(super) struct Settings<'a> {
+    given: Setting<'a>,
+    /// What a route has beside those that it is given.
+    own: Option<Own<'a>>,
 }
 
-fn targets(raw: Vec<raw::RouteTo>, field: &str) -> Result<Vec<Target>, ConfigError> {
-    let mut targets = Vec::new();
-    for (index, raw) in raw.into_iter().enumerate() {
-        let field = format!("{field}.to[{index}]");
-        if raw.paths.len() > MAX_PATHS {
-            return Err(ConfigError::limits(format!("{field}.paths"), "at most 64 templates"));
+/// What the plugin itself has.
+struct Own<'a> {
+    settings: &'a Settings<'a>,
+    schemas: &'a Schemas,
+    /// What the route has none of.
+    left_out: Vec<&'static str>,
+}
+
+impl<'a> Settings<'a> {
+    /// Those of the plugin itself.
+    pub(super) fn of_plugin(given: Setting<'a>) -> Self {
+        Self { given, own: None }
+    }
+
+    /// The setting of this name.
+    pub(super) fn field<'b>(&'b self, name: &'b str) -> Setting<'b> {
+        let field = self.given.field(name);
+        let Some(Own { settings, left_out, .. }) = &self.own else { return field };
+        let json = match name {
+            _ if left_out.contains(&name) => &Json::Null,
+            _ if SETTINGS.contains(&name) && self.given.has(name) => field.json,
+            _ => settings.given.field(name).json,
+        };
+        field.with(json)
+    }
+
+    /// The plugin's own documents, where a route has no others: they are large, and read once.
+    pub(super) fn shared_schemas(&self) -> Option<&'a Schemas> {
+        let own = self.own.as_ref().filter(|_| !self.given.has("schema"));
+        own.map(|own| own.schemas)
+    }
+}
+
+/// `own`: the plugin's own settings; `schemas`: its documents.
+pub(super) fn check(list: &Setting<'_>, own: &Settings<'_>, schemas: &Schemas) -> Routes {
+    list.at_most(MAX_ROUTES, "at most 32 routes");
+    let mut routes = Vec::<Route>::new();
+    let mut properties = Vec::new();
+    for section in list.values() {
+        let name = own_name(&section, |name| routes.iter().any(|other| other.name == name));
+        let to = targets(&section.field("to"));
+        let told = told(&section, &mut properties);
+        if to.is_empty() && told.is_empty() {
+            section.refuse("about some requests: with `to`, `names` or `metadata`");
         }
+        let settings = Rc::new(settings(&section.field("settings"), own, schemas));
+        routes.push(Route { name, to, told, settings });
+    }
+    Routes::new(routes, properties)
+}
+
+fn targets(list: &Setting<'_>) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for section in list.values() {
+        let paths = section.field("paths");
         targets.push(Target {
-            hosts: hosts(&raw.hosts, &field)?,
-            methods: methods(Some(raw.methods), &field)?,
-            paths: templates(&raw.paths, &field)?,
+            hosts: hosts(&section.field("hosts")),
+            methods: methods(&section.field("methods")),
+            paths: templates(paths.at_most(MAX_PATHS, "at most 64 templates")),
         });
     }
-    if targets.len() > MAX_TARGETS {
-        return Err(ConfigError::limits(format!("{field}.to"), "at most 64"));
-    }
-    Ok(targets)
+    list.at_most(MAX_TARGETS, "at most 64");
+    targets
 }
 
 /// What the host must tell, by the properties that Envoy has it in.
-fn told(
-    names: Vec<String>,
-    metadata: Vec<raw::RouteMetadata>,
-    field: &str,
-    properties: &mut Vec<Vec<String>>,
-) -> Result<Vec<Expected>, ConfigError> {
-    let mut expect = |path: &[&str], values: Vec<String>| {
-        let path: Vec<String> = path.iter().map(|step| String::from(*step)).collect();
-        let known = properties.iter().position(|other| *other == path);
-        let property = known.unwrap_or_else(|| {
-            properties.push(path);
-            properties.len() - 1
-        });
-        Expected { property, values }
-    };
+fn told(section: &Setting<'_>, properties: &mut Vec<Vec<String>>) -> Vec<Expected> {
     let mut told = Vec::new();
+    let names = section.field("names").strings();
     if !names.is_empty() {
-        told.push(expect(&["xds", "route_name"], names));
+        told.push(expected(&["xds", "route_name"], names, properties));
     }
-    for (index, raw) in metadata.into_iter().enumerate() {
-        if raw.values.is_empty() {
-            return Err(ConfigError::limits(format!("{field}.metadata[{index}].values"), "there"));
+    let metadata = section.field("metadata");
+    for section in metadata.values() {
+        let [filter, key] = ["filter", "key"].map(|name| section.text(name).unwrap_or_default());
+        let values = section.field("values");
+        if values.strings().is_empty() {
+            values.refuse("there");
         }
-        let path = ["xds", "route_metadata", "filter_metadata", &raw.filter, &raw.key];
-        told.push(expect(&path, raw.values));
+        let path = ["xds", "route_metadata", "filter_metadata", filter, key];
+        told.push(expected(&path, values.strings(), properties));
     }
     if told.len() > MAX_PROPERTIES {
-        return Err(ConfigError::limits(format!("{field}.metadata"), "at most 8"));
+        metadata.refuse("at most 8");
     }
-    Ok(told)
+    told
+}
+
+fn expected(path: &[&str], values: Vec<String>, properties: &mut Vec<Vec<String>>) -> Expected {
+    let property = properties.iter().position(|other| other == path).unwrap_or_else(|| {
+        properties.push(path.iter().copied().map(String::from).collect());
+        properties.len() - 1
+    });
+    Expected { property, values }
 }
 
 /// The plugin's own settings, with these in their places.
-fn settings(
-    given: Members,
-    own: &Json,
-    schemas: &Schemas,
-    field: &str,
-) -> Result<Config, ConfigError> {
-    let Json::Object(own) = own else { return Err(ConfigError::shape(".", "not a map")) };
-    // Documents are large: the plugin's own are read once.
-    let has_own = !given.has("schema");
-    let mut members = Members::default();
-    for (name, value) in own.iter() {
-        if !matches!(name, "routes" | "schema") {
-            members.insert(name.into(), value.clone());
-        }
-    }
-    for Member { name, value } in given {
-        match name.as_str() {
-            "mechanisms" => mechanisms(value, &mut members, field)?,
+fn settings(given: &Setting<'_>, own: &Settings<'_>, schemas: &Schemas) -> Config {
+    let mut left_out = Vec::from(["routes"]);
+    for setting in given.members() {
+        let kind = fields::CONFIG.iter().find(|(name, _)| *name == setting.name());
+        match (setting.name(), kind) {
+            ("mechanisms", _) => mechanisms(&setting, own, &mut left_out),
             // What goes into the log, and where it goes, is one for all.
-            "audit" => match value {
+            ("audit", _) => match setting.json {
                 Json::Bool(true) => {}
-                Json::Bool(false) => {
-                    members.remove("audit");
-                }
-                _ => return Err(ConfigError::limits(format!("{field}.audit"), "true or false")),
+                Json::Bool(false) => left_out.push("audit"),
+                _ => setting.refuse("true or false"),
             },
-            known if SETTINGS.contains(&known) => {
-                members.insert(name, value);
-            }
-            _ => {
-                let names = SETTINGS.join("`, `");
-                let problem = format!(
-                    "unknown field `{name}`, expected one of `mechanisms`, `audit`, `{names}`"
-                );
-                return Err(ConfigError::shape(format!("{field}.{name}"), problem));
+            (known, Some((_, kind))) if SETTINGS.contains(&known) => kind.check(&setting),
+            (unknown, _) => {
+                let known = [&["mechanisms", "audit"], &SETTINGS[..]].concat();
+                setting.note(fields::unknown(unknown, &known));
             }
         }
     }
-    let mut config = read(Json::Object(members))
-        .and_then(|raw| check::config(raw, &Json::Null))
-        .map_err(|error| error.within(field))?;
-    if has_own {
-        config.schemas = schemas.clone();
-    }
-    Ok(config)
+    check::config(&Settings { given: *given, own: Some(Own { settings: own, schemas, left_out }) })
 }
 
-/// Takes out what is not one of the mechanisms.
-fn mechanisms(given: Json, members: &mut Members, field: &str) -> Result<(), ConfigError> {
-    let field = format!("{field}.mechanisms");
-    let names: Vec<String> =
-        given.read().map_err(|wrong| ConfigError::shape(&*field, format!("{wrong}")))?;
-    let is_there = |name: &String| SECTIONS.contains(&&**name) && members.has(name);
+/// Leaves out what is not one of the mechanisms.
+fn mechanisms(list: &Setting<'_>, own: &Settings<'_>, left_out: &mut Vec<&'static str>) {
+    fields::MECHANISMS.check(list);
+    let names = list.strings();
+    let is_there = |name: &String| SECTIONS.contains(&name.as_str()) && own.given.has(name);
     if names.is_empty() || !names.iter().all(is_there) {
-        return Err(ConfigError::limits(
-            field,
-            "some of `token` and `sigv4`, for which the plugin has sections",
-        ));
+        list.refuse("some of `token` and `sigv4`, for which the plugin has sections");
     }
-    // Keystone is asked about tokens only.
-    for (section, mechanism) in [("token", "token"), ("sigv4", "sigv4"), ("keystone", "token")] {
-        if !names.iter().any(|name| name == mechanism) {
-            members.remove(section);
-        }
+    let is_other = |mechanism: &str| !names.iter().any(|name| name == mechanism);
+    left_out.extend(SECTIONS.into_iter().filter(|section| is_other(section)));
+    if is_other("token") {
+        // Who is asked about tokens only.
+        left_out.push("keystone");
     }
-    Ok(())
 }
 
 const SECTIONS: [&str; 2] = ["token", "sigv4"];
@@ -196,7 +188,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::{Missing, Mode, example};
+    use crate::config::{ConfigError, Missing, Mode, example};
+    use alloc::format;
     use alloc::vec;
 
     fn parse(changes: &Value) -> Result<Config, ConfigError> {

@@ -7,91 +7,79 @@ use core::cell::OnceCell;
 use core::time::Duration;
 
 use super::acl::hosts;
-use super::check::{path, time};
-use super::{ConfigError, quantity, raw};
+use super::check::plain_path;
+use super::setting::Setting;
+use crate::bypass::PathPattern;
 use crate::record::is_schema_name;
 use crate::schema::{Document, Enforcement, Governed, Schemas};
 
 pub(super) fn check(
-    raw: Vec<raw::Schema>,
-    hold_headers: bool,
+    list: &Setting<'_>,
+    hold_headers: &Setting<'_>,
     has_keyserver: bool,
-) -> Result<Schemas, ConfigError> {
-    if raw.len() > MAX_DOCUMENTS {
-        return Err(ConfigError::limits("schema", "at most 32 documents"));
-    }
+) -> Schemas {
+    list.at_most(MAX_DOCUMENTS, "at most 32 documents");
     let mut all = Vec::<Governed>::new();
-    for (index, raw) in raw.into_iter().enumerate() {
-        let field = format!("schema[{index}]");
-        if !is_schema_name(&raw.name) || all.iter().any(|it| it.name == raw.name) {
-            return Err(ConfigError::limits(
-                format!("{field}.name"),
+    for section in list.values() {
+        let name = section.text("name").unwrap_or_default();
+        if !is_schema_name(name) || all.iter().any(|other| other.name == name) {
+            section.field("name").refuse(
                 "1 to 64 letters, digits, dots, hyphens and underscores, not a dot first, and of its own",
-            ));
+            );
         }
-        all.push(governed(raw, &field, has_keyserver)?);
+        all.extend(governed(&section, name, has_keyserver));
     }
     let is_enforced = all.iter().any(|it| it.enforcement == Enforcement::Enforce);
-    if is_enforced && !hold_headers {
-        return Err(ConfigError::limits(
-            "hold_headers",
+    if is_enforced && !hold_headers.is_true() {
+        hold_headers.refuse(
             "true with a schema that is enforced, and the plugin must have \
              allow_on_headers_stop_iteration: else no body is seen before its head has gone on",
-        ));
+        );
     }
-    Ok(Schemas { all })
+    Schemas { all }
 }
 
-fn governed(raw: raw::Schema, field: &str, has_keyserver: bool) -> Result<Governed, ConfigError> {
-    let limits =
-        |name: &str, limits: &'static str| ConfigError::limits(format!("{field}.{name}"), limits);
+fn governed(section: &Setting<'_>, name: &str, has_keyserver: bool) -> Option<Governed> {
     let document = Rc::new(OnceCell::new());
-    let digest = match (raw.compiled, raw.digest) {
-        (Some(compiled), None) => {
-            let read = Document::from_value(&compiled).map_err(|error| {
-                let limits = format!("a compiled document: {error}");
-                ConfigError::limits(format!("{field}.compiled"), limits)
-            })?;
+    let (compiled, digest) = (section.field("compiled"), section.field("digest"));
+    if compiled.is_given() == digest.is_given() {
+        section.refuse("given either `compiled` or, of a document at the key server, its `digest`");
+    } else if digest.is_given() && !has_keyserver {
+        digest.refuse("left out, or keyserver there: the document is there");
+    } else if compiled.is_given() {
+        match Document::from_value(compiled.json) {
             // Nothing is there yet.
-            let _ = document.set(Rc::new(read));
-            None
+            Ok(read) => _ = document.set(Rc::new(read)),
+            Err(error) => compiled.refuse(&format!("a compiled document: {error}")),
         }
-        (None, Some(digest)) => {
-            if !has_keyserver {
-                return Err(limits(
-                    "digest",
-                    "left out, or keyserver there: the document is there",
-                ));
-            }
-            let read = sha256(&digest);
-            Some(read.ok_or_else(|| limits("digest", "sha256: and 64 hexadecimal digits"))?)
-        }
-        _ => {
-            let either =
-                "given either `compiled` or, of a document at the key server, its `digest`";
-            return Err(ConfigError::limits(field, either));
-        }
-    };
-    let prefix = raw.path_prefix.unwrap_or_else(|| "/".into());
-    let max_body = raw.max_body.as_deref().map_or(Some(DEFAULT_MAX_SCHEMA_BODY), quantity::size);
-    let within = time(raw.within.as_deref(), DEFAULT_SCHEMA_WITHIN, 1_000, 300_000);
-    Ok(Governed {
-        hosts: hosts(&raw.hosts.unwrap_or_default(), field)?,
-        prefix: path(None, Some(prefix), &format!("{field}.path_prefix"))?,
-        enforcement: match raw.mode {
-            None | Some(raw::SchemaMode::Enforce) => Enforcement::Enforce,
-            Some(raw::SchemaMode::Report) => Enforcement::Report,
+    }
+    let sha256 = digest.as_text().and_then(sha256);
+    if digest.is_given() && sha256.is_none() {
+        digest.refuse("sha256: and 64 hexadecimal digits");
+    }
+    let prefix = section.field("path_prefix");
+    Some(Governed {
+        name: name.into(),
+        hosts: hosts(&section.field("hosts")),
+        prefix: plain_path(&prefix, PathPattern::prefix(prefix.as_text().unwrap_or("/").into()))?,
+        enforcement: match section.text("mode") {
+            Some("report") => Enforcement::Report,
+            _ => Enforcement::Enforce,
         },
-        max_body: max_body
-            .filter(|size| (1..=MOST_MAX_BODY).contains(size))
-            .ok_or_else(|| limits("max_body", "1B to 16MiB, such as \"64KiB\""))?,
-        within: within.ok_or_else(|| limits("within", "1s to 5m, such as \"10s\""))?,
-        refuses_unknown: match raw.unknown_parameters {
-            None | Some(raw::UnknownParameters::Allow) => false,
-            Some(raw::UnknownParameters::Refuse) => true,
-        },
-        name: raw.name,
-        digest,
+        max_body: section.size(
+            "max_body",
+            DEFAULT_MAX_SCHEMA_BODY,
+            (1, MOST_MAX_BODY),
+            "1B to 16MiB, such as \"64KiB\"",
+        ),
+        within: section.time(
+            "within",
+            DEFAULT_SCHEMA_WITHIN,
+            (1_000, 300_000),
+            "1s to 5m, such as \"10s\"",
+        ),
+        refuses_unknown: section.text("unknown_parameters") == Some("refuse"),
+        digest: sha256,
         document,
     })
 }

@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::check::{is_name, is_visible, time};
-use super::{ConfigError, quantity, raw};
+use super::check::is_visible;
+use super::server::cluster;
+use super::setting::Setting;
 use crate::sigv4::body::Output;
 use crate::sigv4::{DEFAULT_MAX_SKEW, Dialect, MAX_ACCESS_KEY, MAX_NAME, Scope};
 
@@ -51,66 +52,56 @@ impl SigV4Rules {
     }
 }
 
-pub(super) fn check(raw: raw::SigV4) -> Result<SigV4Rules, ConfigError> {
-    let access_key_prefix = raw.access_key_prefix.unwrap_or_default();
-    if !access_key_prefix.is_empty() && !is_visible(access_key_prefix.as_bytes(), MAX_ACCESS_KEY) {
-        return Err(ConfigError::limits(
-            "sigv4.access_key_prefix",
-            "at most 128 visible ASCII characters",
-        ));
-    }
-    let max_skew = time(raw.max_skew.as_deref(), DEFAULT_MAX_SKEW, 1_000, 900_000)
-        .ok_or_else(|| ConfigError::limits("sigv4.max_skew", "1s to 15m, such as \"900s\""))?;
-    let max_chunk = raw.max_chunk.as_deref().map_or(Some(DEFAULT_MAX_CHUNK), quantity::size);
-    let max_chunk = max_chunk
-        .filter(|size| (8 * 1024..=16 * 1024 * 1024).contains(size))
-        .ok_or_else(|| ConfigError::limits("sigv4.max_chunk", "8KiB to 16MiB, such as \"1MiB\""))?;
-    let services = raw.services.map_or_else(
-        || Ok(Vec::from(["s3".into()])),
-        |services| names(services, "sigv4.services"),
-    )?;
-    if services.is_empty() {
-        return Err(ConfigError::limits("sigv4.services", "at least one service, such as s3"));
-    }
-    Ok(SigV4Rules {
-        services,
-        regions: raw
-            .regions
-            .map_or_else(|| Ok(Vec::new()), |names_| names(names_, "sigv4.regions"))?,
+pub(super) fn check(section: &Setting<'_>) -> SigV4Rules {
+    let is_prefix = |text: &str| text.is_empty() || is_visible(text.as_bytes(), MAX_ACCESS_KEY);
+    let access_key_prefix = section.text_that(
+        "access_key_prefix",
+        "",
+        is_prefix,
+        "at most 128 visible ASCII characters",
+    );
+    SigV4Rules {
         access_key_prefix,
-        max_skew,
-        max_chunk,
-        output: if raw.decode_chunks.unwrap_or(true) { Output::Decoded } else { Output::AsSent },
-        forward: raw.forward.unwrap_or(true),
-        listener_check: raw.listener_check.map(listener_check).transpose()?,
-    })
+        max_skew: section.time(
+            "max_skew",
+            DEFAULT_MAX_SKEW,
+            (1_000, 900_000),
+            "1s to 15m, such as \"900s\"",
+        ),
+        max_chunk: section.size(
+            "max_chunk",
+            DEFAULT_MAX_CHUNK,
+            (8 * 1024, 16 * 1024 * 1024),
+            "8KiB to 16MiB, such as \"1MiB\"",
+        ),
+        services: services(&section.field("services")),
+        regions: names(&section.field("regions")),
+        output: if section.flag("decode_chunks", true) { Output::Decoded } else { Output::AsSent },
+        forward: section.flag("forward", true),
+        listener_check: section.field("listener_check").given().map(listener_check),
+    }
 }
 
-fn listener_check(raw: raw::ListenerCheck) -> Result<ListenerCheck, ConfigError> {
-    const NAME: &str = "1 to 255 visible ASCII characters";
-    if !is_name(&raw.cluster) {
-        return Err(ConfigError::limits("sigv4.listener_check.cluster", NAME));
+fn services(field: &Setting<'_>) -> Vec<String> {
+    if !field.is_given() {
+        return Vec::from(["s3".into()]);
     }
-    let authority = raw.authority.unwrap_or_else(|| "voussoir.invalid:9443".into());
-    if !is_name(&authority) {
-        return Err(ConfigError::limits("sigv4.listener_check.authority", NAME));
+    let services = names(field);
+    if services.is_empty() {
+        field.refuse("at least one service, such as s3");
     }
-    Ok(ListenerCheck { cluster: raw.cluster, authority })
+    services
 }
 
-fn names(names: Vec<String>, field: &str) -> Result<Vec<String>, ConfigError> {
-    if names.len() > MAX_NAMES {
-        return Err(ConfigError::limits(field, "at most 64 names"));
-    }
-    for (index, name) in names.iter().enumerate() {
-        if !Scope::is_name(name) {
-            return Err(ConfigError::limits(
-                format!("{field}[{index}]"),
-                format!("1 to {MAX_NAME} letters, digits, dashes, dots and underscores"),
-            ));
-        }
-    }
-    Ok(names)
+fn listener_check(section: &Setting<'_>) -> ListenerCheck {
+    let (cluster, authority) = cluster(section, Some("voussoir.invalid:9443"));
+    ListenerCheck { cluster, authority }
+}
+
+fn names(field: &Setting<'_>) -> Vec<String> {
+    let limits = format!("1 to {MAX_NAME} letters, digits, dashes, dots and underscores");
+    let name = |name: &str| Scope::is_name(name).then(|| name.into());
+    field.at_most(MAX_NAMES, "at most 64 names").each(&limits, name)
 }
 
 /// The most data in one signed chunk by default. SDKs make chunks of 64 to 128 KiB.

@@ -8,11 +8,10 @@ use super::Json;
 use crate::sorted::sorted;
 
 /// The members of an object, each with a name of its own, in the order of their names.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Members(Vec<Member>);
 
 /// A member. Only its name is compared.
-#[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) value: Json,
@@ -48,14 +47,6 @@ impl Members {
     /// Takes out the value of this name.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Json> {
         self.place(name).ok().map(|place| self.0.remove(place).value)
-    }
-
-    /// Puts a member in, in place of another of its name.
-    pub(crate) fn insert(&mut self, name: String, value: Json) {
-        self.remove(&name);
-        if let Err(place) = self.place(&name) {
-            self.0.insert(place, Member { name, value });
-        }
     }
 
     /// Where the member of a name is, or would be.
@@ -120,10 +111,7 @@ mod tests {
         {
             assert_eq!((all.has(name), all.get(name).is_some()), (is_there, is_there), "{name}");
         }
-        all.insert("00003".into(), Json::Null);
-        all.insert("00001".into(), Json::Null);
         assert!(all.remove("00004").is_some() && all.remove("00004").is_none());
-        let left = all.iter().map(|(name, value)| (name, matches!(value, Json::Null)));
-        assert!(left.eq([("00001", true), ("00002", false), ("00003", true), ("00005", false)]));
+        assert!(all.iter().map(|(name, _)| name).eq(["00001", "00002", "00005"]));
     }
 }

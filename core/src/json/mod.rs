@@ -26,10 +26,9 @@ pub(crate) use fields::{
     Fields, FromFields, FromJson, deserialize_as_json, from_fields, one_of, variant,
 };
 pub(crate) use members::{Member, Members};
-pub(crate) use reader::{Reader, Wrong};
+pub(crate) use reader::{Reader, Wrong, one_of_these, unexpected};
 
 /// A value.
-#[derive(Clone)]
 pub(crate) enum Json {
     Null,
     Bool(bool),

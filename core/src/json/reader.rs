@@ -59,15 +59,7 @@ impl Reader {
     /// It is something else than `expected`.
     #[cold]
     pub(super) fn note_value(&mut self, found: &Json, expected: &str) {
-        let found = match found {
-            Json::Null => "null",
-            Json::Bool(truth) => &format!("boolean `{truth}`"),
-            Json::Number(number) => &format!("number `{number}`"),
-            Json::Text(text) => &format!("string {:?}", text.as_str()),
-            Json::List(_) => "sequence",
-            Json::Object(_) => "map",
-        };
-        self.note_at("", format!("invalid type: {found}, expected {expected}"));
+        self.note_at("", unexpected(found, expected));
     }
 
     #[cold]
@@ -77,12 +69,12 @@ impl Reader {
 
     #[cold]
     pub(super) fn note_unknown_field(&mut self, name: &str, known: &[&str]) {
-        self.note_at(name, format!("unknown field `{name}`, {}", one_of(known)));
+        self.note_at(name, format!("unknown field `{name}`, {}", one_of_these(known)));
     }
 
     #[cold]
     pub(super) fn note_unknown_word(&mut self, word: &str, known: &[&str]) {
-        self.note_at("", format!("unknown variant `{word}`, {}", one_of(known)));
+        self.note_at("", format!("unknown variant `{word}`, {}", one_of_these(known)));
     }
 
     fn note_at(&mut self, name: &str, problem: String) {
@@ -136,7 +128,21 @@ impl fmt::Display for Wrong {
     }
 }
 
-fn one_of(known: &[&str]) -> String {
+/// What is wrong with a value that is something else than `expected`.
+pub(crate) fn unexpected(found: &Json, expected: &str) -> String {
+    let found = match found {
+        Json::Null => "null",
+        Json::Bool(truth) => &format!("boolean `{truth}`"),
+        Json::Number(number) => &format!("number `{number}`"),
+        Json::Text(text) => &format!("string {:?}", text.as_str()),
+        Json::List(_) => "sequence",
+        Json::Object(_) => "map",
+    };
+    format!("invalid type: {found}, expected {expected}")
+}
+
+/// What would be right where there are these words.
+pub(crate) fn one_of_these(known: &[&str]) -> String {
     match known {
         [] => "there are none".into(),
         [one] => format!("expected `{one}`"),

@@ -4,13 +4,13 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::check::{is_visible, number, time};
-use super::{ConfigError, Server, quantity, raw, server};
+use super::check::is_visible;
+use super::setting::Setting;
+use super::{Server, server};
 use crate::audit::{MAX_EVENT, Names, Rules, UNKNOWN, Words};
 
 /// What the audit log does.
@@ -78,101 +78,88 @@ pub const DEFAULT_COLLECTOR: (usize, Duration, usize) =
 /// What CADF calls a part that watches requests.
 pub const DEFAULT_OBSERVER_TYPE: &str = "service/security/audit/filter";
 
-pub(super) fn check(raw: raw::Audit) -> Result<AuditRules, ConfigError> {
-    let filter_state = match raw.filter_state {
-        Some(raw::FilterState::Event) => FilterState::Event,
-        Some(raw::FilterState::Summary) => FilterState::Summary,
-        Some(raw::FilterState::None) | None => FilterState::None,
+pub(super) fn check(section: &Setting<'_>) -> AuditRules {
+    let filter_state = match section.text("filter_state") {
+        Some("event") => FilterState::Event,
+        Some("summary") => FilterState::Summary,
+        _ => FilterState::None,
     };
-    if !raw.log && raw.collector.is_none() && filter_state == FilterState::None {
-        return Err(ConfigError::limits(
-            "audit",
-            "given `log`, `filter_state` or `collector`, or else events go nowhere",
-        ));
+    let log = section.flag("log", false);
+    let collector = section.field("collector").given().map(collector);
+    if !log && collector.is_none() && filter_state == FilterState::None {
+        section.refuse("given `log`, `filter_state` or `collector`, or else events go nowhere");
     }
-    let masked = raw.masked_parameters.unwrap_or_default();
-    if masked.len() > MAX_MASKED || !masked.iter().all(|word| is_word(word)) {
-        return Err(ConfigError::limits(
-            "audit.masked_parameters",
-            "at most 64 parts of names, of 1 to 64 visible ASCII characters",
-        ));
-    }
-    Ok(AuditRules {
-        observer: resource(raw.observer, "audit.observer", DEFAULT_OBSERVER_TYPE)?,
-        target: resource(raw.target, "audit.target", UNKNOWN)?,
+    let is_action = |action: Option<&str>| {
+        action.is_some_and(|action| is_word(action) && is_under(&ACTIONS, action))
+    };
+    AuditRules {
+        observer: resource(&section.field("observer"), DEFAULT_OBSERVER_TYPE),
+        target: resource(&section.field("target"), UNKNOWN),
         names: Names {
-            path_keywords: words(raw.path_keywords, "audit.path_keywords", |thing| {
+            path_keywords: words(&section.field("path_keywords"), |thing| {
                 thing.is_none_or(is_word)
-            })?,
-            custom_actions: words(raw.custom_actions, "audit.custom_actions", |action| {
-                action.is_some_and(|action| is_word(action) && is_under(&ACTIONS, action))
-            })?,
+            }),
+            custom_actions: words(&section.field("custom_actions"), is_action),
         },
-        masked_parameters: masked.iter().map(|word| word.to_ascii_lowercase()).collect(),
-        log: raw.log,
+        masked_parameters: masked(&section.field("masked_parameters")),
+        log,
         filter_state,
-        collector: raw.collector.map(|raw| collector(&raw)).transpose()?,
-        rules: rules::check(raw.rules)?,
-    })
+        collector,
+        rules: rules::check(&section.field("rules")),
+    }
 }
 
-fn resource(
-    raw: Option<raw::AuditResource>,
-    field: &str,
-    default_type: &str,
-) -> Result<Resource, ConfigError> {
-    let raw = raw.unwrap_or_default();
-    let type_uri = raw.type_uri.unwrap_or_else(|| default_type.into());
-    if !is_visible(type_uri.as_bytes(), 128) || !is_under(&TYPES, &type_uri) {
-        return Err(ConfigError::limits(
-            format!("{field}.type_uri"),
-            "at most 128 visible ASCII characters, and a type of CADF's, such as service/compute",
-        ));
+fn masked(list: &Setting<'_>) -> Vec<String> {
+    let mut masked = list.strings();
+    if masked.len() > MAX_MASKED || !masked.iter().all(|word| is_word(word)) {
+        list.refuse("at most 64 parts of names, of 1 to 64 visible ASCII characters");
     }
-    for (name, text) in [("id", &raw.id), ("name", &raw.name)] {
-        let is_text = |text: &String| (1..=MAX_NAME).contains(&text.len());
-        if !text.as_ref().is_none_or(is_text) {
-            return Err(ConfigError::limits(format!("{field}.{name}"), "1 to 255 bytes"));
+    masked.iter_mut().for_each(|word| word.make_ascii_lowercase());
+    masked
+}
+
+fn resource(section: &Setting<'_>, default_type: &str) -> Resource {
+    let is_type = |text: &str| is_visible(text.as_bytes(), 128) && is_under(&TYPES, text);
+    let type_uri = section.text_that(
+        "type_uri",
+        default_type,
+        is_type,
+        "at most 128 visible ASCII characters, and a type of CADF's, such as service/compute",
+    );
+    let [id, name] = ["id", "name"].map(|name| {
+        let is_text = |text: &str| (1..=MAX_NAME).contains(&text.len());
+        section.optional(name, is_text, "1 to 255 bytes")
+    });
+    Resource { id, name, type_uri }
+}
+
+fn words(map: &Setting<'_>, is_right: fn(Option<&str>) -> bool) -> Words {
+    let mut words = Vec::new();
+    for word in map.members() {
+        if !is_word(word.name()) || !is_right(word.as_text()) {
+            word.refuse(
+                "of 1 to 64 visible ASCII characters, as is its value, which is null or, of an action, \
+                 begins with one of CADF's",
+            );
         }
+        words.push((word.name().into(), word.as_text().map(String::from)));
     }
-    Ok(Resource { id: raw.id, name: raw.name, type_uri })
-}
-
-fn words(
-    words: Words,
-    field: &str,
-    is_right: impl Fn(Option<&str>) -> bool,
-) -> Result<Words, ConfigError> {
     if words.len() > MAX_WORDS {
-        return Err(ConfigError::limits(field, "at most 256 words"));
+        map.refuse("at most 256 words");
     }
-    if let Some((word, _)) = words.iter().find(|(word, it)| !is_word(word) || !is_right(*it)) {
-        return Err(ConfigError::limits(
-            format!("{field}.{word}"),
-            "of 1 to 64 visible ASCII characters, as is its value, which is null or, of an action, begins \
-             with one of CADF's",
-        ));
-    }
-    Ok(words)
+    Words::new(words)
 }
 
-fn collector(raw: &raw::Collector) -> Result<Collector, ConfigError> {
-    let (server, path) = server::collector(raw)?;
+fn collector(section: &Setting<'_>) -> Collector {
+    let (server, path) = server::collector(section);
     let (batch, every, queue) = DEFAULT_COLLECTOR;
-    let error = |field: &str, limits: &'static str| {
-        ConfigError::limits(format!("audit.collector.{field}"), limits)
-    };
-    let size = raw.queue.as_deref().map_or(Some(queue), quantity::size);
-    Ok(Collector {
+    Collector {
         server,
         path,
-        batch: number(raw.batch, batch, 1..=1000).ok_or_else(|| error("batch", "1 to 1000"))?,
-        every: time(raw.every.as_deref(), every, 100, 60_000)
-            .ok_or_else(|| error("every", "100ms to 60s, such as \"1s\""))?,
-        queue: size
-            .filter(|size| (MIN_QUEUE..=MAX_QUEUE).contains(size))
-            .ok_or_else(|| error("queue", "64KiB to 64MiB"))?,
-    })
+        batch: section.count("batch", batch, (1, 1000), "1 to 1000"),
+        every: section.time("every", every, (100, 60_000), "100ms to 60s, such as \"1s\""),
+        queue: section.size("queue", queue, (MIN_QUEUE, MAX_QUEUE), "64KiB to 64MiB"),
+    }
 }
 
 /// pycadf takes whatever begins with a word of the taxonomy.

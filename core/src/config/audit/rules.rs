@@ -1,76 +1,75 @@
 //! The list `audit.rules`: of which requests there is an event.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::check::{methods, templates};
-use super::super::{ConfigError, quantity, raw};
+use super::super::quantity;
+use super::super::setting::Setting;
 use crate::acl::Operation;
 use crate::audit::{MAX_RULES, Outcome, Rule, Rules, Sample};
-use crate::gate::{UNDECIDED, Verdict};
-use crate::sorted::sorted;
+use crate::gate::UNDECIDED;
 
-pub(super) fn check(raw: Vec<raw::AuditRule>) -> Result<Rules, ConfigError> {
-    let rules = raw.into_iter().enumerate();
-    let rules = rules.map(|(index, raw)| rule(raw, &format!("audit.rules[{index}]")));
-    let rules = rules.collect::<Result<Vec<_>, _>>()?;
-    let paths: usize = rules.iter().map(|rule| rule.to.len()).sum();
+pub(super) fn check(list: &Setting<'_>) -> Rules {
+    let mut rules = Vec::new();
+    for section in list.values() {
+        rules.push(rule(&section));
+    }
+    let paths: usize = rules.iter().map(|rule: &Rule| rule.to.len()).sum();
     if paths > MAX_PATHS {
-        return Err(ConfigError::limits("audit.rules", "at most 256 paths, over all rules"));
+        list.refuse("at most 256 paths, over all rules");
     }
-    Rules::new(rules)
-        .ok_or_else(|| ConfigError::limits("audit.rules", format!("at most {MAX_RULES} rules")))
-}
-
-fn rule(raw: raw::AuditRule, field: &str) -> Result<Rule, ConfigError> {
-    let sample = raw
-        .sample
-        .as_deref()
-        .map_or(Some(Sample::ALL), |text| quantity::share(text).and_then(Sample::new));
-    let sample = sample.ok_or_else(|| {
-        ConfigError::limits(format!("{field}.sample"), "0% to 100%, such as \"0.5%\"")
-    })?;
-    let outcomes = raw.outcomes.unwrap_or_default().into_iter().map(|outcome| match outcome {
-        raw::Outcome::Failure => Outcome::Failure,
-        raw::Outcome::Success => Outcome::Success,
-        raw::Outcome::Unknown => Outcome::Unknown,
-    });
-    let verdicts = raw.verdicts.unwrap_or_default().into_iter().enumerate();
-    let verdicts = verdicts.map(|(index, name)| {
-        verdict(&name).ok_or_else(|| {
-            ConfigError::limits(format!("{field}.verdicts[{index}]"), verdict_names())
-        })
-    });
-    let operation = Operation { methods: methods(raw.methods, field)?, ..Operation::default() };
-    let paths = templates(&raw.paths.unwrap_or_default(), field)?.into_iter();
-    let mut to: Vec<_> =
-        paths.map(|path| Operation { path: Some(path), ..operation.clone() }).collect();
-    if to.is_empty() {
-        to.push(operation);
-    }
-    Ok(Rule {
-        to,
-        verdicts: verdicts.collect::<Result<_, _>>()?,
-        outcomes: outcomes.collect(),
-        sample,
+    Rules::new(rules).unwrap_or_else(|| {
+        list.refuse(&format!("at most {MAX_RULES} rules"));
+        Rules::default()
     })
 }
 
-/// How requests are decided of which there are events. Our own are none.
-fn verdicts() -> impl Iterator<Item = &'static str> {
-    let all = Verdict::all().filter(|verdict| *verdict != Verdict::ListenerCheck);
-    all.map(Verdict::outcome).chain([UNDECIDED])
+fn rule(section: &Setting<'_>) -> Rule {
+    let sample = section
+        .text("sample")
+        .map_or(Some(Sample::ALL), |text| quantity::share(text).and_then(Sample::new));
+    let sample = sample.unwrap_or_else(|| {
+        section.field("sample").refuse("0% to 100%, such as \"0.5%\"");
+        Sample::NONE
+    });
+    let outcomes = section
+        .field("outcomes")
+        .values()
+        .map(|outcome| match outcome.as_text() {
+            Some("failure") => Outcome::Failure,
+            Some("success") => Outcome::Success,
+            _ => Outcome::Unknown,
+        })
+        .collect();
+    let operation = |path| Operation {
+        methods: methods(&section.field("methods")),
+        path,
+        ..Operation::default()
+    };
+    let mut to = Vec::new();
+    for path in templates(&section.field("paths")) {
+        to.push(operation(Some(path)));
+    }
+    if to.is_empty() {
+        to.push(operation(None));
+    }
+    Rule { to, verdicts: named(&section.field("verdicts")), outcomes, sample }
 }
 
-fn verdict(name: &str) -> Option<&'static str> {
-    verdicts().find(|verdict| *verdict == name)
+fn named(list: &Setting<'_>) -> Vec<&'static str> {
+    let mut named = Vec::new();
+    for value in list.values() {
+        match VERDICTS.into_iter().find(|verdict| Some(*verdict) == value.as_text()) {
+            Some(verdict) => named.push(verdict),
+            None => value.refuse(&format!("one of {}", VERDICTS.join(", "))),
+        }
+    }
+    named
 }
 
-fn verdict_names() -> String {
-    let mut names = sorted(verdicts().collect());
-    names.dedup();
-    format!("one of {}", names.join(", "))
-}
+/// How requests are decided of which there are events, in order. Our own are none.
+pub(super) const VERDICTS: [&str; 7] =
+    ["allowed", "anonymous", "answered", "bypassed", "rejected", "unavailable", UNDECIDED];
 
 const MAX_PATHS: usize = 256;

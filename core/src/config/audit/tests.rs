@@ -3,14 +3,17 @@
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::rules::VERDICTS;
 use super::{AuditRules, Collector, DEFAULT_COLLECTOR, DEFAULT_OBSERVER_TYPE, FilterState, Names};
 use crate::config::{Config, example};
+use crate::gate::{UNDECIDED, Verdict};
 
 fn parse(audit: &Value) -> Result<AuditRules, String> {
     let config = Config::parse(example::with(&json!({"audit": audit})).as_bytes());
@@ -54,12 +57,10 @@ fn every_field_can_be_set() {
     assert_eq!(rules.observer.id.as_deref(), Some("edge-1"));
     assert_eq!(rules.target.name.as_deref(), Some("nova"));
     let Names { path_keywords, custom_actions } = &rules.names;
-    assert!(path_keywords.iter().eq([("detail", None), ("servers", Some("server"))]));
-    assert!(
-        custom_actions
-            .iter()
-            .eq([("os-migrations/get", Some("read")), ("reboot", Some("start/reboot"))])
-    );
+    let words = r#"Words([("detail", None), ("servers", Some("server"))])"#;
+    assert_eq!(format!("{path_keywords:?}"), words);
+    let words = r#"Words([("os-migrations/get", Some("read")), ("reboot", Some("start/reboot"))])"#;
+    assert_eq!(format!("{custom_actions:?}"), words);
     assert_eq!(rules.masked_parameters, ["licence"]);
     assert!(rules.log);
     assert_eq!(rules.filter_state, FilterState::Summary);
@@ -130,4 +131,13 @@ fn names_a_field_outside_its_limits() {
     for unknown in [json!({"logs": true}), json!({"rules": [{"sampling": "1%"}], "log": true})] {
         assert!(parse(&unknown).unwrap_err().contains("unknown field"));
     }
+}
+
+#[test]
+fn every_verdict_can_be_named_but_that_of_our_own_requests() {
+    let all = Verdict::all().filter(|verdict| *verdict != Verdict::ListenerCheck);
+    let mut names: Vec<_> = all.map(Verdict::outcome).chain([UNDECIDED]).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, VERDICTS);
 }

@@ -1,0 +1,248 @@
+//! What is written in a configuration, and where it stands: what each section is read from.
+//!
+//! Reading goes on when something is wrong, which is noted, and what is made of it then has something in its
+//! place that means nothing. **Nobody sees it:** [`super::Config::parse`] asks in the end whether anything was
+//! wrong. So no field costs a branch, of which there were hundreds.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::time::Duration;
+
+use super::{ConfigError, quantity};
+use crate::json::Json;
+
+/// A value, and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    /// `null` where nothing is written.
+    pub(super) json: &'a Json,
+    outer: Option<&'a Self>,
+    step: Step<'a>,
+    /// What was wrong first.
+    wrong: &'a OnceCell<ConfigError>,
+}
+
+/// From an object to the value of a name, or from a list to the one in a place.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    Place(usize),
+}
+
+impl<'a> Setting<'a> {
+    /// The whole of a configuration.
+    pub(super) fn whole(json: &'a Json, wrong: &'a OnceCell<ConfigError>) -> Self {
+        Self { json, outer: None, step: Step::Place(0), wrong }
+    }
+
+    /// Another value in the same place.
+    pub(super) fn with(self, json: &'a Json) -> Self {
+        Self { json, ..self }
+    }
+
+    /// The field of this name.
+    pub(super) fn field<'b>(&'b self, name: &'b str) -> Setting<'b> {
+        self.inner(Step::Name(name), self.find(name).unwrap_or(&Json::Null))
+    }
+
+    /// Whether there is such a field, which may be `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<&'a Json> {
+        if let Json::Object(members) = self.json { members.get(name) } else { None }
+    }
+
+    fn inner<'b>(&'b self, step: Step<'b>, json: &'b Json) -> Setting<'b> {
+        Setting { json, outer: Some(self), step, wrong: self.wrong }
+    }
+
+    pub(super) fn is_section(&self) -> bool {
+        matches!(self.json, Json::Object(_))
+    }
+
+    /// All fields that there are.
+    pub(super) fn members(&self) -> Vec<Setting<'_>> {
+        let Json::Object(members) = self.json else { return Vec::new() };
+        members.iter().map(|(name, json)| self.inner(Step::Name(name), json)).collect()
+    }
+
+    /// What a field is called.
+    pub(super) fn name(&self) -> &'a str {
+        if let Step::Name(name) = self.step { name } else { "" }
+    }
+
+    /// The values of a list.
+    pub(super) fn values(&self) -> impl Iterator<Item = Setting<'_>> {
+        let values = if let Json::List(values) = self.json { values.as_slice() } else { &[] };
+        values.iter().enumerate().map(|(place, json)| self.inner(Step::Place(place), json))
+    }
+
+    /// More values than these are wrong.
+    pub(super) fn at_most(&self, most: usize, limits: &str) -> &Self {
+        if self.values().count() > most {
+            self.refuse(limits);
+        }
+        self
+    }
+
+    /// This, if it is there.
+    pub(super) fn given(&self) -> Option<&Self> {
+        self.is_given().then_some(self)
+    }
+
+    pub(super) fn is_given(&self) -> bool {
+        !matches!(self.json, Json::Null)
+    }
+
+    pub(super) fn is_true(&self) -> bool {
+        matches!(self.json, Json::Bool(true))
+    }
+
+    pub(super) fn as_number(&self) -> Option<usize> {
+        let Json::Number(number) = self.json else { return None };
+        usize::try_from(number.as_u64()?).ok()
+    }
+
+    pub(super) fn as_text(&self) -> Option<&'a str> {
+        if let Json::Text(text) = self.json { Some(text) } else { None }
+    }
+
+    /// A text for which this holds.
+    pub(super) fn as_text_that(
+        &self,
+        default: &str,
+        is_right: fn(&str) -> bool,
+        limits: &str,
+    ) -> String {
+        let text = self.as_text().unwrap_or(default);
+        if !is_right(text) {
+            self.refuse(limits);
+        }
+        text.into()
+    }
+
+    pub(super) fn strings(&self) -> Vec<String> {
+        self.each("", |text| Some(text.into()))
+    }
+
+    /// What is made of each text of a list.
+    pub(super) fn each<T>(&self, limits: &str, make: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let mut all = Vec::new();
+        for value in self.values() {
+            match make(value.as_text().unwrap_or_default()) {
+                Some(one) => all.push(one),
+                None => value.refuse(limits),
+            }
+        }
+        all
+    }
+
+    /// The text of a field.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        if let Some(Json::Text(text)) = self.find(name) { Some(text) } else { None }
+    }
+
+    /// A text for which this holds.
+    pub(super) fn text_that(
+        &self,
+        name: &str,
+        default: &str,
+        is_right: fn(&str) -> bool,
+        limits: &str,
+    ) -> String {
+        self.field(name).as_text_that(default, is_right, limits)
+    }
+
+    /// The same, if it is there.
+    pub(super) fn optional(
+        &self,
+        name: &str,
+        is_right: fn(&str) -> bool,
+        limits: &str,
+    ) -> Option<String> {
+        let field = self.field(name);
+        field.given().map(|field| field.as_text_that("", is_right, limits))
+    }
+
+    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
+        if let Some(Json::Bool(truth)) = self.find(name) { *truth } else { default }
+    }
+
+    /// A number within limits.
+    pub(super) fn count(
+        &self,
+        name: &str,
+        default: usize,
+        within: (usize, usize),
+        limits: &str,
+    ) -> usize {
+        let field = self.field(name);
+        field.within(field.as_number().unwrap_or(default), within, limits)
+    }
+
+    /// A number of bytes within limits.
+    pub(super) fn size(
+        &self,
+        name: &str,
+        default: usize,
+        within: (usize, usize),
+        limits: &str,
+    ) -> usize {
+        let field = self.field(name);
+        let size = field.as_text().map_or(Some(default), quantity::size);
+        field.within(size.unwrap_or(usize::MAX), within, limits)
+    }
+
+    /// A duration within limits in milliseconds.
+    pub(super) fn time(
+        &self,
+        name: &str,
+        default: Duration,
+        (least, most): (u64, u64),
+        limits: &str,
+    ) -> Duration {
+        let field = self.field(name);
+        let time = field.as_text().map_or(Some(default), quantity::duration);
+        let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+        time.filter(|time| (least..=most).contains(time)).unwrap_or_else(|| {
+            field.refuse(limits);
+            default
+        })
+    }
+
+    fn within(&self, number: usize, (least, most): (usize, usize), limits: &str) -> usize {
+        if number < least || number > most {
+            self.refuse(limits);
+        }
+        number
+    }
+
+    /// It is not within its limits; the text says what they are.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refuse(&self, limits: &str) {
+        self.note(format!("must be {limits}"));
+    }
+
+    /// Something is wrong with it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note(&self, problem: String) {
+        // There may have been something before.
+        let _ = self.wrong.set(ConfigError::new(self.path(), problem));
+    }
+
+    fn path(&self) -> String {
+        let Some(outer) = self.outer else { return String::new() };
+        let path = outer.path();
+        match self.step {
+            Step::Name(name) if path.is_empty() => name.into(),
+            Step::Name(name) => format!("{path}.{name}"),
+            Step::Place(place) => format!("{path}[{place}]"),
+        }
+    }
+}
