@@ -6,8 +6,10 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use p256::AffinePoint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
+use p256::elliptic_curve::point::AffineCoordinates as _;
 
 /// The most keys that are tried: each costs a verification, half a millisecond, for a token that none of them
 /// signed. Keystone has no limit of its own; a rotation needs two.
@@ -42,11 +44,13 @@ impl PublicKey {
     /// Reads the `SubjectPublicKeyInfo` (RFC 5480, section 2) of a point that is not compressed.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidPublicKey> {
         let point = der.strip_prefix(&SPKI_PREFIX).ok_or(InvalidPublicKey)?;
-        // The length that the prefix says, and no compressed point or point at infinity.
-        if point.len() != POINT_LENGTH || point.first() != Some(&UNCOMPRESSED) {
-            return Err(InvalidPublicKey);
-        }
-        VerifyingKey::from_sec1_bytes(point).map(Self).map_err(|_| InvalidPublicKey)
+        // No compressed point or point at infinity.
+        let coordinates = point.strip_prefix(&[UNCOMPRESSED]).ok_or(InvalidPublicKey)?;
+        let ([x, y], []) = coordinates.as_chunks() else { return Err(InvalidPublicKey) };
+        // Whether they are those of a point is looked at there.
+        let point = AffinePoint::from_coordinates(x.into(), y.into()).into_option();
+        let point = point.ok_or(InvalidPublicKey)?;
+        VerifyingKey::from_affine(point).map(Self).map_err(|_| InvalidPublicKey)
     }
 
     /// Reads the base64 of the same.
@@ -107,4 +111,3 @@ const SPKI_PREFIX: [u8; 26] = [
 ];
 /// How a point begins of which both coordinates follow (SEC 1, section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
-const POINT_LENGTH: usize = 65;
