@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use voussoir_core::cache::Written;
 use voussoir_core::refusal::Reply;
-use voussoir_core::time::UnixTime;
+use voussoir_core::time::{self, UnixTime};
 
 /// A status other than "ok", by its number in the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ pub(crate) fn set_effective_context(context_id: u32) -> Result<()> {
 
 /// Asks for a tick each so often.
 pub(crate) fn set_tick_period(period: Duration) -> Result<()> {
-    let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+    let millis = u32::try_from(time::millis(period)).unwrap_or(u32::MAX);
     check(abi::proxy_set_tick_period_milliseconds(millis))
 }
 

@@ -18,6 +18,7 @@ use voussoir_core::keys::Report;
 use voussoir_core::listener_check::Finding;
 use voussoir_core::revocation::list;
 use voussoir_core::schema::{self, Outcome, Schemas};
+use voussoir_core::time;
 
 use crate::host::{self, MetricType};
 use crate::phases::Phase;
@@ -93,7 +94,7 @@ impl Metrics {
         let mut schemas = config.all_settings().flat_map(|settings| &settings.schemas.all);
         let is_fetched = schemas.any(|it| it.digest.is_some());
         let schema_fetches = is_fetched.then(|| {
-            Results::define("voussoir_schema_fetches_total", [("loaded", 0), ("failed", 0)])
+            Results::define("voussoir_schema_fetches_total", &[("loaded", 0), ("failed", 0)])
         });
         let phases = Phase::ALL.into_iter().filter(|phase| phase.is_there(config));
         let phases = phases.filter_map(|phase| {
@@ -137,7 +138,7 @@ impl Metrics {
 
     pub(crate) fn record_phase(&self, phase: Phase, took: Duration) {
         if let Some((_, id)) = self.phases.iter().find(|(other, _)| *other == phase) {
-            host::record_metric(*id, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            host::record_metric(*id, time::micros(took));
         }
     }
 
@@ -162,7 +163,7 @@ impl Metrics {
             schema::Report::Failed { .. } => "failed",
         };
         if let Some(fetches) = &self.schema_fetches {
-            fetches.add([(result, 1)]);
+            fetches.add(&[(result, 1)]);
         }
     }
 
@@ -211,14 +212,14 @@ impl Metrics {
 
     pub(crate) fn record_feed_lag(&self, lag: Duration) {
         if let Some(id) = self.feed_lag {
-            host::record_metric(id, u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
+            host::record_metric(id, time::millis(lag));
         }
     }
 
     pub(crate) fn record_audit(&self, stats: audit::Stats, waiting: usize) {
         if let Some(audit) = &self.audit {
-            audit.events.add(stats.events());
-            audit.calls.add(stats.calls());
+            audit.events.add(&stats.events());
+            audit.calls.add(&stats.calls());
             audit.queue.record(waiting);
         }
     }
@@ -236,8 +237,8 @@ impl AuditMetrics {
     fn define() -> Self {
         let stats = audit::Stats::default();
         Self {
-            events: Results::define("voussoir_audit_events_total", stats.events()),
-            calls: Results::define("voussoir_audit_calls_total", stats.calls()),
+            events: Results::define("voussoir_audit_events_total", &stats.events()),
+            calls: Results::define("voussoir_audit_calls_total", &stats.calls()),
             queue: Share::define("voussoir_audit_queue"),
         }
     }
@@ -245,18 +246,18 @@ impl AuditMetrics {
 
 impl Results {
     /// One for each result that there may be.
-    fn define(name: &str, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
-        let results = counts.into_iter().filter_map(|(result, _)| {
-            counter(&format!("{name};result={result}")).map(|id| (result, id))
+    fn define(name: &str, counts: &[(&'static str, u64)]) -> Self {
+        let results = counts.iter().filter_map(|(result, _)| {
+            counter(&format!("{name};result={result}")).map(|id| (*result, id))
         });
         Self(results.collect())
     }
 
     /// Adds how often each has come about.
-    fn add(&self, counts: impl IntoIterator<Item = (&'static str, u64)>) {
-        for (result, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            if let Some((_, id)) = self.0.iter().find(|(other, _)| *other == result) {
-                host::add_to_metric(*id, count);
+    fn add(&self, counts: &[(&'static str, u64)]) {
+        for (result, count) in counts.iter().filter(|(_, count)| *count > 0) {
+            if let Some((_, id)) = self.0.iter().find(|(other, _)| other == result) {
+                host::add_to_metric(*id, *count);
             }
         }
     }
@@ -281,7 +282,7 @@ impl RecordMetrics {
             denied: fetches("denied"),
             failed: fetches("failed"),
             held: Share::define(&format!("voussoir_{names}")),
-            lookups: Results::define(&lookups, Stats::default().iter()),
+            lookups: Results::define(&lookups, &Stats::default().counts()),
         }
     }
 
@@ -294,7 +295,7 @@ impl RecordMetrics {
     }
 
     pub(crate) fn count_lookups(&self, stats: Stats) {
-        self.lookups.add(stats.iter());
+        self.lookups.add(&stats.counts());
     }
 
     pub(crate) fn record_held(&self, count: usize) {

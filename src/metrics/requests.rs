@@ -18,14 +18,23 @@ struct Series {
     mode: Mode,
     /// What those of a route have behind their other labels.
     route: String,
-    requests: Ids<(Verdict, Mechanism)>,
-    decisions: Ids<Decision>,
-    /// By the places of the documents.
-    checks: Ids<(usize, Outcome)>,
+    requests: Ids,
+    decisions: Ids,
+    checks: Ids,
 }
 
 /// The ids of the series that were made; those that the host refuses are remembered, too.
-struct Ids<T>(RefCell<Vec<(T, Option<u32>)>>);
+#[derive(Default)]
+struct Ids(RefCell<Vec<(Counted, Option<u32>)>>);
+
+/// What a series counts.
+#[derive(PartialEq)]
+enum Counted {
+    Request(Verdict, Mechanism),
+    Decision(Decision),
+    /// By the place of the document.
+    Check(usize, Outcome),
+}
 
 impl RequestMetrics {
     pub(super) fn define(config: &Config) -> Self {
@@ -90,7 +99,7 @@ impl Series {
     }
 
     fn request(&self, verdict: Verdict, mechanism: Mechanism) -> Option<u32> {
-        self.requests.get((verdict, mechanism), || {
+        self.requests.get(Counted::Request(verdict, mechanism), &|| {
             let (outcome, reason) = (verdict.outcome(), verdict.reason());
             let (labels, by) = (self.labels(), mechanism.name());
             format!(
@@ -100,7 +109,7 @@ impl Series {
     }
 
     fn decision(&self, acl: &Acl, decision: Decision) -> Option<u32> {
-        self.decisions.get(decision, || {
+        self.decisions.get(Counted::Decision(decision), &|| {
             let rule = acl.name(decision.rule);
             let action = decision.action.name();
             format!("voussoir_acl_decisions_total;rule={rule};action={action}{}", self.labels())
@@ -109,7 +118,7 @@ impl Series {
 
     fn check(&self, schemas: &Schemas, (place, outcome): (usize, Outcome)) -> Option<u32> {
         let governed = schemas.all.get(place)?;
-        self.checks.get((place, outcome), || {
+        self.checks.get(Counted::Check(place, outcome), &|| {
             let mode = match (self.mode, governed.enforcement) {
                 (Mode::Enforce, Enforcement::Report) => "report",
                 (mode, _) => mode.name(),
@@ -122,8 +131,8 @@ impl Series {
     }
 }
 
-impl<T: Copy + PartialEq> Ids<T> {
-    fn get(&self, what: T, name: impl FnOnce() -> String) -> Option<u32> {
+impl Ids {
+    fn get(&self, what: Counted, name: &dyn Fn() -> String) -> Option<u32> {
         let mut ids = self.0.borrow_mut();
         if let Some((_, id)) = ids.iter().find(|(other, _)| *other == what) {
             return *id;
@@ -131,11 +140,5 @@ impl<T: Copy + PartialEq> Ids<T> {
         let id = counter(&name());
         ids.push((what, id));
         id
-    }
-}
-
-impl<T> Default for Ids<T> {
-    fn default() -> Self {
-        Self(RefCell::new(Vec::new()))
     }
 }

@@ -8,7 +8,7 @@ use voussoir_core::audit::{Action, AuditLog, Call, End, Event, Report, SendFailu
 use voussoir_core::config::{Collector, FilterState};
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::record::Change;
-use voussoir_core::time::UnixTime;
+use voussoir_core::time::{self, UnixTime};
 
 use super::calls::Purpose;
 use super::upkeep::Upkeep;
@@ -102,7 +102,7 @@ impl Upkeep for RefCell<AuditLog> {
 
 fn tell(report: &Report) {
     let Report { failure, retry_after, waiting } = report;
-    let millis = retry_after.as_millis();
+    let millis = time::millis(*retry_after);
     let message = format!(
         "voussoir: events could not be sent: {failure}; {waiting} wait; next try in {millis} ms"
     );

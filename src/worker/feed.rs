@@ -3,7 +3,7 @@
 use voussoir_core::feed::{Action, Call, Event, Report, Slot};
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::record::{Change, Cursor};
-use voussoir_core::time::UnixTime;
+use voussoir_core::time::{self, UnixTime};
 
 use super::calls::{Purpose, Question};
 use super::{Worker, now};
@@ -76,7 +76,7 @@ impl Worker {
                 "voussoir: this worker missed changes; all it holds is confirmed again",
             ),
             Report::Failed { failure, retry_after } => {
-                let millis = retry_after.as_millis();
+                let millis = time::millis(*retry_after);
                 let message = format!(
                     "voussoir: the change feed could not be read: {failure}; next try in {millis} ms"
                 );

@@ -7,7 +7,7 @@ use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::gate::Input;
 use voussoir_core::keys::{Action, Event, Report, Slot, Want};
 use voussoir_core::record::TOKEN_KEYS_PATH;
-use voussoir_core::time::UnixTime;
+use voussoir_core::time::{self, UnixTime};
 
 use super::calls::{Purpose, Question};
 use super::{Stream, Worker, now};
@@ -100,7 +100,7 @@ impl Worker {
             }
             Report::Unchanged => {}
             Report::Failed { failure, retry_after } => {
-                let millis = retry_after.as_millis();
+                let millis = time::millis(*retry_after);
                 let message = format!(
                     "voussoir: token keys could not be fetched: {failure}; next try in {millis} ms"
                 );

@@ -6,7 +6,7 @@ use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::gate::Input;
 use voussoir_core::record::Revocations;
 use voussoir_core::revocation::list::{Action, Call, Event, Report, Want};
-use voussoir_core::time::UnixTime;
+use voussoir_core::time::{self, UnixTime};
 
 use super::calls::{Purpose, Question};
 use super::{Stream, Worker, now};
@@ -68,7 +68,7 @@ impl Worker {
     fn report_revocations(&self, report: Report) {
         self.metrics.count_revocation_load(report);
         if let Report::Failed { failure, retry_after } = report {
-            let millis = retry_after.as_millis();
+            let millis = time::millis(retry_after);
             let message = format!(
                 "voussoir: what was revoked could not be read: {failure}; next try in {millis} ms"
             );

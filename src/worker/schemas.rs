@@ -7,7 +7,7 @@ use std::time::Duration;
 use voussoir_core::fetch::{Answer, FetchFailure};
 use voussoir_core::record::Change;
 use voussoir_core::schema::{Action, Documents, Event, Report};
-use voussoir_core::time::UnixTime;
+use voussoir_core::time::{self, UnixTime};
 
 use super::calls::{Purpose, Question};
 use super::upkeep::Upkeep;
@@ -50,7 +50,7 @@ impl Worker {
             }
             Report::Failed { is_news: false, .. } => {}
             Report::Failed { name, failure, retry_after, .. } => {
-                let millis = retry_after.as_millis();
+                let millis = time::millis(*retry_after);
                 let message = format!(
                     "voussoir: schema {name} could not be fetched: {failure}; next try in {millis} ms"
                 );

@@ -17,7 +17,7 @@ use super::rule::Outcome;
 use super::secrets::without_token;
 use crate::acl::{Attribute, Caller};
 use crate::config::{AuditRules, Mode};
-use crate::time::UnixTime;
+use crate::time::{self, UnixTime};
 
 /// What a gate knows of a request that is over.
 #[derive(Debug)]
@@ -243,7 +243,7 @@ fn write_duration(
     duration: Duration,
 ) {
     list.object(|measurement| {
-        measurement.display("result", duration.as_micros());
+        measurement.display("result", time::micros(duration));
         measurement.object("metric", |metric| {
             metric.word("metricId", metric_id);
             metric.word("unit", "us");

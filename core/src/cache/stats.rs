@@ -23,8 +23,9 @@ pub struct Stats {
 
 impl Stats {
     /// Each count by its name.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let Self { fresh, stale, denied, joined, searched, shared, refused, evicted } = *self;
+    #[must_use]
+    pub fn counts(self) -> [(&'static str, u64); 8] {
+        let Self { fresh, stale, denied, joined, searched, shared, refused, evicted } = self;
         [
             ("fresh", fresh),
             ("stale", stale),
@@ -35,6 +36,5 @@ impl Stats {
             ("refused", refused),
             ("evicted", evicted),
         ]
-        .into_iter()
     }
 }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::time;
+
 /// Back-off after failures, and jitter that keeps a fleet of proxies from knocking
 /// all at once.
 ///
@@ -40,7 +42,7 @@ impl Pause {
 
     /// `duration`, shortened by up to one part in `parts`.
     pub(crate) fn shortened(&mut self, duration: Duration, parts: u32) -> Duration {
-        let most = u64::try_from((duration / parts).as_micros()).unwrap_or(u64::MAX);
+        let most = time::micros(duration / parts);
         duration
             .saturating_sub(Duration::from_micros(self.random() % most.saturating_add(1).max(1)))
     }

@@ -1,5 +1,7 @@
 //! How requests are decided: a closed set, so that metrics have a fixed number of series.
 
+use alloc::vec::Vec;
+
 use crate::refusal::{Rejection, Unknown};
 
 /// How a request was decided, for whoever counts.
@@ -25,15 +27,19 @@ pub enum Verdict {
 impl Verdict {
     /// All there are.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Allowed, Self::Bypassed, Self::ListenerCheck]
-            .into_iter()
-            .chain(Rejection::all().map(Self::Rejected))
-            .chain(Rejection::all().filter(Rejection::can_be_anonymous).map(Self::Anonymous))
-            .chain([Self::Answered(None)])
-            .chain(
-                Rejection::all().filter(Rejection::can_be_answered).map(Some).map(Self::Answered),
-            )
-            .chain(Unknown::ALL.map(Self::Unavailable))
+        let mut all =
+            Vec::from([Self::Allowed, Self::Bypassed, Self::ListenerCheck, Self::Answered(None)]);
+        for rejection in Rejection::all() {
+            all.push(Self::Rejected(rejection));
+            if rejection.can_be_anonymous() {
+                all.push(Self::Anonymous(rejection));
+            }
+            if rejection.can_be_answered() {
+                all.push(Self::Answered(Some(rejection)));
+            }
+        }
+        all.extend(Unknown::ALL.iter().copied().map(Self::Unavailable));
+        all.into_iter()
     }
 
     /// What metrics call it.

@@ -9,6 +9,7 @@ use super::{BodyFault, Rejection, Reply, Unknown};
 use crate::config::{Config, TokenRules};
 use crate::record::IdentityFault;
 use crate::schema::Flaw;
+use crate::time;
 
 /// The answer to a request without a valid token. It says no more than keystonemiddleware's does;
 /// the reason goes into the proxy's log, and into a header only where that is configured.
@@ -160,8 +161,8 @@ pub fn flaw(flaw: &Flaw, config: &Config) -> Reply {
 }
 
 /// Rounded up, and at least one.
-pub(super) fn seconds(duration: Duration) -> u128 {
-    duration.as_millis().div_ceil(1000).max(1)
+pub(super) fn seconds(duration: Duration) -> u64 {
+    time::millis(duration).div_ceil(1000).max(1)
 }
 
 fn reply(config: &Config, status: u16, title: &str, message: &str, reason: &str) -> Reply {

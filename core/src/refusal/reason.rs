@@ -1,5 +1,7 @@
 //! Why a request does not pass: closed sets, so that metrics have a fixed number of series.
 
+use alloc::vec::Vec;
+
 use crate::record::{AccessKeyFault, IdentityFault, ValidationFault};
 use crate::sigv4::Error;
 use crate::sigv4::body::BodyError;
@@ -174,7 +176,7 @@ pub enum Unknown {
 impl Rejection {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        let tokens = [
+        let mut all = Vec::from([
             Self::AccessRules,
             Self::AclDenied,
             Self::CertificateMissing,
@@ -195,12 +197,13 @@ impl Rejection {
             Self::TokenRevoked,
             Self::TokenTooLong,
             Self::ValidationForbidden,
-        ];
-        let tokens = tokens.into_iter().chain(IdentityFault::ALL.map(Self::Identity));
-        let tokens = tokens.chain(BodyFault::ALL.map(Self::Body));
-        let tokens = tokens.chain(SchemaFault::ALL.map(Self::Schema));
-        let tokens = tokens.chain(ValidationFault::ALL.map(Self::Keystone));
-        tokens.chain(SignatureFault::ALL.map(Self::Signature))
+        ]);
+        all.extend(IdentityFault::ALL.iter().copied().map(Self::Identity));
+        all.extend(BodyFault::ALL.iter().copied().map(Self::Body));
+        all.extend(SchemaFault::ALL.iter().copied().map(Self::Schema));
+        all.extend(ValidationFault::ALL.iter().copied().map(Self::Keystone));
+        all.extend(SignatureFault::ALL.iter().copied().map(Self::Signature));
+        all.into_iter()
     }
 
     /// Whether the decision can be left to the service: where there is nothing that could be wrong
@@ -471,7 +474,6 @@ mod tests {
 
     use super::*;
     use alloc::collections::BTreeSet;
-    use alloc::vec::Vec;
 
     #[test]
     fn every_reason_is_a_word_of_its_own() {

@@ -14,7 +14,7 @@ use crate::refusal::BodyFault;
 use crate::schema::{Flaw, Violation};
 use crate::sigv4::body::BodyError;
 use crate::sigv4::{Authorization, Error, Mismatch};
-use crate::time::UnixTime;
+use crate::time::{self, UnixTime};
 
 /// What there is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Fault {
             Error::Skewed { date } => fault
                 .with("RequestTime", date.to_string())
                 .with("ServerTime", to_seconds(now))
-                .with("MaxAllowedSkewMilliseconds", format!("{}", max_skew.as_millis())),
+                .with("MaxAllowedSkewMilliseconds", format!("{}", time::millis(max_skew))),
             _ => fault,
         }
     }
