@@ -56,15 +56,12 @@ impl Payload {
                 (Dialect::S3, false) => Err(Error::ContentSha256Missing),
             };
         };
-        let payload = match sent {
-            UNSIGNED => Self::Unsigned,
-            UNSIGNED_TRAILER => Self::Streaming(Streaming::UnsignedTrailer),
-            HMAC => Self::Streaming(Streaming::Signed),
-            HMAC_TRAILER => Self::Streaming(Streaming::SignedTrailer),
-            ECDSA | ECDSA_TRAILER => {
-                return Err(Error::AlgorithmRefused(Algorithm::EcdsaP256Sha256));
-            }
-            digits => hex_bytes(&digits.to_ascii_lowercase())
+        if [ECDSA, ECDSA_TRAILER].contains(&sent) {
+            return Err(Error::AlgorithmRefused(Algorithm::EcdsaP256Sha256));
+        }
+        let payload = match KEYWORDS.iter().find(|(keyword, _)| *keyword == sent) {
+            Some((_, payload)) => *payload,
+            None => hex_bytes(&sent.to_ascii_lowercase())
                 .map(Self::Sha256)
                 .ok_or_else(|| Error::ContentSha256Invalid(sent.into()))?,
         };
@@ -115,6 +112,12 @@ const HMAC: &[u8] = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const HMAC_TRAILER: &[u8] = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 const ECDSA: &[u8] = b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD";
 const ECDSA_TRAILER: &[u8] = b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER";
+const KEYWORDS: [(&[u8], Payload); 4] = [
+    (UNSIGNED, Payload::Unsigned),
+    (UNSIGNED_TRAILER, Payload::Streaming(Streaming::UnsignedTrailer)),
+    (HMAC, Payload::Streaming(Streaming::Signed)),
+    (HMAC_TRAILER, Payload::Streaming(Streaming::SignedTrailer)),
+];
 
 #[cfg(test)]
 mod tests {

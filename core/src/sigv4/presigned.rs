@@ -1,6 +1,8 @@
 //! Who signed what and when, by the parameters of a presigned URL ("Authenticating Requests: Using
 //! Query Parameters" in S3's API reference).
 
+use alloc::borrow::Cow;
+
 use super::authorization::{Algorithm, Authorization};
 use super::date::AmzDate;
 use super::error::{Error, QueryFault};
@@ -16,28 +18,27 @@ impl Authorization {
     pub(super) fn from_query(query: Query<'_>) -> Result<Self, Error> {
         let fault = Error::Query;
         let optional = |name| query.value(name).transpose().map_err(|_| Error::Uri);
-        let required =
-            |name| -> Result<_, Error> { optional(name)?.ok_or(fault(QueryFault::Missing)) };
-        let (algorithm, credential) = (required(form::ALGORITHM)?, required(form::CREDENTIAL)?);
-        let (date, expires) = (required(form::DATE)?, required(form::EXPIRES)?);
-        let signed_headers = required(form::SIGNED_HEADERS)?;
-        let signature = required(form::SIGNATURE)?;
+        let mut required: [Cow<'_, [u8]>; 6] = Default::default();
+        for (value, name) in required.iter_mut().zip(REQUIRED) {
+            *value = optional(name)?.ok_or(fault(QueryFault::Missing))?;
+        }
+        let [algorithm, credential, date, expires, signed_headers, signature] = &required;
 
-        let algorithm = Algorithm::from_text(&algorithm).ok_or(fault(QueryFault::Algorithm))?;
+        let algorithm = Algorithm::from_text(algorithm).ok_or(fault(QueryFault::Algorithm))?;
         if algorithm != Algorithm::HmacSha256 {
             return Err(Error::AlgorithmRefused(algorithm));
         }
         let authorization = Self {
             algorithm,
-            credential: Credential::from_text(&credential)
+            credential: Credential::from_text(credential)
                 .map_err(|error| fault(QueryFault::Credential(error)))?
                 .into(),
-            date: AmzDate::from_iso8601(&date).map_err(|_| fault(QueryFault::Date))?,
-            expires: Some(expires_from_text(&expires).map_err(fault)?),
+            date: AmzDate::from_iso8601(date).map_err(|_| fault(QueryFault::Date))?,
+            expires: Some(expires_from_text(expires).map_err(fault)?),
             session_token: optional(form::SECURITY_TOKEN)?.map(|token| Secret::new(token.into())),
-            signed_headers: SignedHeaders::from_text(&signed_headers)
+            signed_headers: SignedHeaders::from_text(signed_headers)
                 .map_err(|_| fault(QueryFault::SignedHeaders))?,
-            signature: Signature::from_hex(&signature).ok_or(fault(QueryFault::Signature))?,
+            signature: Signature::from_hex(signature).ok_or(fault(QueryFault::Signature))?,
         };
         if !authorization.is_of_one_day() {
             return Err(fault(QueryFault::Credential(CredentialFault::DateDiffers)));
@@ -64,6 +65,16 @@ fn expires_from_text(text: &[u8]) -> Result<u64, QueryFault> {
     });
     if seconds > MAX_EXPIRES { Err(QueryFault::ExpiresTooLong) } else { Ok(seconds) }
 }
+
+/// In the order in which [`Authorization::from_query`] looks at their values.
+const REQUIRED: [&[u8]; 6] = [
+    form::ALGORITHM,
+    form::CREDENTIAL,
+    form::DATE,
+    form::EXPIRES,
+    form::SIGNED_HEADERS,
+    form::SIGNATURE,
+];
 
 /// Seven days.
 pub const MAX_EXPIRES: u64 = 604_800;
