@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::complete_body::Reading;
 use crate::head::RequestHead;
+use crate::split;
 
 /// The rules by which requests need no token.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +97,7 @@ fn is_plain(path: &[u8]) -> bool {
     let Some(segments) = path.strip_prefix(b"/") else {
         return false;
     };
-    let mut segments = segments.split(|byte| *byte == b'/').peekable();
+    let mut segments = split::parts(segments, b'/').peekable();
     while let Some(segment) = segments.next() {
         // Only the last segment may be empty: a trailing slash.
         let is_empty = segment.is_empty() && segments.peek().is_some();

@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use crate::split;
+
 /// The headers of a request. Pseudo-headers (`:method`, `:path`) are among them, and names are in
 /// lower case, as HTTP/2 has it and as Envoy gives both for every version of HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -54,14 +56,14 @@ impl<'a> RequestHead<'a> {
     /// The path, without the query.
     #[must_use]
     pub fn path(self) -> Option<&'a [u8]> {
-        self.values(b":path").next().and_then(|path| path.split(|byte| *byte == b'?').next())
+        self.values(b":path").next().map(|path| split::before(path, b'?'))
     }
 
     /// The query, without its question mark; empty when there is none.
     #[must_use]
     pub fn query(self) -> &'a [u8] {
         let path = self.values(b":path").next().unwrap_or_default();
-        path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default()
+        split::once(path, b'?').map_or(b"", |(_, query)| query)
     }
 
     /// Whether there is a header of this name.
@@ -133,10 +135,8 @@ pub struct Repeated;
 /// them, a semicolon is a character like any other; `?acl` is a parameter without a value, and between
 /// two ampersands there is none.
 pub(crate) fn parameters(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    query.split(|byte| *byte == b'&').filter(|text| !text.is_empty()).map(|text| {
-        let mut sides = text.splitn(2, |byte| *byte == b'=');
-        (sides.next().unwrap_or_default(), sides.next().unwrap_or_default())
-    })
+    let parameters = split::parts(query, b'&').filter(|text| !text.is_empty());
+    parameters.map(|text| split::once(text, b'=').unwrap_or((text, b"")))
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ pub mod secret;
 mod shared;
 pub mod sigv4;
 mod sorted;
+mod split;
 pub mod time;
 pub mod token;
 pub mod validation;

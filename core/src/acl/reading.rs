@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Action, PathTemplate};
 use crate::access_rules::PlainPath;
+use crate::split;
 
 /// A path as most servers read it, and as others may.
 ///
@@ -113,9 +114,7 @@ impl Other {
             text = decoded.as_bytes().to_vec().into();
         }
         if text.contains(&b';') {
-            let segments = text.split(|byte| *byte == b'/');
-            let named =
-                segments.map(|it| it.split(|byte| *byte == b';').next().unwrap_or_default());
+            let named = split::parts(&text, b'/').map(|segment| split::before(segment, b';'));
             text = named.collect::<Vec<_>>().join(&b'/').into();
         }
         match text {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::access_rules::{PlainPath, encode, stands_for_itself};
+use crate::split;
 
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE: usize = 512;
@@ -90,7 +91,7 @@ impl PathTemplate {
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         let Some(rest) = path.strip_prefix(b"/") else { return false };
-        let mut parts = rest.split(|byte| *byte == b'/');
+        let mut parts = split::parts(rest, b'/');
         let mut segments = self.segments.iter();
         segments.all(|segment| parts.next().is_some_and(|part| segment.matches(part)))
             && (self.is_prefix || parts.next().is_none())
@@ -100,7 +101,7 @@ impl PathTemplate {
     #[must_use]
     pub fn matches_all_below(&self, start: &[u8]) -> bool {
         // The last segment may go on.
-        let segments = start.split(|byte| *byte == b'/').count();
+        let segments = split::parts(start, b'/').count();
         self.is_prefix && segments > self.segments.len() + 1 && self.matches(start)
     }
 
@@ -108,7 +109,7 @@ impl PathTemplate {
     #[must_use]
     pub fn matches_some_below(&self, start: &[u8]) -> bool {
         let Some(rest) = start.strip_prefix(b"/") else { return true };
-        let mut parts = rest.split(|byte| *byte == b'/').peekable();
+        let mut parts = split::parts(rest, b'/').peekable();
         let mut segments = self.segments.iter();
         while let Some(part) = parts.next() {
             let is_last = parts.peek().is_none();
@@ -132,7 +133,7 @@ impl PathTemplate {
     #[must_use]
     pub fn variable<'a>(&self, name: &str, path: &'a [u8]) -> Option<&'a [u8]> {
         let place = self.segments.iter().position(|segment| segment.is_variable(name))?;
-        let part = path.strip_prefix(b"/")?.split(|byte| *byte == b'/').nth(place)?;
+        let part = split::parts(path.strip_prefix(b"/")?, b'/').nth(place)?;
         part.strip_prefix(self.segments.get(place)?.beginning())
     }
 

@@ -17,6 +17,7 @@ use super::rule::Outcome;
 use super::secrets::without_token;
 use crate::acl::{Attribute, Caller};
 use crate::config::{AuditRules, Mode};
+use crate::split;
 use crate::time::{self, UnixTime};
 
 /// What a gate knows of a request that is over.
@@ -181,7 +182,7 @@ impl Event<'_> {
         target.optional("name", resource.name.as_deref());
         if let Some(host) = &request.host {
             // Before it, there may be a password (RFC 3986, section 3.2.1).
-            let host = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+            let host = split::behind_last(host, b'@');
             let host = without_token(host);
             target.list("addresses", |list| list.object(|address| address.bytes("url", host)));
         }

@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::json::Text;
+use crate::split;
 
 /// The words of one service's API.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +30,7 @@ impl Names {
     /// says.
     pub(super) fn action(&self, method: &[u8], path: &[u8]) -> &str {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let last = split::behind_last(path, b'/');
         let last = plain(last).unwrap_or_default();
         let method = core::str::from_utf8(method).unwrap_or_default();
         if let Some(action) = self.custom_action(last, method) {
@@ -62,7 +63,7 @@ impl Names {
             return;
         }
         let mut before = None;
-        for segment in path.split(|byte| *byte == b'/') {
+        for segment in split::parts(path, b'/') {
             let keyword = plain(segment).and_then(|name| self.path_keywords.find(name));
             // What stands behind a keyword has an id, unless it is a keyword itself.
             let name = match (keyword, before) {

@@ -11,6 +11,7 @@ use core::fmt::Write as _;
 
 use super::json::Text;
 use super::secrets::{MASK, decoded, has_token, is_secret};
+use crate::split;
 
 /// The most bytes of a path that are looked at. What comes behind is not shown.
 pub(super) const MAX_READ: usize = 4096;
@@ -31,7 +32,7 @@ pub(super) fn write(out: &mut Text<'_>, path: &[u8], more: &[String]) {
 }
 
 fn write_parts(out: &mut Text<'_>, text: &[u8], separator: u8, more: &[String]) {
-    for (index, part) in text.split(|byte| *byte == separator).enumerate() {
+    for (index, part) in split::parts(text, separator).enumerate() {
         if index > 0 {
             push(out, &[separator]);
         }

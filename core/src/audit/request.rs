@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::path::MAX_READ;
 use super::rule::{Matched, Rules};
 use crate::head::RequestHead;
+use crate::split;
 
 /// What a request asks for, and how.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Request {
 
     /// The path without its query.
     pub(super) fn plain_path(&self) -> &[u8] {
-        self.path.split(|byte| *byte == b'?').next().unwrap_or_default()
+        split::before(&self.path, b'?')
     }
 }
 

@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use crate::split;
+
 /// A path, read as liberally as any server may do it.
 #[derive(Debug)]
 pub struct Reading {
@@ -25,7 +27,7 @@ impl Reading {
         // dots.
         let mut is_over = false;
         for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
-            let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+            let name = split::before(segment, b';');
             let end = name.iter().position(|byte| b"?#".contains(byte) || byte.is_ascii_control());
             let kept = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
             let kept: Vec<u8> = kept.iter().copied().filter(u8::is_ascii_graphic).collect();

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::PublicKeys;
 use super::claims::Claims;
+use crate::split;
 use crate::token::{MalformedPayload, Payload};
 
 /// A text with the layout of a signed token. Nothing of it can be trusted yet.
@@ -72,14 +73,13 @@ impl SignedToken {
         if text.len() > max_length {
             return Err(MalformedToken::TooLong);
         }
-        let mut parts = text.rsplitn(2, |byte| *byte == b'.');
-        let (Some(signature), Some(signed)) = (parts.next(), parts.next()) else {
+        let mut parts = split::parts(text, b'.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(MalformedToken::Parts);
         };
-        let mut parts = signed.split(|byte| *byte == b'.');
-        let (Some(header), Some(claims), None) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(MalformedToken::Parts);
-        };
+        let signed = text.get(..header.len() + 1 + claims.len()).unwrap_or_default();
         if !HEADERS.iter().any(|known| known.as_bytes() == header) {
             return Err(MalformedToken::Header);
         }

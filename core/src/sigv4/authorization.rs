@@ -14,6 +14,7 @@ use super::scope::{Credential, CredentialFault};
 use super::signature::Signature;
 use crate::head::RequestHead;
 use crate::secret::Secret;
+use crate::split;
 
 /// What a request says of its signature, in either form. None of it is true yet.
 #[derive(Clone, Debug)]
@@ -66,12 +67,12 @@ impl Algorithm {
 impl Authorization {
     /// Reads the value of an `Authorization` header, and the headers that complete it.
     pub(super) fn from_header(value: &[u8], head: RequestHead<'_>) -> Result<Self, Error> {
-        let mut halves = value.splitn(2, |byte| *byte == b' ');
-        let algorithm = halves.next().and_then(Algorithm::from_text).ok_or(Error::Unsupported)?;
+        let (algorithm, components) = split::once(value, b' ').unwrap_or((value, b""));
+        let algorithm = Algorithm::from_text(algorithm).ok_or(Error::Unsupported)?;
         if algorithm != Algorithm::HmacSha256 {
             return Err(Error::AlgorithmRefused(algorithm));
         }
-        let components = Components::from_text(halves.next().unwrap_or_default())?;
+        let components = Components::from_text(components)?;
         let malformed = |text: &[u8]| Error::Header(HeaderFault::Component(text.into()));
         let credential = |fault| Error::Header(HeaderFault::Credential(fault));
 
@@ -130,28 +131,23 @@ impl<'a> Components<'a> {
         if text.trim_ascii().is_empty() {
             return Err(Error::Header(HeaderFault::NoComponents));
         }
-        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        for component in text.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            let mut sides = component.splitn(2, |byte| *byte == b'=');
-            let slot = match sides.next() {
-                Some(b"Credential") => Some(&mut credential),
-                Some(b"SignedHeaders") => Some(&mut signed_headers),
-                Some(b"Signature") => Some(&mut signature),
-                _ => None,
-            };
-            let is_new = match (slot, sides.next()) {
-                (Some(slot), Some(value)) => slot.replace(value).is_none(),
-                _ => false,
-            };
+        let mut parts =
+            ["Credential", "SignedHeaders", "Signature"].map(|name| (name, None::<&[u8]>));
+        for component in split::parts(text, b',').map(<[u8]>::trim_ascii) {
+            let is_new = split::once(component, b'=').is_some_and(|(name, value)| {
+                let part = parts.iter_mut().find(|(known, _)| known.as_bytes() == name);
+                part.is_some_and(|(_, part)| part.replace(value).is_none())
+            });
             if !is_new {
                 return Err(Error::Header(HeaderFault::Component(component.into())));
             }
         }
         let missing = |name| Error::Header(HeaderFault::Missing(name));
+        let [credential, signed_headers, signature] = parts.map(|(name, part)| part.ok_or(name));
         Ok(Self {
-            credential: credential.ok_or(missing("Credential"))?,
-            signed_headers: signed_headers.ok_or(missing("SignedHeaders"))?,
-            signature: signature.ok_or(missing("Signature"))?,
+            credential: credential.map_err(missing)?,
+            signed_headers: signed_headers.map_err(missing)?,
+            signature: signature.map_err(missing)?,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::path;
 use super::scope::Dialect;
 use crate::head::RequestHead;
 use crate::identity::HeaderEdits;
+use crate::split;
 
 impl Claim {
     /// The edits to the head of this claim's request, if it is let through.
@@ -29,7 +30,7 @@ impl Claim {
         let mut edits = HeaderEdits::default();
         if let (Body::Chunked { decoded_length, .. }, Output::Decoded) = (self.body(), output) {
             edits.remove.extend(ABOUT_CHUNKS);
-            let encodings = head.values(b"content-encoding").flat_map(|v| v.split(|b| *b == b','));
+            let encodings = head.values(b"content-encoding").flat_map(|v| split::parts(v, b','));
             set_or_remove(&mut edits, "content-encoding", other_encodings(encodings)?);
             // A head that announces an empty body is a whole request, which must not be there
             // before the body is verified. Without it the end of the body is announced apart.
@@ -59,8 +60,8 @@ impl Claim {
         if normalized == path && !strips_query && !query.iter().copied().any(is_read_in_two_ways) {
             return None;
         }
-        let parameters = query.split(|byte| *byte == b'&').filter(|parameter| {
-            let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let parameters = split::parts(query, b'&').filter(|parameter| {
+            let name = split::before(parameter, b'=');
             let name = encoding::decode(name, Plus::Space).unwrap_or_default();
             !strips_query || !is_presigned_parameter(&name)
         });

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::head::RequestHead;
 use crate::sorted::sorted;
+use crate::split;
 
 /// The names of the headers that were signed: in lower case, in order, each once, `host` among
 /// them.
@@ -31,7 +32,7 @@ impl SignedHeaders {
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.text.split(|byte| *byte == b';')
+        split::parts(&self.text, b';')
     }
 
     /// Whether a header was signed.
@@ -120,7 +121,7 @@ pub(super) fn hosts(head: RequestHead<'_>) -> Option<Vec<Vec<u8>>> {
         _ => return Some(hosts),
     };
     // The colons of an IPv6 literal stand in brackets.
-    let after_bracket = authority.rsplit(|byte| *byte == b']').next().unwrap_or_default();
+    let after_bracket = split::behind_last(authority, b']');
     if let Some(without) = authority.strip_suffix(port) {
         hosts.push(without.into());
     } else if !after_bracket.contains(&b':') {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::encoding::{self, MalformedEncoding, Plus};
 use super::scope::Dialect;
+use crate::split;
 
 /// The canonical forms of a path, the one of AWS's text first.
 ///
@@ -42,7 +43,7 @@ pub(super) fn canonical(path: &[u8], dialect: Dialect) -> Result<Vec<Vec<u8>>, M
 pub(super) fn normalize(path: &[u8]) -> Vec<u8> {
     let mut segments = Vec::new();
     let mut ends_with_slash = false;
-    for segment in path.split(|byte| *byte == b'/') {
+    for segment in split::parts(path, b'/') {
         ends_with_slash = matches!(segment, b"" | b"." | b"..");
         match segment {
             b"" | b"." => {}

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use crate::head::{RequestHead, parameters};
 use crate::refusal::Rejection;
+use crate::split;
 
 /// The one path that is answered. What Keystone takes for the same (a slash at its end, a percent
 /// sign) is left to Keystone.
@@ -96,8 +97,8 @@ fn is_true(value: &[u8]) -> bool {
 /// The versions of access rules that an asker knows: there is but the first. It is a decimal number from 1
 /// on; all that reads other numbers too would be a fortieth of the module.
 fn is_known(version: &[u8]) -> bool {
-    let mut parts = version.trim_ascii().splitn(2, |byte| *byte == b'.');
-    let (whole, fraction) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let version = version.trim_ascii();
+    let (whole, fraction) = split::once(version, b'.').unwrap_or((version, b""));
     whole.iter().chain(fraction).all(u8::is_ascii_digit) && whole.iter().any(|digit| *digit != b'0')
 }
 

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::operation::Level;
 use crate::acl::HostPattern;
 use crate::sigv4::{Plus, percent_decode as decode, percent_decode_complete as decode_complete};
+use crate::split;
 
 /// A bucket, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +177,7 @@ impl Landing {
 
 /// A segment without what servers may drop of it: parameters, and spaces around it.
 fn name(segment: &[u8]) -> &[u8] {
-    segment.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+    split::before(segment, b';').trim_ascii()
 }
 
 /// Whether a byte by itself makes no name to some server.

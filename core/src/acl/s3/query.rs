@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 
 use super::operation::COPY_SOURCE;
+use crate::head;
 use crate::sigv4::{Plus, percent_decode as decode};
 
 /// What a query tells.
@@ -27,11 +28,8 @@ impl<'a> Parameters<'a> {
         if query.contains(&b';') {
             return None;
         }
-        let parameters = query.split(|byte| *byte == b'&').filter(|text| !text.is_empty());
-        for (number, parameter) in parameters.enumerate() {
-            let mut sides = parameter.splitn(2, |byte| *byte == b'=');
-            let name = decode(sides.next().unwrap_or_default(), Plus::Space).ok()?;
-            let value = sides.next().unwrap_or_default();
+        for (number, (name, value)) in head::parameters(query).enumerate() {
+            let name = decode(name, Plus::Space).ok()?;
             if number == MAX_PARAMETERS {
                 return None;
             }

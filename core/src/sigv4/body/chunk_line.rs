@@ -5,6 +5,8 @@
 //! `test/s3api/test_input_errors.py`: spaces around the `;`, around the `=` and at the end of the
 //! line; nothing else.
 
+use crate::split;
+
 /// What a chunk line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChunkLine<'a> {
@@ -39,11 +41,11 @@ impl<'a> ChunkLine<'a> {
     }
 
     fn from_line(line: &'a [u8]) -> Result<Self, MalformedLine> {
-        let Some((digits, parameter)) = split_once(line, b';') else {
+        let Some((digits, parameter)) = split::once(line, b';') else {
             return Ok(Self { size: size(line)?, signature: None });
         };
         let size = size(trim_end(digits))?;
-        let (name, value) = split_once(parameter, b'=').ok_or(MalformedLine)?;
+        let (name, value) = split::once(parameter, b'=').ok_or(MalformedLine)?;
         if trim(name) != b"chunk-signature" {
             // To S3, the first parameter is the signature, and another one in front of it is a wrong
             // signature. With its name, it stays wrong whatever its value is.
@@ -69,11 +71,6 @@ fn size(digits: &[u8]) -> Result<u64, MalformedLine> {
             size.checked_mul(16)?.checked_add(digit.into())
         })
         .ok_or(MalformedLine)
-}
-
-fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let mut parts = bytes.splitn(2, |byte| *byte == separator);
-    Some((parts.next()?, parts.next()?))
 }
 
 fn trim(bytes: &[u8]) -> &[u8] {

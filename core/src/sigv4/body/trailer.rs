@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use super::{Algorithm, BodyError};
 use crate::sigv4::error::Error;
+use crate::split;
 
 /// Reads the header `x-amz-trailer`, which S3 takes the name of one checksum in.
 ///
@@ -23,8 +24,7 @@ pub(super) fn declared_checksum(header: &[u8]) -> Result<Algorithm, Error> {
         names = rest;
     }
     // A name that is not supported tells more than that there are too many.
-    let algorithms = names
-        .split(|byte| *byte == b',')
+    let algorithms = split::parts(names, b',')
         .map(|name| Algorithm::from_header(name.trim_ascii()))
         .collect::<Option<Vec<_>>>()
         .ok_or(Error::TrailerUnsupported)?;
@@ -47,10 +47,7 @@ impl<'a> Trailers<'a> {
     pub(super) fn parse(section: &'a [u8]) -> Result<Self, BodyError> {
         let mut fields = Vec::<(Vec<u8>, &[u8])>::new();
         for line in lines(section) {
-            let mut parts = line.splitn(2, |byte| *byte == b':');
-            let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-                return Err(BodyError::Trailer);
-            };
+            let (name, value) = split::once(line, b':').ok_or(BodyError::Trailer)?;
             let value = value.strip_suffix(b"\n").unwrap_or(value);
             // A line break inside would make the canonical form read as two trailers.
             let is_text = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();

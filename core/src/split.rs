@@ -1,0 +1,70 @@
+//! Texts of bytes, cut at one byte: by the same code wherever that is done, while the methods of slices are
+//! made anew for each place that calls them.
+
+/// The parts between the separators, one more than there are of those.
+pub(crate) fn parts(text: &[u8], separator: u8) -> Parts<'_> {
+    Parts { rest: Some(text), separator }
+}
+
+/// What is before the first separator and what is behind it, if there is one.
+#[inline(never)]
+pub(crate) fn once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == separator)?;
+    text.get(..at).zip(text.get(at + 1..))
+}
+
+/// What is before the first separator: all, if there is none.
+pub(crate) fn before(text: &[u8], separator: u8) -> &[u8] {
+    once(text, separator).map_or(text, |(before, _)| before)
+}
+
+/// What is behind the last separator: all, if there is none.
+#[inline(never)]
+pub(crate) fn behind_last(text: &[u8], separator: u8) -> &[u8] {
+    let at = text.iter().rposition(|byte| *byte == separator);
+    at.and_then(|at| text.get(at + 1..)).unwrap_or(text)
+}
+
+/// Parts of a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts<'a> {
+    rest: Option<&'a [u8]>,
+    separator: u8,
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest.take()?;
+        let Some((part, rest)) = once(rest, self.separator) else { return Some(rest) };
+        self.rest = Some(rest);
+        Some(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use alloc::vec::Vec;
+
+    const TEXTS: [&[u8]; 8] = [b"", b"/", b"a", b"a/", b"/a", b"a/b", b"a//b", b"//a/b/c/"];
+
+    #[test]
+    fn texts_are_cut_as_slices_are() {
+        for text in TEXTS {
+            let is_separator = |byte: &u8| *byte == b'/';
+            let expected: Vec<_> = text.split(is_separator).collect();
+            assert_eq!(parts(text, b'/').collect::<Vec<_>>(), expected);
+            assert_eq!(before(text, b'/'), expected[0]);
+            assert_eq!(behind_last(text, b'/'), expected[expected.len() - 1]);
+            let halves: Vec<_> = text.splitn(2, is_separator).collect();
+            let halves = (halves.len() == 2).then(|| (halves[0], halves[1]));
+            assert_eq!(once(text, b'/'), halves);
+        }
+    }
+}
