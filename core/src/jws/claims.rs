@@ -85,36 +85,34 @@ impl Claims {
         let trust = self.openstack_trust_id.as_deref();
         let application_credential = self.openstack_app_cred_id.as_deref();
         let thumbprint = self.openstack_thumbprint.as_deref();
-        let of_a_project = |delegation| match scope {
-            Scope::Project(_) => Ok(delegation),
-            Scope::Unscoped | Scope::Domain(_) | Scope::System => Err(MalformedPayload),
-        };
-        let not_of_the_system = |delegation| match scope {
-            Scope::System => Err(MalformedPayload),
-            Scope::Unscoped | Scope::Domain(_) | Scope::Project(_) => Ok(delegation),
-        };
-        match (access_token, trust, application_credential, thumbprint, federation) {
-            (None, None, None, None, None) => Ok(Delegation::None),
-            (Some(id), None, None, None, _) => {
-                of_a_project(Delegation::Oauth1 { access_token_id: Id::from_text(id)? })
-            }
-            (None, Some(id), None, None, _) => {
-                of_a_project(Delegation::Trust { trust_id: Id::from_text(id)? })
-            }
-            (None, None, None, None, Some(federation)) => {
-                not_of_the_system(Delegation::Federation(federation))
-            }
-            (None, None, Some(id), None, None) => {
-                let application_credential_id = Id::from_text(id)?;
-                of_a_project(Delegation::ApplicationCredential { application_credential_id })
-            }
-            (None, None, None, Some(thumbprint), None) => {
-                // As for an id: it may end up in a header.
-                Id::text(thumbprint.as_bytes())?;
-                not_of_the_system(Delegation::Oauth2Credential { thumbprint: thumbprint.into() })
-            }
-            _ => Err(MalformedPayload),
-        }
+        let is_of_a_project = matches!(scope, Scope::Project(_));
+        let (delegation, fits) =
+            match (access_token, trust, application_credential, thumbprint, federation) {
+                (None, None, None, None, None) => (Delegation::None, true),
+                (Some(id), None, None, None, _) => {
+                    (Delegation::Oauth1 { access_token_id: Id::from_text(id)? }, is_of_a_project)
+                }
+                (None, Some(id), None, None, _) => {
+                    (Delegation::Trust { trust_id: Id::from_text(id)? }, is_of_a_project)
+                }
+                (None, None, None, None, Some(federation)) => {
+                    (Delegation::Federation(federation), *scope != Scope::System)
+                }
+                (None, None, Some(id), None, None) => {
+                    let application_credential_id = Id::from_text(id)?;
+                    let delegation =
+                        Delegation::ApplicationCredential { application_credential_id };
+                    (delegation, is_of_a_project)
+                }
+                (None, None, None, Some(thumbprint), None) => {
+                    // As for an id: it may end up in a header.
+                    Id::text(thumbprint.as_bytes())?;
+                    let thumbprint = thumbprint.into();
+                    (Delegation::Oauth2Credential { thumbprint }, *scope != Scope::System)
+                }
+                _ => return Err(MalformedPayload),
+            };
+        if fits { Ok(delegation) } else { Err(MalformedPayload) }
     }
 
     fn federation(&self) -> Result<Option<Federation>, MalformedPayload> {

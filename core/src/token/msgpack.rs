@@ -1,6 +1,6 @@
 //! The few MessagePack types that Keystone's payloads are made of.
 //!
-//! The crate `rmp` knows the format's markers and numbers; around it stands what a reader of
+//! The crate `rmp` knows the format's markers, and writes it; around it stands what a reader of
 //! untrusted bytes needs: nothing is allocated by a length that the bytes claim, nothing recurses,
 //! and [`Reader::finish`] refuses what is left over. A deserialiser (`rmp-serde`) would bring
 //! 65 KB into the module and accept more shapes than Keystone writes.
@@ -8,7 +8,6 @@
 use alloc::vec::Vec;
 
 use rmp::Marker;
-use rmp::decode::RmpRead as _;
 
 use super::MalformedPayload;
 
@@ -24,7 +23,12 @@ impl<'a> Reader<'a> {
 
     /// The number of elements of an array.
     pub(super) fn array(&mut self) -> Result<usize, MalformedPayload> {
-        let length = rmp::decode::read_array_len(&mut self.rest).map_err(|_| MalformedPayload)?;
+        let length = match self.marker()? {
+            Marker::FixArray(length) => length.into(),
+            Marker::Array16 => self.big_endian(2)?,
+            Marker::Array32 => self.big_endian(4)?,
+            _ => return Err(MalformedPayload),
+        };
         usize::try_from(length).map_err(|_| MalformedPayload)
     }
 
@@ -35,27 +39,40 @@ impl<'a> Reader<'a> {
 
     /// An integer of any width that is not negative.
     pub(super) fn unsigned(&mut self) -> Result<u64, MalformedPayload> {
-        rmp::decode::read_int(&mut self.rest).map_err(|_| MalformedPayload)
+        let (length, is_signed) = match self.marker()? {
+            Marker::FixPos(number) => return Ok(number.into()),
+            Marker::U8 => (1, false),
+            Marker::U16 => (2, false),
+            Marker::U32 => (4, false),
+            Marker::U64 => (8, false),
+            Marker::I8 => (1, true),
+            Marker::I16 => (2, true),
+            Marker::I32 => (4, true),
+            Marker::I64 => (8, true),
+            _ => return Err(MalformedPayload),
+        };
+        let is_negative = is_signed && self.rest.first().is_some_and(|byte| *byte >= 0x80);
+        if is_negative { Err(MalformedPayload) } else { self.big_endian(length) }
     }
 
     pub(super) fn bool(&mut self) -> Result<bool, MalformedPayload> {
-        rmp::decode::read_bool(&mut self.rest).map_err(|_| MalformedPayload)
+        match self.marker()? {
+            Marker::False => Ok(false),
+            Marker::True => Ok(true),
+            _ => Err(MalformedPayload),
+        }
     }
 
     /// A byte string or a text. MessagePack before 2013 had one type for both, and tokens packed
     /// by an old library still carry raw bytes as text.
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], MalformedPayload> {
         let length = match self.marker()? {
-            Marker::FixStr(length) => usize::from(length),
-            Marker::Str8 | Marker::Bin8 => usize::from(self.u8()?),
-            Marker::Str16 | Marker::Bin16 => {
-                usize::from(self.rest.read_data_u16().map_err(|_| MalformedPayload)?)
-            }
+            Marker::FixStr(length) => length.into(),
+            Marker::Str8 | Marker::Bin8 => self.big_endian(1)?,
+            Marker::Str16 | Marker::Bin16 => self.big_endian(2)?,
             _ => return Err(MalformedPayload),
         };
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(MalformedPayload)?;
-        self.rest = rest;
-        Ok(bytes)
+        self.take(usize::try_from(length).map_err(|_| MalformedPayload)?)
     }
 
     /// The same, or nil.
@@ -69,14 +86,20 @@ impl<'a> Reader<'a> {
 
     /// A number, as a float. Keystone's expiry is a float64, but its reader takes integers too.
     pub(super) fn number(&mut self) -> Result<f64, MalformedPayload> {
-        match self.peek()? {
-            Marker::F64 => rmp::decode::read_f64(&mut self.rest).map_err(|_| MalformedPayload),
-            Marker::F32 => {
-                rmp::decode::read_f32(&mut self.rest).map(f64::from).map_err(|_| MalformedPayload)
+        let marker = self.peek()?;
+        // Over 32 bits of whole seconds lie 136 years; beyond that no expiry is sane.
+        let narrow = |number| u32::try_from(number).map_err(|_| MalformedPayload);
+        Ok(match marker {
+            Marker::F64 => {
+                self.marker()?;
+                f64::from_bits(self.big_endian(8)?)
             }
-            // Over 32 bits of whole seconds lie 136 years; beyond that no expiry is sane.
-            _ => u32::try_from(self.unsigned()?).map(f64::from).map_err(|_| MalformedPayload),
-        }
+            Marker::F32 => {
+                self.marker()?;
+                f32::from_bits(narrow(self.big_endian(4)?)?).into()
+            }
+            _ => narrow(self.unsigned()?)?.into(),
+        })
     }
 
     /// Whether the next value is an array.
@@ -94,11 +117,18 @@ impl<'a> Reader<'a> {
     }
 
     fn marker(&mut self) -> Result<Marker, MalformedPayload> {
-        self.u8().map(Marker::from_u8)
+        self.take(1)?.first().map(|byte| Marker::from_u8(*byte)).ok_or(MalformedPayload)
     }
 
-    fn u8(&mut self) -> Result<u8, MalformedPayload> {
-        self.rest.read_u8().map_err(|_| MalformedPayload)
+    /// A number of so many bytes, at most eight.
+    fn big_endian(&mut self, length: usize) -> Result<u64, MalformedPayload> {
+        Ok(self.take(length)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], MalformedPayload> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(MalformedPayload)?;
+        self.rest = rest;
+        Ok(taken)
     }
 }
 

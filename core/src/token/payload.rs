@@ -134,6 +134,28 @@ pub enum Kind {
     Unscoped,
 }
 
+/// What stands behind the methods.
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    AccessToken,
+    /// Whether a token may be renewed, and whether it may be rescoped.
+    Allowances,
+    ApplicationCredential,
+    AuditIds,
+    BareDomain,
+    Domain,
+    ExpiresAt,
+    /// Groups, the identity provider and its protocol.
+    Federation,
+    Project,
+    /// Two fields, of which one has an id at the most.
+    ProjectAndDomain,
+    Restriction,
+    System,
+    Thumbprint,
+    Trust,
+}
+
 /// Why bytes are no payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -159,89 +181,62 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The fields after the version. Their order is Keystone's; it follows no rule.
+    /// The fields after the version.
     fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<Self, MalformedPayload> {
         let user_id = Id::read(reader)?;
         let methods = Methods::Bits(reader.unsigned()?);
-        let (scope, delegation, expires_at, audit_ids);
-        match kind {
-            Kind::Unscoped => {
-                scope = Scope::Unscoped;
-                (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::None;
-            }
-            Kind::Domain => {
-                scope = Scope::Domain(Id::read_bare(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::None;
-            }
-            Kind::Project => {
-                scope = Scope::Project(Id::read(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::None;
-            }
-            Kind::System => {
-                scope = read_system(reader)?;
-                (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::None;
-            }
-            Kind::Trust => {
-                scope = Scope::Project(Id::read(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::Trust { trust_id: Id::read_uuid(reader)? };
-            }
-            Kind::FederatedUnscoped => {
-                scope = Scope::Unscoped;
-                delegation = Delegation::Federation(Federation::read(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-            }
-            Kind::FederatedProject => {
-                scope = Scope::Project(Id::read(reader)?);
-                delegation = Delegation::Federation(Federation::read(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-            }
-            Kind::FederatedDomain => {
-                scope = Scope::Domain(Id::read(reader)?);
-                delegation = Delegation::Federation(Federation::read(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-            }
-            Kind::Oauth1 => {
-                scope = Scope::Project(Id::read(reader)?);
-                delegation = Delegation::Oauth1 { access_token_id: Id::read(reader)? };
-                (expires_at, audit_ids) = read_life(reader)?;
-            }
-            Kind::ApplicationCredential => {
-                scope = Scope::Project(Id::read(reader)?);
-                (expires_at, audit_ids) = read_life(reader)?;
-                delegation = Delegation::ApplicationCredential {
-                    application_credential_id: Id::read(reader)?,
-                };
-            }
-            Kind::Oauth2Credential => {
-                let project_id = Id::read_or_nil(reader)?;
-                let domain_id = Id::read_or_nil(reader)?;
-                scope = match (project_id, domain_id) {
-                    (Some(id), None) => Scope::Project(id),
-                    (None, Some(id)) => Scope::Domain(id),
-                    (None, None) => Scope::Unscoped,
-                    (Some(_), Some(_)) => return Err(MalformedPayload),
-                };
-                (expires_at, audit_ids) = read_life(reader)?;
-                let thumbprint = Id::read(reader)?.to_string();
-                delegation = Delegation::Oauth2Credential { thumbprint };
-            }
-            Kind::Restricted => {
-                let token_restriction_id = Id::read(reader)?;
-                expires_at = read_expiry(reader)?;
-                scope = Scope::Project(Id::read(reader)?);
-                delegation = Delegation::Restriction {
-                    token_restriction_id,
-                    allow_renew: reader.bool()?,
-                    allow_rescope: reader.bool()?,
-                };
-                audit_ids = AuditIds::read(reader)?;
+        let (mut expires_at, mut audit_ids) = (None, None);
+        let (mut scope, mut delegation) = (Scope::Unscoped, Delegation::None);
+        for field in kind.order() {
+            match field {
+                Field::ExpiresAt => expires_at = Some(Expiry::from_seconds(reader.number()?)?),
+                Field::AuditIds => audit_ids = Some(AuditIds::read(reader)?),
+                Field::Domain => scope = Scope::Domain(Id::read(reader)?),
+                Field::BareDomain => scope = Scope::Domain(Id::read_bare(reader)?),
+                Field::Project => scope = Scope::Project(Id::read(reader)?),
+                Field::ProjectAndDomain => {
+                    scope = match (Id::read_or_nil(reader)?, Id::read_or_nil(reader)?) {
+                        (Some(id), None) => Scope::Project(id),
+                        (None, Some(id)) => Scope::Domain(id),
+                        (None, None) => Scope::Unscoped,
+                        (Some(_), Some(_)) => return Err(MalformedPayload),
+                    };
+                }
+                Field::System if reader.bytes()? == b"all" => scope = Scope::System,
+                Field::System => return Err(MalformedPayload),
+                Field::Trust => delegation = Delegation::Trust { trust_id: Id::read_uuid(reader)? },
+                Field::Federation => delegation = Delegation::Federation(Federation::read(reader)?),
+                Field::AccessToken => {
+                    delegation = Delegation::Oauth1 { access_token_id: Id::read(reader)? };
+                }
+                Field::ApplicationCredential => {
+                    let application_credential_id = Id::read(reader)?;
+                    delegation = Delegation::ApplicationCredential { application_credential_id };
+                }
+                Field::Thumbprint => {
+                    let thumbprint = Id::read(reader)?.to_string();
+                    delegation = Delegation::Oauth2Credential { thumbprint };
+                }
+                Field::Restriction => {
+                    delegation = Delegation::Restriction {
+                        token_restriction_id: Id::read(reader)?,
+                        allow_renew: false,
+                        allow_rescope: false,
+                    };
+                }
+                Field::Allowances => {
+                    let allowed = (reader.bool()?, reader.bool()?);
+                    if let Delegation::Restriction { allow_renew, allow_rescope, .. } =
+                        &mut delegation
+                    {
+                        (*allow_renew, *allow_rescope) = allowed;
+                    }
+                }
             }
         }
+        let (Some(expires_at), Some(audit_ids)) = (expires_at, audit_ids) else {
+            return Err(MalformedPayload);
+        };
         Ok(Self { user_id, methods, expires_at, audit_ids, scope, delegation })
     }
 
@@ -371,6 +366,40 @@ impl Kind {
         }
     }
 
+    /// The fields behind the methods. Their order is Keystone's; it follows no rule.
+    fn order(self) -> &'static [Field] {
+        match self {
+            Self::Unscoped => &[Field::ExpiresAt, Field::AuditIds],
+            Self::Domain => &[Field::BareDomain, Field::ExpiresAt, Field::AuditIds],
+            Self::Project => &[Field::Project, Field::ExpiresAt, Field::AuditIds],
+            Self::System => &[Field::System, Field::ExpiresAt, Field::AuditIds],
+            Self::Trust => &[Field::Project, Field::ExpiresAt, Field::AuditIds, Field::Trust],
+            Self::FederatedUnscoped => &[Field::Federation, Field::ExpiresAt, Field::AuditIds],
+            Self::FederatedProject => {
+                &[Field::Project, Field::Federation, Field::ExpiresAt, Field::AuditIds]
+            }
+            Self::FederatedDomain => {
+                &[Field::Domain, Field::Federation, Field::ExpiresAt, Field::AuditIds]
+            }
+            Self::Oauth1 => {
+                &[Field::Project, Field::AccessToken, Field::ExpiresAt, Field::AuditIds]
+            }
+            Self::ApplicationCredential => {
+                &[Field::Project, Field::ExpiresAt, Field::AuditIds, Field::ApplicationCredential]
+            }
+            Self::Oauth2Credential => {
+                &[Field::ProjectAndDomain, Field::ExpiresAt, Field::AuditIds, Field::Thumbprint]
+            }
+            Self::Restricted => &[
+                Field::Restriction,
+                Field::ExpiresAt,
+                Field::Project,
+                Field::Allowances,
+                Field::AuditIds,
+            ],
+        }
+    }
+
     /// How many elements the array has, the version included. Keystone looks no further than the
     /// fields it knows; more of them would be a format that we do not know.
     pub(super) fn fields(self) -> usize {
@@ -388,19 +417,6 @@ impl From<MalformedPayload> for PayloadError {
     fn from(_: MalformedPayload) -> Self {
         Self::Malformed
     }
-}
-
-/// The expiry and the audit ids, which stand side by side in all versions but 11.
-fn read_life(reader: &mut Reader<'_>) -> Result<(Expiry, AuditIds), MalformedPayload> {
-    Ok((read_expiry(reader)?, AuditIds::read(reader)?))
-}
-
-fn read_expiry(reader: &mut Reader<'_>) -> Result<Expiry, MalformedPayload> {
-    Expiry::from_seconds(reader.number()?)
-}
-
-fn read_system(reader: &mut Reader<'_>) -> Result<Scope, MalformedPayload> {
-    if reader.bytes()? == b"all" { Ok(Scope::System) } else { Err(MalformedPayload) }
 }
 
 /// The most groups in a federated token. Keystone has no limit of its own, but twenty groups make a
