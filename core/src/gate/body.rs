@@ -1,6 +1,5 @@
 //! The body of a signed request that was let through: verified while it passes.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 use super::budget::{Budget, Share};
@@ -35,12 +34,8 @@ impl Passing {
 }
 
 impl Gate {
-    pub(super) fn on_passing_body(
-        &mut self,
-        mut passing: Box<Passing>,
-        piece: &[u8],
-        is_end: bool,
-    ) -> Effect {
+    pub(super) fn on_passing_body(&mut self, piece: &[u8], is_end: bool) -> Effect {
+        let State::Passing(passing) = &mut self.state else { return self.fail() };
         let was_verified = passing.verifier.is_verified();
         let output = match passing.verifier.push(piece, is_end) {
             Ok(output) => output,
@@ -54,7 +49,6 @@ impl Gate {
         }
         let is_verified = passing.verifier.is_verified();
         let verdict = passing.verdict;
-        self.state = State::Passing(passing);
         Effect::Pass {
             replacement: self.enforces().then_some(output),
             verdict: (is_verified && !was_verified).then_some(verdict),

@@ -213,6 +213,21 @@ impl Gate {
     }
 
     fn step(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
+        match input {
+            Input::Body { piece, is_end } => self.on_body(piece, is_end),
+            Input::Trailers => self.on_trailers(),
+            Input::Late => self.on_late(),
+            Input::Unknown { cause, retry_after } => self.on_unknown(cause, retry_after),
+            input => self.on_told(now, input),
+        }
+    }
+
+    /// The head, or what was asked for.
+    fn on_told(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
+        // A decision is final, whatever else arrives.
+        if let State::Decided { .. } = self.state {
+            return Effect::Nothing;
+        }
         match (core::mem::replace(&mut self.state, SHUT), input) {
             (State::New, Input::Head { head, is_end }) => self.on_head(now, head, is_end),
             (State::AwaitKeys(waiting), Input::Keys(keys)) => self.on_keys(now, waiting, &keys),
@@ -243,75 +258,80 @@ impl Gate {
             (State::AwaitSigningKey(signed), Input::NoAccessKey(fault)) => {
                 self.on_no_access_key(&signed, fault)
             }
-            (
-                State::AwaitKeys(_)
-                | State::AwaitIdentity(_)
-                | State::AwaitRevocations(_)
-                | State::AwaitValidation(_)
-                | State::AwaitCatalog(_)
-                | State::AwaitSigningKey(_),
-                Input::Unknown { cause, retry_after },
-            ) => self.unknown(cause, retry_after),
-            // In Envoy's mode `allow_on_headers_stop_iteration` the body comes while a key is
-            // waited for.
-            (State::AwaitSigningKey(mut signed), Input::Body { piece, is_end }) => {
-                signed.take_in(piece, is_end);
-                self.state = State::AwaitSigningKey(signed);
-                Effect::Nothing
-            }
-            (State::AwaitBody(signed), Input::Body { piece, is_end }) => {
-                self.on_awaited_body(signed, piece, is_end)
-            }
-            (State::AwaitRest(waiting), Input::Body { .. }) => {
-                self.state = State::AwaitRest(waiting);
-                Effect::Nothing
-            }
-            (State::AwaitRest(waiting), Input::Trailers) if waiting.takes_trailers() => {
-                self.state = State::AwaitRest(waiting);
-                Effect::Nothing
-            }
-            (State::AwaitRest(_) | State::AwaitBody(..), Input::Late) => {
-                self.refuse_body(BodyFault::Late)
-            }
-            (State::AwaitRest(_) | State::AwaitBody(..), Input::Unknown { cause, retry_after }) => {
-                self.unknown(cause, retry_after)
-            }
-            (State::Passing(passing), Input::Body { piece, is_end }) => {
-                self.on_passing_body(passing, piece, is_end)
-            }
-            (
-                State::AwaitSigningKey(_) | State::AwaitBody(..) | State::AwaitRest(_),
-                Input::Trailers,
-            ) => {
-                let fault = (Fault::of_trailers(), SignatureFault::TrailersRefused);
-                self.refuse_signature(&fault)
-            }
-            (
-                State::Passing(_) | State::Decided { is_open: true, takes_trailers: false },
-                Input::Trailers,
-            ) => self.refuse_trailers(),
-            // A decision is final, whatever else arrives.
-            (state @ State::Decided { is_open: true, .. }, Input::Body { .. }) => {
-                self.state = state;
-                Effect::Pass { replacement: None, verdict: None }
-            }
-            // Of a request with a token the body is not looked at, and the host holds it.
-            (state @ State::Decided { .. }, _)
-            | (
-                state @ (State::AwaitKeys(_)
-                | State::AwaitCertificate(_)
-                | State::AwaitIdentity(_)
-                | State::AwaitRevocations(_)
-                | State::AwaitValidation(_)
-                | State::AwaitCatalog(_)),
-                Input::Body { .. } | Input::Trailers,
-            ) => {
-                self.state = state;
-                Effect::Nothing
-            }
             // The host failed, or called back in an order that does not occur. Shadow mode has no
             // say in it: what the client claims about its identity could not be taken out.
             (_, _) => self.fail(),
+        }
+    }
+
+    /// What was asked for cannot be had.
+    fn on_unknown(&mut self, cause: Unknown, retry_after: Duration) -> Effect {
+        match self.state {
+            State::AwaitKeys(_)
+            | State::AwaitIdentity(_)
+            | State::AwaitRevocations(_)
+            | State::AwaitValidation(_)
+            | State::AwaitCatalog(_)
+            | State::AwaitSigningKey(_)
+            | State::AwaitBody(_)
+            | State::AwaitRest(_) => self.unknown(cause, retry_after),
+            State::Decided { .. } => Effect::Nothing,
+            State::New | State::AwaitCertificate(_) | State::Passing(_) => self.fail(),
+        }
+    }
+
+    fn on_body(&mut self, piece: &[u8], is_end: bool) -> Effect {
+        match &mut self.state {
+            // In Envoy's mode `allow_on_headers_stop_iteration` the body comes while a key is
+            // waited for.
+            State::AwaitSigningKey(signed) => {
+                signed.take_in(piece, is_end);
+                Effect::Nothing
+            }
+            State::AwaitBody(_) => self.on_awaited_body(piece, is_end),
+            State::Passing(_) => self.on_passing_body(piece, is_end),
+            State::Decided { is_open: true, .. } => {
+                Effect::Pass { replacement: None, verdict: None }
+            }
+            // Of a request with a token the body is not looked at, and the host holds it.
+            State::AwaitKeys(_)
+            | State::AwaitCertificate(_)
+            | State::AwaitIdentity(_)
+            | State::AwaitRevocations(_)
+            | State::AwaitValidation(_)
+            | State::AwaitCatalog(_)
+            | State::AwaitRest(_)
+            | State::Decided { .. } => Effect::Nothing,
+            State::New => self.fail(),
+        }
+    }
+
+    fn on_trailers(&mut self) -> Effect {
+        match &self.state {
+            State::AwaitRest(waiting) if waiting.takes_trailers() => Effect::Nothing,
+            State::AwaitSigningKey(_) | State::AwaitBody(_) | State::AwaitRest(_) => {
+                self.refuse_signature(&(Fault::of_trailers(), SignatureFault::TrailersRefused))
+            }
+            State::Passing(_) | State::Decided { is_open: true, takes_trailers: false } => {
+                self.refuse_trailers()
+            }
+            State::AwaitKeys(_)
+            | State::AwaitCertificate(_)
+            | State::AwaitIdentity(_)
+            | State::AwaitRevocations(_)
+            | State::AwaitValidation(_)
+            | State::AwaitCatalog(_)
+            | State::Decided { .. } => Effect::Nothing,
+            State::New => self.fail(),
+        }
+    }
+
+    /// The body has not come in time.
+    fn on_late(&mut self) -> Effect {
+        match self.state {
+            State::AwaitBody(_) | State::AwaitRest(_) => self.refuse_body(BodyFault::Late),
+            State::Decided { .. } => Effect::Nothing,
+            _ => self.fail(),
         }
     }
 

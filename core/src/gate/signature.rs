@@ -57,11 +57,7 @@ impl Gate {
         let dialect = claim.as_ref().ok().map(|claim| claim.credential().scope.dialect());
         self.manner = Some(Box::new(Manner::of(head, rules, dialect)));
         match claim.and_then(|claim| self.read(now, head, is_end, claim, rules)) {
-            Ok(signed) => {
-                let credential = Rc::clone(signed.claim.credential());
-                self.state = State::AwaitSigningKey(Box::new(signed));
-                Effect::NeedSigningKey(credential)
-            }
+            Ok(signed) => self.need_signing_key(Box::new(signed)),
             Err(refusal) => self.refuse_signature(&refusal),
         }
     }
@@ -122,20 +118,24 @@ impl Gate {
 
     /// A body may take its time, and meanwhile a key may end, or be disabled: when all has come, the key is
     /// asked for again, which costs no call as long as it is known.
-    pub(super) fn on_awaited_body(
-        &mut self,
-        mut signed: Box<Signed>,
-        piece: &[u8],
-        is_end: bool,
-    ) -> Effect {
-        signed.take_in(piece, is_end);
-        if is_end {
-            let credential = Rc::clone(signed.claim.credential());
-            self.state = State::AwaitSigningKey(signed);
-            return Effect::NeedSigningKey(credential);
+    pub(super) fn on_awaited_body(&mut self, piece: &[u8], is_end: bool) -> Effect {
+        match core::mem::replace(&mut self.state, SHUT) {
+            State::AwaitBody(mut signed) => {
+                signed.take_in(piece, is_end);
+                if is_end {
+                    return self.need_signing_key(signed);
+                }
+                self.state = State::AwaitBody(signed);
+                Effect::Nothing
+            }
+            _ => self.fail(),
         }
-        self.state = State::AwaitBody(signed);
-        Effect::Nothing
+    }
+
+    fn need_signing_key(&mut self, signed: Box<Signed>) -> Effect {
+        let credential = Rc::clone(signed.claim.credential());
+        self.state = State::AwaitSigningKey(signed);
+        Effect::NeedSigningKey(credential)
     }
 
     /// All is there that the signature covers, so that it can be verified.
