@@ -12,6 +12,7 @@
 mod fields;
 mod members;
 mod reader;
+mod writer;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,6 +28,7 @@ pub(crate) use fields::{
 };
 pub(crate) use members::{Member, Members};
 pub(crate) use reader::{Reader, Wrong, one_of_these, unexpected};
+pub(crate) use writer::{Writer, quoted};
 
 /// A value.
 pub(crate) enum Json {

@@ -48,6 +48,12 @@ impl RoleDetails {
     fn bytes(&self) -> usize {
         self.0.len()
     }
+
+    /// The members as they stand in a text of JSON.
+    pub(crate) fn members(&self) -> &str {
+        let object = self.0.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        object.unwrap_or_default()
+    }
 }
 
 impl From<Map<String, Value>> for RoleDetails {

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::aws;
+use crate::json;
 
 /// The forms of refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Answers {
 
 /// As it stands between the quotation marks of a text of JSON.
 fn in_json(text: &str) -> String {
-    let quoted = serde_json::to_string(text).unwrap_or_default();
+    let quoted = json::quoted(text);
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().into()
 }
 

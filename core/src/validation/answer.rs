@@ -1,16 +1,13 @@
 //! What is said of a token: the JSON of Keystone 30 (`keystone/common/render_token.py`).
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use alloc::string::{String, ToString as _};
 
-use serde::Serialize;
-
+use crate::json::Writer;
 use crate::record::{
-    AccessRule, ApplicationCredential, Catalog, Domain, IdentityRecord, Oauth1, Project, Role,
-    RoleDetails, Trust,
+    AccessRule, ApplicationCredential, Catalog, Domain, IdentityRecord, Oauth1, Project, Role, User,
 };
 use crate::time::UnixTime;
-use crate::token::{Delegation, Federation, Payload, Scope};
+use crate::token::{AuditIds, Delegation, Federation, Payload, Scope};
 
 /// The longest answer, in bytes: a catalogue of some hundred services. A proxy keeps an answer of ours
 /// until it is read, however slowly, so a longer one is left to Keystone.
@@ -38,35 +35,81 @@ impl Subject<'_> {
         if self.shows_whole_roles() && lacks_details {
             return None;
         }
-        // Texts, truth values and lists: there is nothing in them that could not be written.
-        let json = serde_json::to_string(&Answer { token: self.token(catalog) }).ok()?;
+        let mut json = Writer::default();
+        json.begin('{');
+        json.name("token").begin('{');
+        self.write(&mut json, catalog);
+        json.end('}');
+        json.end('}');
+        let json = json.into_text();
         (json.len() <= MAX_ANSWER).then_some(json)
     }
 
-    fn token<'a>(&'a self, catalog: Option<&'a Catalog>) -> Token<'a, impl Serialize> {
+    /// Writes the members of the token.
+    fn write(&self, json: &mut Writer, catalog: Option<&Catalog>) {
         let Self { payload, issued_at, methods, record } = self;
-        let audit_ids = core::iter::once(&payload.audit_ids.own).chain(&payload.audit_ids.chain);
-        let of_project = record.project.as_ref().filter(|_| record.trust.is_none());
-        Token {
-            methods,
-            user: self.user(),
-            audit_ids: audit_ids.map(ToString::to_string).collect(),
-            expires_at: payload.expires_at.time().to_string(),
-            issued_at: UnixTime::from_secs(*issued_at).to_string(),
-            system: record.is_system.then_some(System { all: true }),
-            domain: record.domain.as_ref(),
-            project: record.project.as_ref(),
-            is_domain: of_project.map(|_| record.is_domain),
-            roles: (payload.scope != Scope::Unscoped).then(|| self.roles()),
-            is_admin_project: of_project.and(record.is_admin_project),
-            catalog: catalog.map(Catalog::v3),
-            trust: record.trust.as_ref().map(ShownTrust::of),
-            oauth1: record.oauth1.as_ref(),
-            application_credential: record.application_credential.as_ref().map(Credential::of),
-            certificate: match &payload.delegation {
-                Delegation::Oauth2Credential { thumbprint } => Some(Certificate { thumbprint }),
-                _ => None,
-            },
+        json.name("methods").begin('[');
+        methods.iter().for_each(|method| json.text(method));
+        json.end(']');
+        self.write_user(json);
+        json.name("audit_ids").begin('[');
+        let AuditIds { own, chain } = &payload.audit_ids;
+        [Some(own), chain.as_ref()].into_iter().flatten().for_each(|id| json.text(&id.to_string()));
+        json.end(']');
+        json.name("expires_at").text(&payload.expires_at.time().to_string());
+        json.name("issued_at").text(&UnixTime::from_secs(*issued_at).to_string());
+        if record.is_system {
+            json.name("system").written(r#"{"all":true}"#);
+        }
+        if let Some(domain) = &record.domain {
+            json.name("domain");
+            write_domain(json, domain);
+        }
+        if let Some(Project { id, name, domain }) = &record.project {
+            json.name("project").begin('{');
+            json.name("id").text(id);
+            if let Some(name) = name {
+                json.name("name").text(name);
+            }
+            if let Some(domain) = domain {
+                json.name("domain");
+                write_domain(json, domain);
+            }
+            json.end('}');
+            if record.trust.is_none() {
+                json.name("is_domain").truth(record.is_domain);
+                if let Some(is_admin_project) = record.is_admin_project {
+                    json.name("is_admin_project").truth(is_admin_project);
+                }
+            }
+        }
+        if payload.scope != Scope::Unscoped {
+            self.write_roles(json);
+        }
+        if let Some(catalog) = catalog {
+            catalog.write_v3(json.name("catalog"));
+        }
+        if let Some(trust) = &record.trust {
+            json.name("OS-TRUST:trust").begin('{');
+            json.name("id").text(&trust.id);
+            write_id(json.name("trustor_user"), &trust.trustor_user_id);
+            write_id(json.name("trustee_user"), &trust.trustee_user_id);
+            json.name("impersonation").truth(trust.impersonation);
+            json.end('}');
+        }
+        if let Some(Oauth1 { access_token_id, consumer_id }) = &record.oauth1 {
+            json.name("OS-OAUTH1").begin('{');
+            json.name("access_token_id").text(access_token_id);
+            json.name("consumer_id").text(consumer_id);
+            json.end('}');
+        }
+        if let Some(credential) = &record.application_credential {
+            write_credential(json.name("application_credential"), credential);
+        }
+        if let Delegation::Oauth2Credential { thumbprint } = &payload.delegation {
+            json.name("oauth2_credential").begin('{');
+            json.name("x5t#S256").text(thumbprint);
+            json.end('}');
         }
     }
 
@@ -80,164 +123,87 @@ impl Subject<'_> {
         }
     }
 
-    fn roles(&self) -> Vec<ShownRole<'_>> {
+    fn write_roles(&self, json: &mut Writer) {
         let is_whole = self.shows_whole_roles();
-        let shown = self.record.roles.iter().map(|Role { id, name, details }| ShownRole {
-            id: id.as_deref(),
-            name,
-            details: details.as_ref().filter(|_| is_whole),
-        });
-        shown.collect()
+        json.name("roles").begin('[');
+        for Role { id, name, details } in &self.record.roles {
+            json.begin('{');
+            if let Some(id) = id {
+                json.name("id").text(id);
+            }
+            json.name("name").text(name);
+            if let Some(details) = details.as_ref().filter(|_| is_whole) {
+                json.written(details.members());
+            }
+            json.end('}');
+        }
+        json.end(']');
     }
 
     /// Of a federated user no password is known.
-    fn user(&self) -> User<'_> {
-        let Self { payload, record, .. } = self;
-        let password_expires_at = record.password_expires_at.as_deref();
-        User {
-            domain: record.user.domain.as_ref(),
-            id: &record.user.id,
-            name: record.user.name.as_deref(),
-            origin: match &payload.delegation {
-                Delegation::Federation(said) => Origin::Federated(ShownFederation::of(said)),
-                _ => Origin::Own { password_expires_at },
-            },
+    fn write_user(&self, json: &mut Writer) {
+        let User { id, name, domain } = &self.record.user;
+        json.name("user").begin('{');
+        json.name("domain");
+        match domain {
+            Some(domain) => write_domain(json, domain),
+            None => json.optional(None),
         }
+        json.name("id").text(id);
+        json.name("name").optional(name.as_deref());
+        if let Delegation::Federation(federation) = &self.payload.delegation {
+            let Federation { group_ids, identity_provider_id, protocol_id } = federation;
+            json.name("OS-FEDERATION").begin('{');
+            json.name("groups").begin('[');
+            for id in group_ids {
+                write_id(json, &id.to_string());
+            }
+            json.end(']');
+            write_id(json.name("identity_provider"), &identity_provider_id.to_string());
+            write_id(json.name("protocol"), &protocol_id.to_string());
+            json.end('}');
+        } else {
+            json.name("password_expires_at").optional(self.record.password_expires_at.as_deref());
+        }
+        json.end('}');
     }
 }
 
-#[derive(Serialize)]
-struct Answer<T> {
-    token: T,
-}
-
-#[derive(Serialize)]
-struct Token<'a, C> {
-    methods: &'a [&'a str],
-    user: User<'a>,
-    audit_ids: Vec<String>,
-    expires_at: String,
-    issued_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<System>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    domain: Option<&'a Domain>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<&'a Project>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    is_domain: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    roles: Option<Vec<ShownRole<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    is_admin_project: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    catalog: Option<C>,
-    #[serde(rename = "OS-TRUST:trust", skip_serializing_if = "Option::is_none")]
-    trust: Option<ShownTrust<'a>>,
-    #[serde(rename = "OS-OAUTH1", skip_serializing_if = "Option::is_none")]
-    oauth1: Option<&'a Oauth1>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    application_credential: Option<Credential<'a>>,
-    #[serde(rename = "oauth2_credential", skip_serializing_if = "Option::is_none")]
-    certificate: Option<Certificate<'a>>,
-}
-
-#[derive(Serialize)]
-struct User<'a> {
-    domain: Option<&'a Domain>,
-    id: &'a str,
-    name: Option<&'a str>,
-    #[serde(flatten)]
-    origin: Origin<'a>,
-}
-
-/// Who vouches for a user. As a field of the user, an enum of serde's is its variant's name and value.
-#[derive(Serialize)]
-enum Origin<'a> {
-    #[serde(rename = "OS-FEDERATION")]
-    Federated(ShownFederation),
-    #[serde(untagged)]
-    Own { password_expires_at: Option<&'a str> },
-}
-
-#[derive(Serialize)]
-struct ShownRole<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    name: &'a str,
-    #[serde(flatten)]
-    details: Option<&'a RoleDetails>,
-}
-
-#[derive(Serialize)]
-struct ShownFederation {
-    groups: Vec<Named<String>>,
-    identity_provider: Named<String>,
-    protocol: Named<String>,
-}
-
-#[derive(Serialize)]
-struct ShownTrust<'a> {
-    id: &'a str,
-    trustor_user: Named<&'a str>,
-    trustee_user: Named<&'a str>,
-    impersonation: bool,
-}
-
-#[derive(Serialize)]
-struct Credential<'a> {
-    id: &'a str,
-    name: &'a str,
-    restricted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_rules: Option<&'a [AccessRule]>,
-}
-
-#[derive(Serialize)]
-struct Certificate<'a> {
-    #[serde(rename = "x5t#S256")]
-    thumbprint: &'a str,
-}
-
-#[derive(Serialize)]
-struct System {
-    all: bool,
+fn write_domain(json: &mut Writer, Domain { id, name }: &Domain) {
+    json.begin('{');
+    json.name("id").text(id);
+    if let Some(name) = name {
+        json.name("name").text(name);
+    }
+    json.end('}');
 }
 
 /// What is said of a thing by its id alone.
-#[derive(Serialize)]
-struct Named<T> {
-    id: T,
+fn write_id(json: &mut Writer, id: &str) {
+    json.begin('{');
+    json.name("id").text(id);
+    json.end('}');
 }
 
-impl ShownFederation {
-    fn of(federation: &Federation) -> Self {
-        let Federation { group_ids, identity_provider_id, protocol_id } = federation;
-        Self {
-            groups: group_ids.iter().map(|id| Named { id: id.to_string() }).collect(),
-            identity_provider: Named { id: identity_provider_id.to_string() },
-            protocol: Named { id: protocol_id.to_string() },
+fn write_credential(json: &mut Writer, credential: &ApplicationCredential) {
+    let ApplicationCredential { id, name, restricted, access_rules } = credential;
+    json.begin('{');
+    json.name("id").text(id);
+    json.name("name").text(name);
+    json.name("restricted").truth(*restricted);
+    if let Some(rules) = access_rules.as_ref().filter(|rules| !rules.is_empty()) {
+        json.name("access_rules").begin('[');
+        for AccessRule { id, service, path, method } in rules {
+            json.begin('{');
+            json.name("id").text(id);
+            json.name("service").text(service);
+            json.name("path").text(path);
+            json.name("method").text(method);
+            json.end('}');
         }
+        json.end(']');
     }
-}
-
-impl<'a> ShownTrust<'a> {
-    fn of(trust: &'a Trust) -> Self {
-        Self {
-            id: &trust.id,
-            trustor_user: Named { id: &trust.trustor_user_id },
-            trustee_user: Named { id: &trust.trustee_user_id },
-            impersonation: trust.impersonation,
-        }
-    }
-}
-
-impl<'a> Credential<'a> {
-    fn of(credential: &'a ApplicationCredential) -> Self {
-        let ApplicationCredential { id, name, restricted, access_rules } = credential;
-        let access_rules = access_rules.as_deref().filter(|rules| !rules.is_empty());
-        Self { id, name, restricted: *restricted, access_rules }
-    }
+    json.end('}');
 }
 
 #[cfg(test)]
@@ -247,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::record::CatalogRecord;
-    use crate::token::{AuditId, AuditIds, Expiry, Id, Methods};
+    use crate::token::{AuditId, Expiry, Id, Methods};
     use alloc::vec;
     use serde_json::{Value, from_str, from_value, json};
 

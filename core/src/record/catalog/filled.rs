@@ -4,11 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
-use serde::ser::{SerializeMap as _, SerializeSeq as _};
-use serde::{Serialize, Serializer};
-
 use super::template::fill;
 use super::{CatalogRecord, Endpoint, InvalidCatalog, Service};
+use crate::json::Writer;
 
 /// The catalogue of one token: all of its URLs are filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,27 +49,59 @@ impl Catalog {
         &self.0
     }
 
-    /// `token.catalog` of Keystone's answer to `GET /v3/auth/tokens`. What its operator added to
+    /// Writes `token.catalog` of Keystone's answer to `GET /v3/auth/tokens`. What its operator added to
     /// endpoints of his own accord is not in it.
-    #[must_use]
-    pub fn v3(&self) -> impl Serialize {
-        V3(&self.0)
+    pub(crate) fn write_v3(&self, json: &mut Writer) {
+        json.begin('[');
+        for Service { id, service_type, name, endpoints } in &self.0 {
+            json.begin('{');
+            json.name("endpoints").begin('[');
+            for Endpoint { id, interface, region, url } in endpoints {
+                json.begin('{');
+                json.name("id").text(id);
+                json.name("interface").text(interface);
+                json.name("region_id").optional(region.as_deref());
+                json.name("url").text(url);
+                json.name("region").optional(region.as_deref());
+                json.end('}');
+            }
+            json.end(']');
+            json.name("id").text(id);
+            json.name("type").text(service_type);
+            json.name("name").text(name);
+            json.end('}');
+        }
+        json.end(']');
     }
 
     /// The JSON of the header `X-Service-Catalog`: keystonemiddleware gives services the form of
     /// Keystone's second API, which has one entry for each region. It is all ASCII.
     #[must_use]
     pub fn to_v2_json(&self) -> String {
-        ascii(&V2(&self.0))
+        let mut json = Writer::default();
+        json.begin('[');
+        for Service { id: _, service_type, name, endpoints } in &self.0 {
+            json.begin('{');
+            json.name("type").text(service_type);
+            json.name("name").text(name);
+            json.name("endpoints").begin('[');
+            for V2Region { region, urls } in v2_regions(endpoints) {
+                json.begin('{');
+                if let Some(region) = region.filter(|region| !region.is_empty()) {
+                    json.name("region").text(region);
+                }
+                for (key, url) in &urls {
+                    json.name(key).text(url);
+                }
+                json.end('}');
+            }
+            json.end(']');
+            json.end('}');
+        }
+        json.end(']');
+        ascii(json.into_text())
     }
 }
-
-struct V3<'a>(&'a [Service]);
-struct V3Service<'a>(&'a Service);
-struct V3Endpoint<'a>(&'a Endpoint);
-struct V2<'a>(&'a [Service]);
-struct V2Service<'a>(&'a Service);
-struct V2Endpoints<'a>(&'a [Endpoint]);
 
 /// What a service has in one region: the URL of each interface.
 struct V2Region<'a> {
@@ -79,101 +109,31 @@ struct V2Region<'a> {
     urls: Vec<(String, &'a str)>,
 }
 
-impl Serialize for V3<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(V3Service))
-    }
-}
-
-impl Serialize for V3Service<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Service { id, service_type, name, endpoints } = self.0;
-        let mut map = serializer.serialize_map(Some(4))?;
-        let endpoints: Vec<V3Endpoint<'_>> = endpoints.iter().map(V3Endpoint).collect();
-        map.serialize_entry("endpoints", &endpoints)?;
-        map.serialize_entry("id", id)?;
-        map.serialize_entry("type", service_type)?;
-        map.serialize_entry("name", name)?;
-        map.end()
-    }
-}
-
-impl Serialize for V3Endpoint<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Endpoint { id, interface, region, url } = self.0;
-        let mut map = serializer.serialize_map(Some(5))?;
-        map.serialize_entry("id", id)?;
-        map.serialize_entry("interface", interface)?;
-        map.serialize_entry("region_id", region)?;
-        map.serialize_entry("url", url)?;
-        map.serialize_entry("region", region)?;
-        map.end()
-    }
-}
-
-impl Serialize for V2<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(V2Service))
-    }
-}
-
-impl Serialize for V2Service<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Service { id: _, service_type, name, endpoints } = self.0;
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("type", service_type)?;
-        map.serialize_entry("name", name)?;
-        map.serialize_entry("endpoints", &V2Endpoints(endpoints))?;
-        map.end()
-    }
-}
-
 /// The regions in the order of their first endpoints. Of two endpoints with one interface in one
 /// region, the later one counts.
-impl Serialize for V2Endpoints<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut regions: Vec<V2Region<'_>> = Vec::new();
-        for endpoint in self.0 {
-            // Keystone takes no interface but `admin`, `internal` and `public`.
-            let key = endpoint.interface.to_ascii_lowercase() + "URL";
-            let region = endpoint.region.as_deref();
-            let at = regions.iter().position(|known| known.region == region);
-            let at = at.unwrap_or(regions.len());
-            if at == regions.len() {
-                regions.push(V2Region { region, urls: Vec::new() });
-            }
-            let Some(V2Region { urls, .. }) = regions.get_mut(at) else { continue };
-            match urls.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, url)) => *url = &endpoint.url,
-                None => urls.push((key, &endpoint.url)),
-            }
+fn v2_regions(endpoints: &[Endpoint]) -> Vec<V2Region<'_>> {
+    let mut regions: Vec<V2Region<'_>> = Vec::new();
+    for endpoint in endpoints {
+        // Keystone takes no interface but `admin`, `internal` and `public`.
+        let key = endpoint.interface.to_ascii_lowercase() + "URL";
+        let region = endpoint.region.as_deref();
+        let at = regions.iter().position(|known| known.region == region);
+        let at = at.unwrap_or(regions.len());
+        if at == regions.len() {
+            regions.push(V2Region { region, urls: Vec::new() });
         }
-        let mut list = serializer.serialize_seq(Some(regions.len()))?;
-        for region in &regions {
-            list.serialize_element(region)?;
+        let Some(V2Region { urls, .. }) = regions.get_mut(at) else { continue };
+        match urls.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, url)) => *url = &endpoint.url,
+            None => urls.push((key, &endpoint.url)),
         }
-        list.end()
     }
-}
-
-impl Serialize for V2Region<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(region) = self.region.filter(|region| !region.is_empty()) {
-            map.serialize_entry("region", region)?;
-        }
-        for (key, url) in &self.urls {
-            map.serialize_entry(key, url)?;
-        }
-        map.end()
-    }
+    regions
 }
 
 /// JSON in ASCII alone, as Python writes it: a service in Python takes the bytes of a header for
 /// Latin-1. Characters beyond stand in texts only, where each can be escaped.
-fn ascii(value: &impl Serialize) -> String {
-    // Texts: there is nothing in them that could not be written.
-    let json = serde_json::to_string(value).unwrap_or_default();
+fn ascii(json: String) -> String {
     if json.is_ascii() {
         return json;
     }
@@ -196,7 +156,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use serde_json::{Value, from_str, from_value, json, to_value};
+    use serde_json::{Value, from_str, from_value, json};
 
     fn record(is_filtered: bool) -> CatalogRecord {
         from_value(json!({
@@ -220,6 +180,12 @@ mod tests {
         .unwrap()
     }
 
+    fn v3(catalog: &Catalog) -> Value {
+        let mut json = Writer::default();
+        catalog.write_v3(&mut json);
+        from_str(&json.into_text()).unwrap()
+    }
+
     fn parsed(json: &str) -> Value {
         assert!(json.is_ascii(), "{json}");
         from_str(json).unwrap()
@@ -228,7 +194,7 @@ mod tests {
     #[test]
     fn has_keystones_form() {
         let catalog = record(false).for_token(Some("P"), "U");
-        let json = to_value(catalog.v3()).unwrap();
+        let json = v3(&catalog);
         assert_eq!(
             json[1],
             json!({"id": "s2", "type": "volume", "name": "", "endpoints": [
@@ -278,6 +244,6 @@ mod tests {
         assert_eq!(types(false, None), ["compute", "volume", "empty"]);
         assert_eq!(types(true, None), ["compute"], "this one wants a project");
         let none = CatalogRecord::default().for_token(None, "U");
-        assert_eq!((none.to_v2_json().as_str(), to_value(none.v3()).unwrap()), ("[]", json!([])));
+        assert_eq!((none.to_v2_json().as_str(), v3(&none)), ("[]", json!([])));
     }
 }

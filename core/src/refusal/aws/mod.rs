@@ -16,6 +16,7 @@ use super::Reply;
 use super::keystone::seconds;
 use crate::config::{Config, SigV4Rules};
 use crate::head::RequestHead;
+use crate::json;
 use crate::sigv4::Dialect;
 use xml::Element;
 pub(super) use xml::escape;
@@ -142,7 +143,7 @@ impl Fault {
     }
 
     fn json(&self, code: &str) -> String {
-        let message = serde_json::to_string(&self.message).unwrap_or_default();
+        let message = json::quoted(&self.message);
         format!(r#"{{"__type":"{code}","message":{message}}}"#)
     }
 

@@ -1,0 +1,118 @@
+//! JSON, written one value behind the other.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+
+/// A text as JSON has it, quotation marks and all.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut json = Writer::default();
+    json.text(text);
+    json.into_text()
+}
+
+/// A text of JSON that is being written. Commas come by themselves; that each bracket is closed and each name
+/// has a value is for the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    text: String,
+}
+
+impl Writer {
+    /// Begins an object, or a list.
+    pub(crate) fn begin(&mut self, bracket: char) {
+        self.separate();
+        self.text.push(bracket);
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&mut self, bracket: char) {
+        self.text.push(bracket);
+    }
+
+    /// The name of a member, whose value is to follow.
+    pub(crate) fn name(&mut self, name: &str) -> &mut Self {
+        self.text(name);
+        self.text.push(':');
+        self
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.separate();
+        self.text.push('"');
+        for character in text.chars() {
+            match character {
+                '"' | '\\' => self.text.extend(['\\', character]),
+                // Writing to a text does not fail.
+                '\0'..='\x1f' => {
+                    let _ = write!(self.text, "\\u{:04x}", u32::from(character));
+                }
+                _ => self.text.push(character),
+            }
+        }
+        self.text.push('"');
+    }
+
+    /// A text, or `null`.
+    pub(crate) fn optional(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.written("null"),
+        }
+    }
+
+    pub(crate) fn truth(&mut self, truth: bool) {
+        self.written(if truth { "true" } else { "false" });
+    }
+
+    /// What is JSON already: a value, or members of an object.
+    pub(crate) fn written(&mut self, json: &str) {
+        if !json.is_empty() {
+            self.separate();
+            self.text.push_str(json);
+        }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
+    fn separate(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with(['{', '[', ':']) {
+            self.text.push(',');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn commas_come_by_themselves() {
+        let mut json = Writer::default();
+        json.begin('[');
+        json.begin('{');
+        json.name("a:").text("{");
+        json.name("b").optional(None);
+        json.written("");
+        json.written(r#""c":1,"d":2"#);
+        json.end('}');
+        json.begin('[');
+        json.end(']');
+        json.truth(true);
+        json.truth(false);
+        json.optional(Some(""));
+        json.end(']');
+        assert_eq!(json.into_text(), r#"[{"a:":"{","b":null,"c":1,"d":2},[],true,false,""]"#);
+    }
+
+    #[test]
+    fn every_text_is_read_as_it_was() {
+        for text in ["", "a\"b\\c/", "\0\u{1}\u{1f}\n\r\t\u{7f}", "Ω𝄞\u{2028}\u{feff}"] {
+            assert_eq!(serde_json::from_str::<String>(&quoted(text)).unwrap(), text);
+        }
+    }
+}
