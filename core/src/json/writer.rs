@@ -42,6 +42,9 @@ impl Writer {
         for character in text.chars() {
             match character {
                 '"' | '\\' => self.text.extend(['\\', character]),
+                '\n' => self.text.push_str("\\n"),
+                '\r' => self.text.push_str("\\r"),
+                '\t' => self.text.push_str("\\t"),
                 // Writing to a text does not fail.
                 '\0'..='\x1f' => {
                     let _ = write!(self.text, "\\u{:04x}", u32::from(character));
