@@ -28,23 +28,15 @@ use requests::RequestMetrics;
 pub(crate) struct Metrics {
     requests: RequestMetrics,
     phases: Vec<(Phase, u32)>,
-    fetches_updated: Option<u32>,
-    fetches_unchanged: Option<u32>,
-    fetches_failed: Option<u32>,
+    key_fetches: Results,
     keys: Share,
-    revocations_loaded: Option<u32>,
-    revocations_failed: Option<u32>,
+    revocation_loads: Results,
     revocations: Share,
     waiting: Share,
-    polls_heard: Option<u32>,
-    polls_begun: Option<u32>,
-    polls_failed: Option<u32>,
-    polls_missed: Option<u32>,
+    polls: Results,
     changes: Option<u32>,
     feed_lag: Option<u32>,
-    listener_sound: Option<u32>,
-    listener_changed: Option<u32>,
-    listener_not_reached: Option<u32>,
+    listener_checks: Results,
     audit: Option<AuditMetrics>,
     schema_fetches: Option<Results>,
 }
@@ -93,34 +85,39 @@ impl Metrics {
     pub(crate) fn define(config: &Config) -> Self {
         let mut schemas = config.all_settings().flat_map(|settings| &settings.schemas.all);
         let is_fetched = schemas.any(|it| it.digest.is_some());
-        let schema_fetches = is_fetched.then(|| {
-            Results::define("voussoir_schema_fetches_total", &[("loaded", 0), ("failed", 0)])
-        });
-        let phases = Phase::ALL.into_iter().filter(|phase| phase.is_there(config));
-        let phases = phases.filter_map(|phase| {
+        let schema_fetches = is_fetched
+            .then(|| Results::define("voussoir_schema_fetches_total", &["loaded", "failed"]));
+        let mut phases = Vec::new();
+        for phase in Phase::ALL.iter().filter(|phase| phase.is_there(config)) {
             let name = format!("voussoir_phase_microseconds;phase={}", phase.name());
-            host::define_metric(MetricType::Histogram, &name).ok().map(|id| (phase, id))
-        });
+            if let Ok(id) = host::define_metric(MetricType::Histogram, &name) {
+                phases.push((*phase, id));
+            }
+        }
         Self {
             requests: RequestMetrics::define(config),
-            phases: phases.collect(),
-            fetches_updated: counter("voussoir_key_fetches_total;result=updated"),
-            fetches_unchanged: counter("voussoir_key_fetches_total;result=unchanged"),
-            fetches_failed: counter("voussoir_key_fetches_total;result=failed"),
+            phases,
+            key_fetches: Results::define(
+                "voussoir_key_fetches_total",
+                &["updated", "unchanged", "failed"],
+            ),
             keys: Share::define("voussoir_keys"),
-            revocations_loaded: counter("voussoir_revocation_loads_total;result=loaded"),
-            revocations_failed: counter("voussoir_revocation_loads_total;result=failed"),
+            revocation_loads: Results::define(
+                "voussoir_revocation_loads_total",
+                &["loaded", "failed"],
+            ),
             revocations: Share::define("voussoir_revocations"),
             waiting: Share::define("voussoir_waiting_requests"),
-            polls_heard: counter("voussoir_feed_polls_total;result=heard"),
-            polls_begun: counter("voussoir_feed_polls_total;result=begun"),
-            polls_failed: counter("voussoir_feed_polls_total;result=failed"),
-            polls_missed: counter("voussoir_feed_polls_total;result=missed"),
+            polls: Results::define(
+                "voussoir_feed_polls_total",
+                &["heard", "begun", "failed", "missed"],
+            ),
             changes: counter("voussoir_feed_changes_total"),
             feed_lag: host::define_metric(MetricType::Gauge, "voussoir_feed_lag_milliseconds").ok(),
-            listener_sound: counter("voussoir_listener_checks_total;result=sound"),
-            listener_changed: counter("voussoir_listener_checks_total;result=changed"),
-            listener_not_reached: counter("voussoir_listener_checks_total;result=not_reached"),
+            listener_checks: Results::define(
+                "voussoir_listener_checks_total",
+                &["sound", "changed", "not_reached"],
+            ),
             audit: config.audit.as_ref().map(|_| AuditMetrics::define()),
             schema_fetches,
         }
@@ -163,16 +160,16 @@ impl Metrics {
             schema::Report::Failed { .. } => "failed",
         };
         if let Some(fetches) = &self.schema_fetches {
-            fetches.add(&[(result, 1)]);
+            fetches.add_one(result);
         }
     }
 
     pub(crate) fn count_report(&self, report: &Report) {
-        increment(match report {
-            Report::Updated { .. } => self.fetches_updated,
-            Report::Unchanged => self.fetches_unchanged,
-            Report::Failed { .. } => self.fetches_failed,
-            Report::Expired => None,
+        self.key_fetches.add_one(match report {
+            Report::Updated { .. } => "updated",
+            Report::Unchanged => "unchanged",
+            Report::Failed { .. } => "failed",
+            Report::Expired => return,
         });
     }
 
@@ -181,9 +178,9 @@ impl Metrics {
     }
 
     pub(crate) fn count_revocation_load(&self, report: list::Report) {
-        increment(match report {
-            list::Report::Loaded { .. } => self.revocations_loaded,
-            list::Report::Failed { .. } => self.revocations_failed,
+        self.revocation_loads.add_one(match report {
+            list::Report::Loaded { .. } => "loaded",
+            list::Report::Failed { .. } => "failed",
         });
     }
 
@@ -196,11 +193,11 @@ impl Metrics {
     }
 
     pub(crate) fn count_poll(&self, report: &feed::Report) {
-        increment(match report {
-            feed::Report::Heard { .. } => self.polls_heard,
-            feed::Report::Begun => self.polls_begun,
-            feed::Report::Failed { .. } => self.polls_failed,
-            feed::Report::Missed => self.polls_missed,
+        self.polls.add_one(match report {
+            feed::Report::Heard { .. } => "heard",
+            feed::Report::Begun => "begun",
+            feed::Report::Failed { .. } => "failed",
+            feed::Report::Missed => "missed",
         });
     }
 
@@ -225,10 +222,10 @@ impl Metrics {
     }
 
     pub(crate) fn count_listener_check(&self, finding: &Finding) {
-        increment(match finding {
-            Finding::Sound => self.listener_sound,
-            Finding::Changed(_) => self.listener_changed,
-            Finding::NotReached(_) => self.listener_not_reached,
+        self.listener_checks.add_one(match finding {
+            Finding::Sound => "sound",
+            Finding::Changed(_) => "changed",
+            Finding::NotReached(_) => "not_reached",
         });
     }
 }
@@ -237,8 +234,8 @@ impl AuditMetrics {
     fn define() -> Self {
         let stats = audit::Stats::default();
         Self {
-            events: Results::define("voussoir_audit_events_total", &stats.events()),
-            calls: Results::define("voussoir_audit_calls_total", &stats.calls()),
+            events: Results::define("voussoir_audit_events_total", &stats.events().map(name)),
+            calls: Results::define("voussoir_audit_calls_total", &stats.calls().map(name)),
             queue: Share::define("voussoir_audit_queue"),
         }
     }
@@ -246,11 +243,14 @@ impl AuditMetrics {
 
 impl Results {
     /// One for each result that there may be.
-    fn define(name: &str, counts: &[(&'static str, u64)]) -> Self {
-        let results = counts.iter().filter_map(|(result, _)| {
-            counter(&format!("{name};result={result}")).map(|id| (*result, id))
-        });
-        Self(results.collect())
+    fn define(name: &str, results: &[&'static str]) -> Self {
+        let mut ids = Vec::with_capacity(results.len());
+        for result in results {
+            if let Some(id) = counter(&format!("{name};result={result}")) {
+                ids.push((*result, id));
+            }
+        }
+        Self(ids)
     }
 
     /// Adds how often each has come about.
@@ -261,13 +261,15 @@ impl Results {
             }
         }
     }
+
+    fn add_one(&self, result: &'static str) {
+        self.add(&[(result, 1)]);
+    }
 }
 
 /// What is counted of one kind of record.
 pub(crate) struct RecordMetrics {
-    fetched: Option<u32>,
-    denied: Option<u32>,
-    failed: Option<u32>,
+    fetches: Results,
     held: Share,
     lookups: Results,
 }
@@ -275,22 +277,20 @@ pub(crate) struct RecordMetrics {
 impl RecordMetrics {
     /// Of a kind that is called `name`, and `names` where there are many.
     pub(crate) fn define(name: &str, names: &str) -> Self {
-        let fetches = |result| counter(&format!("voussoir_{name}_fetches_total;result={result}"));
+        let fetches = format!("voussoir_{name}_fetches_total");
         let lookups = format!("voussoir_{name}_lookups_total");
         Self {
-            fetched: fetches("fetched"),
-            denied: fetches("denied"),
-            failed: fetches("failed"),
+            fetches: Results::define(&fetches, &["fetched", "denied", "failed"]),
             held: Share::define(&format!("voussoir_{names}")),
-            lookups: Results::define(&lookups, &Stats::default().counts()),
+            lookups: Results::define(&lookups, &Stats::default().counts().map(self::name)),
         }
     }
 
     pub(crate) fn count_fetch(&self, report: cache::Report) {
-        increment(match report {
-            cache::Report::Fetched => self.fetched,
-            cache::Report::Denied => self.denied,
-            cache::Report::Failed(_) => self.failed,
+        self.fetches.add_one(match report {
+            cache::Report::Fetched => "fetched",
+            cache::Report::Denied => "denied",
+            cache::Report::Failed(_) => "failed",
         });
     }
 
@@ -301,6 +301,10 @@ impl RecordMetrics {
     pub(crate) fn record_held(&self, count: usize) {
         self.held.record(count);
     }
+}
+
+fn name((result, _): (&'static str, u64)) -> &'static str {
+    result
 }
 
 fn counter(name: &str) -> Option<u32> {

@@ -64,16 +64,15 @@ impl Records {
 /// Makes the slots of shared data that are not there yet: to one that is not, any conditional write
 /// would succeed, and two workers would think that they alone had leased it.
 pub(super) fn make_slots(names: impl IntoIterator<Item = String>) {
-    for name in names {
-        match host::shared_data(&name) {
-            Ok(None) => {
-                if host::set_shared_data(&name, b"", 0).is_err() {
-                    return;
-                }
-            }
-            Ok(Some(_)) => {}
-            Err(_) => return,
-        }
+    // Where there is no shared data, no other is made either.
+    names.into_iter().all(|name| make_slot(&name));
+}
+
+fn make_slot(name: &str) -> bool {
+    match host::shared_data(name) {
+        Ok(None) => host::set_shared_data(name, b"", 0).is_ok(),
+        Ok(Some(_)) => true,
+        Err(_) => false,
     }
 }
 

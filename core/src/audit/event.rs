@@ -92,7 +92,7 @@ impl Event<'_> {
         event.word("typeURI", "http://schemas.dmtf.org/cloud/audit/1.0/event");
         event.word("eventType", "activity");
         event.display("id", id);
-        event.display("eventTime", Timestamp(*began));
+        event.display("eventTime", &Timestamp(*began));
         event.text("action", rules.names.action(&request.method, request.plain_path()));
         event.word("outcome", Outcome::of(end.status).name());
         self.write_reason(&mut event);
@@ -124,7 +124,7 @@ impl Event<'_> {
         event.object("reason", |reason| {
             if let Some(status) = status {
                 reason.word("reasonType", "HTTP");
-                reason.display("reasonCode", status);
+                reason.display("reasonCode", &status);
             }
             if let Some((rule, _)) = rule {
                 reason.word("policyType", "voussoir/acl");
@@ -159,7 +159,7 @@ impl Event<'_> {
             });
         }
         initiator.object("host", |host| {
-            if let Some(source) = self.source {
+            if let Some(source) = &self.source {
                 host.display("address", source);
             }
             if let Some(agent) = &request.agent {
@@ -192,29 +192,21 @@ impl Event<'_> {
         let Facts { request, mechanism, verdict, reason, rule, service, .. } = self.facts;
         let method = core::str::from_utf8(&request.method).unwrap_or(UNKNOWN);
         // As pycadf's `generate_name_value_tag` has it.
-        tags.written(|text| {
-            text.push_word("method?value=");
-            text.push_str(method);
-        });
         for (name, value) in [
-            ("mechanism?value=", Some(*mechanism)),
-            ("verdict?value=", Some(*verdict)),
-            ("reason?value=", Some(*reason)),
+            ("method?value=", Some(method)),
+            ("mechanism?value=", Some(mechanism)),
+            ("verdict?value=", Some(verdict)),
+            ("reason?value=", Some(reason)),
             ("mode?value=", Some(self.mode.name())),
             ("acl?value=", rule.map(|(_, action)| action)),
+            ("service_user_id?value=", *service),
         ] {
             if let Some(value) = value {
                 tags.written(|text| {
                     text.push_word(name);
-                    text.push_word(value);
+                    text.push_str(value);
                 });
             }
-        }
-        if let Some(id) = service {
-            tags.written(|text| {
-                text.push_word("service_user_id?value=");
-                text.push_str(id);
-            });
         }
     }
 }
@@ -244,7 +236,7 @@ fn write_duration(
     duration: Duration,
 ) {
     list.object(|measurement| {
-        measurement.display("result", time::micros(duration));
+        measurement.display("result", &time::micros(duration));
         measurement.object("metric", |metric| {
             metric.word("metricId", metric_id);
             metric.word("unit", "us");

@@ -62,7 +62,7 @@ impl<'a> Json<'a> {
     }
 
     /// A member that is a text, of what is displayed.
-    pub(super) fn display(&mut self, name: &str, text: impl fmt::Display) {
+    pub(super) fn display(&mut self, name: &str, text: &dyn fmt::Display) {
         self.written(name, MAX_TEXT, |out| out.display(text));
     }
 
@@ -112,16 +112,24 @@ pub(super) struct Text<'a> {
     is_cut: bool,
 }
 
-impl Text<'_> {
-    fn write(out: &mut String, most: usize, write: impl FnOnce(&mut Text<'_>)) {
+impl<'a> Text<'a> {
+    fn begin(out: &'a mut String, most: usize) -> Self {
         out.push('"');
         let end = out.len().saturating_add(most);
-        let mut text = Text { out: &mut *out, end, is_cut: false };
-        write(&mut text);
-        if text.is_cut {
-            out.push_str(CUT);
+        Self { out, end, is_cut: false }
+    }
+
+    fn finish(self) {
+        if self.is_cut {
+            self.out.push_str(CUT);
         }
-        out.push('"');
+        self.out.push('"');
+    }
+
+    fn write(out: &mut String, most: usize, write: impl FnOnce(&mut Text<'_>)) {
+        let mut text = Text::begin(out, most);
+        write(&mut text);
+        text.finish();
     }
 
     pub(super) fn push_str(&mut self, text: &str) {
@@ -151,7 +159,7 @@ impl Text<'_> {
         }
     }
 
-    pub(super) fn display(&mut self, text: impl fmt::Display) {
+    pub(super) fn display(&mut self, text: &dyn fmt::Display) {
         // Writing to it does not fail.
         let _ = write!(self, "{text}");
     }
@@ -257,7 +265,7 @@ mod tests {
         });
         object.list("d", |list| {
             list.written(|text| text.push_str("x"));
-            list.object(|object| object.display("n", 1));
+            list.object(|object| object.display("n", &1));
             list.object(|_| ());
         });
         object.list("e", |_| ());
