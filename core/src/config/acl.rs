@@ -119,7 +119,7 @@ fn s3(section: &Setting<'_>, key: Option<PathTemplate>) -> Option<S3Pattern> {
     if !names.is_given() && !buckets.is_given() && key.is_none() {
         return None;
     }
-    let named = names.each(
+    let operations = names.each(
         "an operation of S3 by AWS's name for it, such as GetObject, or the beginning of some with a \
          star, such as Get*",
         S3Operations::named,
@@ -129,7 +129,7 @@ fn s3(section: &Setting<'_>, key: Option<PathTemplate>) -> Option<S3Pattern> {
         "a bucket's name, such as photos, or the beginning of some with a star, such as photos-*",
         BucketPattern::new,
     );
-    Some(S3Pattern { operations: named.into_iter().reduce(S3Operations::and), buckets, key })
+    Some(S3Pattern { operations: operations.into_iter().reduce(S3Operations::and), buckets, key })
 }
 
 pub(super) fn hosts(field: &Setting<'_>) -> Vec<HostPattern> {

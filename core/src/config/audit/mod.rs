@@ -114,7 +114,9 @@ fn masked(list: &Setting<'_>) -> Vec<String> {
     if masked.len() > MAX_MASKED || !masked.iter().all(|word| is_word(word)) {
         list.refuse("at most 64 parts of names, of 1 to 64 visible ASCII characters");
     }
-    masked.iter_mut().for_each(|word| word.make_ascii_lowercase());
+    for word in &mut masked {
+        word.make_ascii_lowercase();
+    }
     masked
 }
 
