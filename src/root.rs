@@ -49,9 +49,9 @@ impl RootContext for Root {
         };
         match Config::parse(bytes.expose()) {
             Ok(config) => {
-                // The jitter's seed and the queue's name; no secret follows from it.
-                let seed = RandomState::new().build_hasher().finish();
-                let worker = Worker::new(self.context_id, config, seed);
+                // Nobody may know the seed: by it, places in hash tables are found.
+                let [seed, name] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
+                let worker = Worker::new(self.context_id, config, seed, name);
                 worker.warn_of_unchecked();
                 self.worker = Some(Rc::new(worker));
                 true

@@ -64,6 +64,10 @@ impl Rows {
             return;
         };
         if let Err(place) = piece.binary_search(&row) {
+            // By itself it would double, and one that was cloned to more than a piece.
+            if piece.len() == piece.capacity() {
+                piece.reserve_exact((piece.len() * 2).min(PIECE) - piece.len());
+            }
             piece.insert(place, row);
             self.len += 1;
         }
@@ -160,7 +164,10 @@ mod tests {
     #[test]
     fn takes_no_more_room_than_its_rows_need() {
         let mut rows = Rows::new();
-        for (is_there, row) in changes() {
+        for (count, (is_there, row)) in changes().enumerate() {
+            if count % 1000 == 0 {
+                rows = rows.clone();
+            }
             if is_there {
                 rows.insert(row);
             } else {

@@ -8,5 +8,5 @@ use alloc::vec::Vec;
 
 /// Puts things in order. Those that are equal come in any order.
 pub(crate) fn sorted<T: Ord>(things: Vec<T>) -> Vec<T> {
-    BinaryHeap::from(things).into_sorted_vec()
+    if things.is_sorted() { things } else { BinaryHeap::from(things).into_sorted_vec() }
 }

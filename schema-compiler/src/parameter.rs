@@ -37,7 +37,7 @@ impl<'a> Parameter<'a> {
     pub(crate) fn is_taken_for(&self, other: &Self) -> bool {
         let folded = |name: &str| name.replace('_', "-").to_ascii_lowercase();
         let are_headers = [self.place, other.place] == ["header"; 2];
-        are_headers && folded(self.name) == folded(other.name)
+        are_headers && !self.is_described_elsewhere() && folded(self.name) == folded(other.name)
     }
 
     /// What it becomes.

@@ -15,13 +15,13 @@ pub(super) struct Check {
     tries: Cell<u32>,
     /// The one under way.
     probe: RefCell<Option<Probe>>,
-    /// What makes nonces differ; nothing secret follows from it.
-    seed: u64,
+    /// What makes nonces differ from those of other workers. Logs of the listener may show it.
+    name: u64,
 }
 
 impl Check {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { tries: Cell::new(MAX_TRIES), probe: RefCell::new(None), seed }
+    pub(super) fn new(name: u64) -> Self {
+        Self { tries: Cell::new(MAX_TRIES), probe: RefCell::new(None), name }
     }
 }
 
@@ -59,7 +59,7 @@ impl Worker {
         let mut nonce = [0; 32];
         for (to, from) in nonce
             .iter_mut()
-            .zip(self.check.seed.to_le_bytes().into_iter().chain(tries.to_le_bytes()))
+            .zip(self.check.name.to_le_bytes().into_iter().chain(tries.to_le_bytes()))
         {
             *to = from;
         }

@@ -87,8 +87,9 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// To be made in the root context's own callback, since the queue becomes that context's.
-    pub(crate) fn new(root_id: u32, config: Config, seed: u64) -> Self {
+    /// To be made in the root context's own callback, since the queue becomes that context's. `seed` is a
+    /// secret of this worker, and `name` a number by which others may know it.
+    pub(crate) fn new(root_id: u32, config: Config, seed: u64, name: u64) -> Self {
         let has_tokens = config.token.is_some();
         let takes_signatures = config.sigv4.is_some();
         let rules = config.token.as_ref().and_then(|token| token.records.as_ref());
@@ -132,9 +133,9 @@ impl Worker {
             parked: RefCell::default(),
             metrics: Metrics::define(&config),
             calls: Calls::default(),
-            check: Check::new(seed),
+            check: Check::new(name),
             // A queue has one reader: a name that workers shared would wake just one of them.
-            queue: host::register_queue(&format!("voussoir/{seed:016x}")).ok(),
+            queue: host::register_queue(&format!("voussoir/{name:016x}")).ok(),
             tick: Cell::new(Duration::ZERO),
             is_woken: Cell::new(false),
             config: Rc::new(config),

@@ -82,15 +82,23 @@ fn operations(list: &Setting<'_>) -> Vec<Operation> {
         if is_s3 && !paths.is_empty() {
             section.refuse("given either `paths`, or `operations`, `buckets` and `keys`");
         }
+        let whole = Operation {
+            hosts: hosts(&section.field("hosts")),
+            methods: methods(&section.field("methods")),
+            path: None,
+            s3: s3(&section),
+        };
         let first = operations.len();
         for path in paths {
-            operations.push(operation(&section, Some(path), None));
+            operations.push(Operation { path: Some(path), ..whole.clone() });
         }
         for key in keys {
-            operations.push(operation(&section, None, Some(key)));
+            let s3 = whole.s3.clone().unwrap_or_default();
+            operations
+                .push(Operation { s3: Some(S3Pattern { key: Some(key), ..s3 }), ..whole.clone() });
         }
         if operations.len() == first {
-            operations.push(operation(&section, None, None));
+            operations.push(whole);
         }
     }
     if operations.is_empty() {
@@ -99,24 +107,10 @@ fn operations(list: &Setting<'_>) -> Vec<Operation> {
     operations
 }
 
-/// What is asked for with one of the paths or keys.
-fn operation(
-    section: &Setting<'_>,
-    path: Option<PathTemplate>,
-    key: Option<PathTemplate>,
-) -> Operation {
-    Operation {
-        hosts: hosts(&section.field("hosts")),
-        methods: methods(&section.field("methods")),
-        path,
-        s3: s3(section, key),
-    }
-}
-
-/// What is asked of S3; nothing where nothing is said.
-fn s3(section: &Setting<'_>, key: Option<PathTemplate>) -> Option<S3Pattern> {
+/// What is asked of S3, whatever the key; nothing where nothing is said.
+fn s3(section: &Setting<'_>) -> Option<S3Pattern> {
     let (names, buckets) = (section.field("operations"), section.field("buckets"));
-    if !names.is_given() && !buckets.is_given() && key.is_none() {
+    if !names.is_given() && !buckets.is_given() {
         return None;
     }
     let operations = names.each(
@@ -129,7 +123,11 @@ fn s3(section: &Setting<'_>, key: Option<PathTemplate>) -> Option<S3Pattern> {
         "a bucket's name, such as photos, or the beginning of some with a star, such as photos-*",
         BucketPattern::new,
     );
-    Some(S3Pattern { operations: operations.into_iter().reduce(S3Operations::and), buckets, key })
+    Some(S3Pattern {
+        operations: operations.into_iter().reduce(S3Operations::and),
+        buckets,
+        key: None,
+    })
 }
 
 pub(super) fn hosts(field: &Setting<'_>) -> Vec<HostPattern> {

@@ -60,7 +60,8 @@ pub(super) fn check(list: &Setting<'_>, own: &Settings<'_>, schemas: &Schemas) -
     list.at_most(MAX_ROUTES, "at most 32 routes");
     let mut routes = Vec::<Route>::new();
     let mut properties = Vec::new();
-    for section in list.values() {
+    // Each costs as much as all settings of the plugin.
+    for section in list.values().take(MAX_ROUTES) {
         let name = own_name(&section, |name| routes.iter().any(|other| other.name == name));
         let to = targets(&section.field("to"));
         let told = told(&section, &mut properties);

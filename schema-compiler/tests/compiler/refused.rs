@@ -134,6 +134,8 @@ fn parameters() {
         let place = "/paths/~1a~1{id}/post: `parameters`";
         assert_eq!(found, [format!("{place} has {other} twice, in other letters")]);
     }
+    let elsewhere = format!("{}, {}", header("Accept"), header("accept"));
+    assert!(compile(parameter(&elsewhere).as_bytes()).is_ok());
     let query = "{name: x-a, in: query, schema: {}}, {name: x_a, in: query, schema: {}}";
     assert!(compile(parameter(&format!("{}, {query}", header("x-a"))).as_bytes()).is_ok());
     let twice = "{name: a, in: query, schema: {}}";

@@ -42,17 +42,13 @@ fn rule(section: &Setting<'_>) -> Rule {
             _ => Outcome::Unknown,
         })
         .collect();
-    let operation = |path| Operation {
-        methods: methods(&section.field("methods")),
-        path,
-        ..Operation::default()
-    };
+    let whole = Operation { methods: methods(&section.field("methods")), ..Operation::default() };
     let mut to = Vec::new();
     for path in templates(&section.field("paths")) {
-        to.push(operation(Some(path)));
+        to.push(Operation { path: Some(path), ..whole.clone() });
     }
     if to.is_empty() {
-        to.push(operation(None));
+        to.push(whole);
     }
     Rule { to, verdicts: named(&section.field("verdicts")), outcomes, sample }
 }
