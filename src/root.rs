@@ -1,6 +1,5 @@
 //! The plugin itself: its configuration, its clock, and the answers to its calls.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -47,10 +46,13 @@ impl RootContext for Root {
             host::log(Level::Error, "voussoir: the host gives no plugin configuration");
             return false;
         };
+        // Nobody may know the seed: by it, places in hash tables are found.
+        let (Ok(seed), Ok(name)) = (getrandom::u64(), getrandom::u64()) else {
+            host::log(Level::Error, "voussoir: the host gives no random bytes");
+            return false;
+        };
         match Config::parse(bytes.expose()) {
             Ok(config) => {
-                // Nobody may know the seed: by it, places in hash tables are found.
-                let [seed, name] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
                 let worker = Worker::new(self.context_id, config, seed, name);
                 worker.warn_of_unchecked();
                 self.worker = Some(Rc::new(worker));

@@ -25,6 +25,12 @@ pub(crate) fn behind_last(text: &[u8], separator: u8) -> &[u8] {
     at.and_then(|at| text.get(at + 1..)).unwrap_or(text)
 }
 
+/// Whether a word stands somewhere in it.
+#[inline(never)]
+pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len().max(1)).any(|it| it.starts_with(word)) || word.is_empty()
+}
+
 /// Parts of a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts<'a> {

@@ -167,13 +167,13 @@ impl PathTemplate {
 
 impl Segment {
     fn new(text: &str) -> Result<Self, InvalidTemplate> {
-        if text.contains("**") {
+        if split::contains(text.as_bytes(), b"**") {
             return Err(InvalidTemplate::Rest);
         }
-        let Some(place) = text.find(['{', '}', '*']) else {
+        let place = text.find(['{', '}', '*']);
+        let Some((beginning, rest)) = place.and_then(|place| text.split_at_checked(place)) else {
             return Ok(Self::Literal(text.as_bytes().into()));
         };
-        let (beginning, rest) = text.split_at(place);
         if rest == "*" {
             return Ok(Self::Any(beginning.as_bytes().into()));
         }

@@ -13,8 +13,8 @@ use crate::catalogs::ServiceCatalog;
 use crate::fetch::{Answer, FetchFailure};
 use crate::identities::Identity;
 use crate::record::{
-    AccessKeyFault, CatalogRequest, Denial, IdentityFault, IdentityRequest, SigningKeyRequest,
-    Thing, ValidationFault,
+    AccessKeyFault, CatalogRequest, IdentityFault, IdentityRequest, SigningKeyRequest, Thing,
+    ValidationFault, reason,
 };
 use crate::refusal::Unknown;
 use crate::sigv4::Credential;
@@ -188,18 +188,12 @@ impl Question {
         match answer.status()? {
             200 => self.read_record(answer.body).map(Outcome::Record),
             // One that says something else than that there is no such record is no answer.
-            404 => self.denial(answer.body).ok_or(FetchFailure::Status(404)),
+            404 => reason(answer.body)
+                .and_then(|reason| self.kind().fault(reason.as_bytes()))
+                .map(Outcome::Denied)
+                .ok_or(FetchFailure::Status(404)),
             status => Err(FetchFailure::Status(status)),
         }
-    }
-
-    fn denial(&self, json: &[u8]) -> Option<Outcome> {
-        let fault = match self {
-            Self::AccessKey(_) => Fault::AccessKey(Denial::from_json(json)?.reason),
-            Self::Identity(_) => Fault::Identity(Denial::from_json(json)?.reason),
-            Self::Catalog(_) | Self::Validation(_) => return None,
-        };
-        Some(Outcome::Denied(fault))
     }
 
     /// Reads the answer from JSON.

@@ -281,7 +281,7 @@ impl Kind {
         let expected = match (self, value.json) {
             (Any, _) | (Flag, Json::Bool(_)) | (Text | Secret, Json::Text(_)) => return,
             (Number, Json::Number(number)) if number.as_u64().is_some() => {
-                if value.as_number().is_none() {
+                if value.json.as_usize().is_none() {
                     value.note("number too large".into());
                 }
                 return;

@@ -274,7 +274,7 @@ fn read(bytes: &[u8]) -> Result<Json, String> {
         return Err("must be at most 65536 bytes".into());
     }
     if first_is_brace(bytes) {
-        return json::read(bytes).map_err(|wrong| wrong.problem);
+        return json::parse(bytes).map_err(|wrong| wrong.problem);
     }
     protobuf::parse_struct(bytes).ok_or_else(|| {
         "neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct".into()

@@ -44,16 +44,12 @@ impl<'a> Setting<'a> {
 
     /// The field of this name.
     pub(super) fn field<'b>(&'b self, name: &'b str) -> Setting<'b> {
-        self.inner(Step::Name(name), self.find(name).unwrap_or(&Json::Null))
+        self.inner(Step::Name(name), self.json.get(name).unwrap_or(&Json::Null))
     }
 
     /// Whether there is such a field, which may be `null`.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
-    }
-
-    fn find(&self, name: &str) -> Option<&'a Json> {
-        if let Json::Object(members) = self.json { members.get(name) } else { None }
+        self.json.get(name).is_some()
     }
 
     fn inner<'b>(&'b self, step: Step<'b>, json: &'b Json) -> Setting<'b> {
@@ -65,9 +61,9 @@ impl<'a> Setting<'a> {
     }
 
     /// All fields that there are.
-    pub(super) fn members(&self) -> Vec<Setting<'_>> {
-        let Json::Object(members) = self.json else { return Vec::new() };
-        members.iter().map(|(name, json)| self.inner(Step::Name(name), json)).collect()
+    pub(super) fn members(&self) -> impl Iterator<Item = Setting<'_>> {
+        let members = self.json.members().iter();
+        members.map(|member| self.inner(Step::Name(&member.name), &member.value))
     }
 
     /// What a field is called.
@@ -77,7 +73,7 @@ impl<'a> Setting<'a> {
 
     /// The values of a list.
     pub(super) fn values(&self) -> impl Iterator<Item = Setting<'_>> {
-        let values = if let Json::List(values) = self.json { values.as_slice() } else { &[] };
+        let values = self.json.as_list().unwrap_or_default();
         values.iter().enumerate().map(|(place, json)| self.inner(Step::Place(place), json))
     }
 
@@ -102,13 +98,8 @@ impl<'a> Setting<'a> {
         matches!(self.json, Json::Bool(true))
     }
 
-    pub(super) fn as_number(&self) -> Option<usize> {
-        let Json::Number(number) = self.json else { return None };
-        usize::try_from(number.as_u64()?).ok()
-    }
-
     pub(super) fn as_text(&self) -> Option<&'a str> {
-        if let Json::Text(text) = self.json { Some(text) } else { None }
+        self.json.as_text()
     }
 
     /// A text for which this holds.
@@ -143,7 +134,7 @@ impl<'a> Setting<'a> {
 
     /// The text of a field.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
-        if let Some(Json::Text(text)) = self.find(name) { Some(text) } else { None }
+        self.json.get(name).and_then(Json::as_text)
     }
 
     /// A text for which this holds.
@@ -169,7 +160,7 @@ impl<'a> Setting<'a> {
     }
 
     pub(super) fn flag(&self, name: &str, default: bool) -> bool {
-        if let Some(Json::Bool(truth)) = self.find(name) { *truth } else { default }
+        if let Some(Json::Bool(truth)) = self.json.get(name) { *truth } else { default }
     }
 
     /// A number within limits.
@@ -181,7 +172,7 @@ impl<'a> Setting<'a> {
         limits: &str,
     ) -> usize {
         let field = self.field(name);
-        field.within(field.as_number().unwrap_or(default), within, limits)
+        field.within(field.json.as_usize().unwrap_or(default), within, limits)
     }
 
     /// A number of bytes within limits.

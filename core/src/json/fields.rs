@@ -1,10 +1,10 @@
-//! What takes its fields out of an object.
+//! What is read from the fields of an object.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Json, Member, Members, Reader};
+use super::{Json, Reader};
 use crate::secret::Secret;
 
 /// What can be read from JSON.
@@ -17,153 +17,137 @@ pub(crate) trait FromJson: Sized {
     const IS_OPTIONAL: bool = false;
 
     /// Reads it from a value.
-    fn from_json(json: Json, reader: &mut Reader) -> Self;
+    fn from_json(json: &Json, reader: &mut Reader) -> Self;
 }
 
 /// What is read from the fields of an object.
 pub(crate) trait FromFields: Sized {
-    /// Takes its fields, and leaves all others.
+    /// Reads its fields, and leaves all others.
     fn from_fields(fields: &mut Fields<'_>) -> Self;
 }
 
-/// The fields of an object that nobody has taken.
+/// The fields of an object.
 pub(crate) struct Fields<'a> {
-    members: Members,
+    object: &'a Json,
     reader: &'a mut Reader,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn of(json: Json, reader: &'a mut Reader) -> Self {
-        Self { members: Members::from_json(json, reader), reader }
+    pub(crate) fn of(object: &'a Json, reader: &'a mut Reader) -> Self {
+        if !matches!(object, Json::Object(_)) {
+            reader.note_value(object, "a map");
+        }
+        Self { object, reader }
     }
 
-    /// Takes the field of this name.
-    pub(crate) fn take<T: FromJson>(&mut self, name: &'static str) -> T {
-        let json = self.members.remove(name);
-        if json.is_none() && !T::IS_OPTIONAL {
-            self.reader.note_missing(name);
-        }
-        self.reader.within(name, |reader| T::from_json(json.unwrap_or(Json::Null), reader))
+    /// Reads the field of this name.
+    pub(crate) fn read<T: FromJson>(&mut self, name: &'static str) -> T {
+        let json = self.enter(name, T::IS_OPTIONAL);
+        let read = T::from_json(json, self.reader);
+        self.reader.leave();
+        read
     }
 
     /// The same, where no field is as good as what is there by default.
-    pub(crate) fn take_or_default<T: FromJson + Default>(&mut self, name: &'static str) -> T {
-        if self.members.has(name) { self.take(name) } else { T::default() }
+    pub(crate) fn read_or_default<T: FromJson + Default>(&mut self, name: &'static str) -> T {
+        if self.object.get(name).is_some() { self.read(name) } else { T::default() }
+    }
+
+    fn enter(&mut self, name: &'static str, is_optional: bool) -> &'a Json {
+        let json = self.object.get(name);
+        if json.is_none() && !is_optional {
+            self.reader.note_missing(name);
+        }
+        self.reader.enter(name);
+        json.unwrap_or(&Json::Null)
     }
 
     /// Notes whether there is one that is none of these.
     pub(crate) fn only(&mut self, known: &[&str]) {
-        if let Some((name, _)) = self.members.iter().find(|(name, _)| !known.contains(name)) {
+        let mut names = self.object.members().iter().map(|member| member.name.as_str());
+        if let Some(name) = names.find(|name| !known.contains(name)) {
             self.reader.note_unknown_field(name, known);
         }
     }
 }
 
-impl FromJson for Json {
-    const IS_OPTIONAL: bool = true;
-
-    fn from_json(json: Json, _reader: &mut Reader) -> Self {
-        json
-    }
-}
-
 impl FromJson for bool {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
         if let Json::Bool(truth) = json {
-            return truth;
+            return *truth;
         }
-        reader.note_value(&json, "a boolean");
+        reader.note_value(json, "a boolean");
         false
     }
 }
 
 impl FromJson for String {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        match json {
-            Json::Text(mut text) => core::mem::take(&mut *text),
-            other => {
-                reader.note_value(&other, "a string");
-                Self::new()
-            }
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let text = json.as_text();
+        if text.is_none() {
+            reader.note_value(json, "a string");
         }
+        text.unwrap_or_default().into()
     }
 }
 
 /// What is wrong with it does not show it.
 impl FromJson for Secret {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let text = json.into_text().unwrap_or_else(|| {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let text = json.as_text();
+        if text.is_none() {
             reader.note("not a text");
-            String::new()
-        });
-        Self::new(text.into_bytes())
+        }
+        Self::new(text.unwrap_or_default().into())
     }
 }
 
 impl FromJson for u64 {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let number = if let Json::Number(number) = &json { number.as_u64() } else { None };
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let number = if let Json::Number(number) = json { number.as_u64() } else { None };
         number.unwrap_or_else(|| {
-            reader.note_value(&json, "a whole number");
+            reader.note_value(json, "a whole number");
             0
         })
     }
 }
 
-macro_rules! from_u64 {
-    ($($type:ty)*) => {$(
-        impl FromJson for $type {
-            fn from_json(json: Json, reader: &mut Reader) -> Self {
-                u64::from_json(json, reader).try_into().unwrap_or_else(|_| {
-                    reader.note("number too large");
-                    0
-                })
-            }
-        }
-    )*};
+impl FromJson for u32 {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        u64::from_json(json, reader).try_into().unwrap_or_else(|_| {
+            reader.note("number too large");
+            0
+        })
+    }
 }
-
-from_u64!(u16 u32 usize);
 
 /// Nothing, and `null`, are none.
 impl<T: FromJson> FromJson for Option<T> {
     const IS_OPTIONAL: bool = true;
 
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
         if matches!(json, Json::Null) { None } else { Some(T::from_json(json, reader)) }
     }
 }
 
 impl<T: FromJson> FromJson for Box<T> {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
         Self::new(T::from_json(json, reader))
     }
 }
 
-impl FromJson for Members {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        match json {
-            Json::Object(members) => members,
-            other => {
-                reader.note_value(&other, "a map");
-                Self::default()
-            }
-        }
-    }
-}
-
 impl<T: FromJson> FromJson for Vec<T> {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let values = match json {
-            Json::List(values) => values,
-            other => {
-                reader.note_value(&other, "a sequence");
-                Vec::new()
-            }
-        };
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let values = json.as_list();
+        if values.is_none() {
+            reader.note_value(json, "a sequence");
+        }
+        let values = values.unwrap_or_default();
         let mut all = Self::with_capacity(values.len());
-        for (place, value) in values.into_iter().enumerate() {
-            all.push(reader.within(place, |reader| T::from_json(value, reader)));
+        for (place, value) in values.iter().enumerate() {
+            reader.enter(place);
+            all.push(T::from_json(value, reader));
+            reader.leave();
         }
         all
     }
@@ -189,12 +173,10 @@ pub(crate) fn one_of<T: Copy>(
 
 /// Takes apart what an enum is written as whose variants have values: the name of the variant, or an object
 /// whose only field it is.
-pub(crate) fn variant(json: Json) -> Option<(String, Option<Json>)> {
-    match json {
-        Json::Text(mut name) => Some((core::mem::take(&mut *name), None)),
-        Json::Object(members) if members.len() == 1 => {
-            members.into_iter().next().map(|Member { name, value }| (name, Some(value)))
-        }
+pub(crate) fn variant(json: &Json) -> Option<(&str, Option<&Json>)> {
+    match (json.as_text(), json.members()) {
+        (Some(name), _) => Some((name, None)),
+        (None, [member]) => Some((&member.name, Some(&member.value))),
         _ => None,
     }
 }
@@ -225,15 +207,15 @@ macro_rules! from_fields {
         }
 
         impl $crate::json::FromJson for $type {
-            fn from_json(json: $crate::json::Json, reader: &mut $crate::json::Reader) -> Self {
+            fn from_json(json: &$crate::json::Json, reader: &mut $crate::json::Reader) -> Self {
                 let mut fields = $crate::json::Fields::of(json, reader);
                 $crate::json::FromFields::from_fields(&mut fields)
             }
         }
     };
-    (@ $fields:ident $field:ident) => { $fields.take(stringify!($field)) };
-    (@ $fields:ident $field:ident : $name:literal) => { $fields.take($name) };
-    (@ $fields:ident $field:ident or default) => { $fields.take_or_default(stringify!($field)) };
+    (@ $fields:ident $field:ident) => { $fields.read(stringify!($field)) };
+    (@ $fields:ident $field:ident : $name:literal) => { $fields.read($name) };
+    (@ $fields:ident $field:ident or default) => { $fields.read_or_default(stringify!($field)) };
 }
 
 /// Lets `serde` read what is read from JSON, for whoever keeps it in another form.

@@ -4,11 +4,13 @@
 //! were a third of the module. Here is one parser, and a struct is a list of names.
 //!
 //! ```text
-//!   text ──read──▶ Json ──▶ Fields ──take("name")──▶ String, Option<u64>, Vec<Role> ...
+//!   text ──read──▶ Json ──▶ Fields ──read("name")──▶ String, Option<u64>, Vec<Role> ...
 //! ```
 //!
-//! A name that comes twice is refused, and texts are wiped, since some are keys.
+//! A name that comes twice is refused, since readers differ in which of the two they take; and texts are
+//! wiped, since some are keys.
 
+mod any;
 mod fields;
 mod members;
 mod reader;
@@ -16,10 +18,9 @@ mod writer;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserializer, Serialize, Serializer};
 use serde_json::Number;
 use zeroize::Zeroizing;
 
@@ -42,13 +43,19 @@ pub(crate) enum Json {
 
 /// Reads what a text of JSON says.
 pub(crate) fn read<T: FromJson>(text: &[u8]) -> Result<T, Wrong> {
-    let json: Json = serde_json::from_slice(text).map_err(|error| Wrong::new(&error))?;
-    json.read()
+    parse(text)?.read()
+}
+
+/// Reads a text of JSON.
+pub(crate) fn parse(text: &[u8]) -> Result<Json, Wrong> {
+    let mut from = serde_json::Deserializer::from_slice(text);
+    let read = any::value(&mut from);
+    read.and_then(|value| from.end().map(|()| value)).map_err(|error| Wrong::new(&error))?
 }
 
 /// Reads what any reader of `serde`'s holds: for tests, and whoever keeps records in other forms.
 pub(crate) fn deserialize<'de, T: FromJson, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    Json::deserialize(from)?.read().map_err(D::Error::custom)
+    any::value(from)?.and_then(|value| value.read()).map_err(D::Error::custom)
 }
 
 impl Json {
@@ -56,18 +63,27 @@ impl Json {
         Self::Text(Zeroizing::new(text))
     }
 
-    /// The text that this is.
-    pub(crate) fn into_text(self) -> Option<String> {
-        match self {
-            Self::Text(mut text) => Some(core::mem::take(&mut *text)),
-            _ => None,
-        }
+    /// The member of this name, if this is an object that has one.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        if let Self::Object(members) = self { members.get(name) } else { None }
     }
-}
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyValue)
+    /// The members that there are, if this is an object.
+    pub(crate) fn members(&self) -> &[Member] {
+        if let Self::Object(members) = self { members.as_slice() } else { &[] }
+    }
+
+    pub(crate) fn as_list(&self) -> Option<&[Self]> {
+        if let Self::List(values) = self { Some(values) } else { None }
+    }
+
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub(crate) fn as_usize(&self) -> Option<usize> {
+        let Self::Number(number) = self else { return None };
+        usize::try_from(number.as_u64()?).ok()
     }
 }
 
@@ -84,62 +100,6 @@ impl Serialize for Json {
     }
 }
 
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value of JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Json, E> {
-        Ok(Json::Bool(truth))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Number(number.into()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Number(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
-        Ok(Number::from_f64(number).map_or(Json::Null, Json::Number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::text(text.into()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Json, E> {
-        Ok(Json::text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = from.next_element()? {
-            values.push(value);
-        }
-        Ok(Json::List(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-        let mut members = Vec::new();
-        while let Some(name) = from.next_key()? {
-            members.push(Member { name, value: from.next_value()? });
-        }
-        // Readers differ in which of the two they take.
-        let twice = |name| A::Error::custom(format_args!("duplicate field `{name}`"));
-        Members::new(members).map(Json::Object).map_err(twice)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -150,7 +110,7 @@ mod tests {
     use alloc::string::ToString as _;
 
     fn json(text: &str) -> Result<Json, String> {
-        read(text.as_bytes()).map_err(|wrong: Wrong| wrong.to_string())
+        parse(text.as_bytes()).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
@@ -173,11 +133,13 @@ mod tests {
 
     #[test]
     fn a_name_that_comes_twice_is_refused_wherever_it_is() {
-        for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"b":2,"\u0061":3}}]"#] {
-            assert!(
-                json(text).err().unwrap().starts_with("duplicate field `a` at line 1"),
-                "{text}"
-            );
+        for (text, wrong) in [
+            (r#"{"a":1,"a":1}"#, "duplicate field `a`"),
+            (r#"{"a":1,"b":[],"a":null}"#, "duplicate field `a`"),
+            (r#"[0,{"b":{"a":1,"b":2,"\u0061":3}},{"c":1,"c":2}]"#, "[1].b: duplicate field `a`"),
+            (r#"{"b":{"a":[{},{"c":1,"c":2}]},"b":1}"#, "b.a[1]: duplicate field `c`"),
+        ] {
+            assert_eq!(json(text).err().unwrap(), wrong);
         }
     }
 
@@ -186,7 +148,7 @@ mod tests {
         for text in ["", "{", "{}{}", "[1,]", "\u{feff}{}", "nul", "01", r#""\ud800""#, "1e999"] {
             assert!(json(text).is_err(), "{text}");
         }
-        assert!(read::<Json>(b"\"\xff\"").is_err());
+        assert!(parse(b"\"\xff\"").is_err());
         let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(json(&deep(127)).is_ok() && json(&deep(128)).is_err());
     }

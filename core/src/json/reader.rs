@@ -5,18 +5,18 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{FromJson, Json};
+use super::{FromJson, Json, quoted};
 
 /// Where reading is, and what was wrong first.
 pub(crate) struct Reader {
-    path: Vec<Step>,
+    path: Vec<Step<'static>>,
     wrong: Option<Wrong>,
 }
 
 /// From an object to the value of a name, or from a list to the one in a place.
 #[derive(Clone, Copy)]
-pub(crate) enum Step {
-    Name(&'static str),
+pub(crate) enum Step<'a> {
+    Name(&'a str),
     Place(usize),
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Wrong {
 
 impl Json {
     /// Reads what it says.
-    pub(crate) fn read<T: FromJson>(self) -> Result<T, Wrong> {
+    pub(crate) fn read<T: FromJson>(&self) -> Result<T, Wrong> {
         let mut reader = Reader { path: Vec::new(), wrong: None };
         let read = T::from_json(self, &mut reader);
         reader.wrong.map_or(Ok(read), Err)
@@ -39,15 +39,12 @@ impl Json {
 }
 
 impl Reader {
-    pub(super) fn within<T>(
-        &mut self,
-        step: impl Into<Step>,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    pub(super) fn enter(&mut self, step: impl Into<Step<'static>>) {
         self.path.push(step.into());
-        let read = read(self);
+    }
+
+    pub(super) fn leave(&mut self) {
         self.path.pop();
-        read
     }
 
     /// Something is wrong with the value that is being read.
@@ -81,18 +78,23 @@ impl Reader {
         if self.wrong.is_some() {
             return;
         }
-        let mut path = String::new();
-        for step in &self.path {
-            match step {
-                Step::Name(name) => go_to(name, &mut path),
-                Step::Place(place) => path.push_str(&["[", &place.to_string(), "]"].concat()),
-            }
-        }
+        let mut path = written(&self.path);
         if !name.is_empty() {
             go_to(name, &mut path);
         }
         self.wrong = Some(Wrong { path, problem });
     }
+}
+
+fn written(steps: &[Step<'_>]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Name(name) => go_to(name, &mut path),
+            Step::Place(place) => path.push_str(&["[", &place.to_string(), "]"].concat()),
+        }
+    }
+    path
 }
 
 fn go_to(name: &str, path: &mut String) {
@@ -102,13 +104,13 @@ fn go_to(name: &str, path: &mut String) {
     path.push_str(name);
 }
 
-impl From<&'static str> for Step {
+impl From<&'static str> for Step<'static> {
     fn from(name: &'static str) -> Self {
         Self::Name(name)
     }
 }
 
-impl From<usize> for Step {
+impl From<usize> for Step<'static> {
     fn from(place: usize) -> Self {
         Self::Place(place)
     }
@@ -118,6 +120,11 @@ impl Wrong {
     /// It is no JSON.
     pub(super) fn new(problem: &impl ToString) -> Self {
         Self { path: String::new(), problem: problem.to_string() }
+    }
+
+    /// A name comes twice in what is behind these steps.
+    pub(super) fn twice(name: &str, steps: &[Step<'_>]) -> Self {
+        Self { path: written(steps), problem: format!("duplicate field `{name}`") }
     }
 }
 
@@ -134,7 +141,7 @@ pub(crate) fn unexpected(found: &Json, expected: &str) -> String {
         Json::Null => "null",
         Json::Bool(truth) => &format!("boolean `{truth}`"),
         Json::Number(number) => &format!("number `{number}`"),
-        Json::Text(text) => &format!("string {:?}", text.as_str()),
+        Json::Text(text) => &format!("string {}", quoted(text)),
         Json::List(_) => "sequence",
         Json::Object(_) => "map",
     };

@@ -1,7 +1,9 @@
 //! JSON, written one value behind the other.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use core::fmt::Write as _;
+
+use super::Json;
 
 /// A text as JSON has it, quotation marks and all.
 pub(crate) fn quoted(text: &str) -> String {
@@ -65,6 +67,30 @@ impl Writer {
 
     pub(crate) fn truth(&mut self, truth: bool) {
         self.written(if truth { "true" } else { "false" });
+    }
+
+    /// Any value.
+    pub(crate) fn value(&mut self, json: &Json) {
+        match json {
+            Json::Null => self.written("null"),
+            Json::Bool(truth) => self.truth(*truth),
+            Json::Number(number) => self.written(&number.to_string()),
+            Json::Text(text) => self.text(text),
+            Json::List(values) => {
+                self.begin('[');
+                for value in values {
+                    self.value(value);
+                }
+                self.end(']');
+            }
+            Json::Object(members) => {
+                self.begin('{');
+                for (name, value) in members.iter() {
+                    self.name(name).value(value);
+                }
+                self.end('}');
+            }
+        }
     }
 
     /// What is JSON already: a value, or members of an object.

@@ -120,9 +120,12 @@ impl Claims {
         match (&self.openstack_group_ids, provider, self.openstack_protocol_id.as_deref()) {
             (None, None, None) => Ok(None),
             (Some(groups), Some(provider), Some(protocol)) if groups.len() <= MAX_GROUPS => {
-                let group_ids = groups.iter().map(|Group { id }| Id::from_text(id));
+                let mut group_ids = Vec::new();
+                for Group { id } in groups {
+                    group_ids.push(Id::from_text(id)?);
+                }
                 Ok(Some(Federation {
-                    group_ids: group_ids.collect::<Result<_, _>>()?,
+                    group_ids,
                     identity_provider_id: Id::from_text(provider)?,
                     protocol_id: Id::from_text(protocol)?,
                 }))

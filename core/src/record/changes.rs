@@ -204,22 +204,28 @@ impl Change {
         if is_sound { self } else { Self::All }
     }
 
-    fn from_written(Written { kind, id, event }: Written) -> Self {
-        // An id that is no text is none.
-        let (kind, id) = (kind.into_text().unwrap_or_default(), id.into_text());
-        let change = match (kind.as_str(), id) {
-            ("access_key", Some(id)) => Self::AccessKey(id),
-            ("application_credential", Some(id)) => Self::ApplicationCredential(id),
-            ("catalog", None) => Self::Catalog,
-            ("domain", Some(id)) => Self::Domain(id),
-            ("project", Some(id)) => Self::Project(id),
-            ("revocation", None) => event.read().map_or(Self::All, Self::Revocation),
-            ("token_keys", None) => Self::TokenKeys,
-            ("trust", Some(id)) => Self::Trust(id),
-            ("user", Some(id)) => Self::User(id),
-            _ => Self::All,
+    fn from_written(json: &Json) -> Self {
+        // What is no text is none.
+        let [kind, id] = ["kind", "id"].map(|name| json.get(name).and_then(Json::as_text));
+        let kind = kind.unwrap_or_default();
+        let Some(id) = id.map(String::from) else {
+            let event = json.get("event").unwrap_or(&Json::Null);
+            return match kind {
+                "catalog" => Self::Catalog,
+                "revocation" => event.read().map_or(Self::All, Self::Revocation),
+                "token_keys" => Self::TokenKeys,
+                _ => Self::All,
+            };
         };
-        change.or_all()
+        match kind {
+            "access_key" => Self::AccessKey(id),
+            "application_credential" => Self::ApplicationCredential(id),
+            "domain" => Self::Domain(id),
+            "project" => Self::Project(id),
+            "trust" => Self::Trust(id),
+            "user" => Self::User(id),
+            _ => Self::All,
+        }
     }
 
     /// The most bytes that it takes as JSON, with a comma.
@@ -265,19 +271,10 @@ impl<'a> Thing<'a> {
 }
 
 impl FromJson for Change {
-    fn from_json(json: Json, _reader: &mut Reader) -> Self {
-        json.read().map_or(Self::All, Self::from_written)
+    fn from_json(json: &Json, _reader: &mut Reader) -> Self {
+        Self::from_written(json).or_all()
     }
 }
-
-/// A change as it is written.
-struct Written {
-    kind: Json,
-    id: Json,
-    event: Json,
-}
-
-from_fields! { Written { kind, id, event } }
 
 impl Cursor {
     /// The cursor that a text is, if it is one.
@@ -305,7 +302,7 @@ impl Cursor {
 }
 
 impl FromJson for Cursor {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
         let text = String::from_json(json, reader);
         if Self::new(&text).is_none() {
             reader.note("no cursor");

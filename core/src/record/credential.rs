@@ -1,7 +1,6 @@
 //! Whom an access key stands for.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -104,8 +103,8 @@ impl Serialize for SessionTokenHash {
 }
 
 impl FromJson for SessionTokenHash {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let digits = String::from_json(json, reader);
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let digits = json.as_text().unwrap_or_default();
         Self(hex_bytes(digits.as_bytes()).unwrap_or_else(|| {
             reader.note("not a SHA-256");
             [0; 32]

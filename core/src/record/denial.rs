@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::de::value::{Error, StringDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
-use crate::json::{self, from_fields};
+use crate::json;
 
 /// There is nothing to be had, and that is all there is to know: the answer 404 with
 /// `{"error": {"reason": ...}}`. Unlike any other error it may be remembered.
@@ -20,23 +20,18 @@ impl<F: DeserializeOwned> Denial<F> {
     /// not know the path answers 404 as well.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
-        let is_short = json.len() <= MAX_DENIAL_BYTES;
-        let body: Option<Body> = is_short.then(|| json::read(json).ok()).flatten();
-        let reason: StringDeserializer<Error> = body?.error.reason.into_deserializer();
+        let reason: StringDeserializer<Error> = reason(json)?.into_deserializer();
         F::deserialize(reason).ok().map(|reason| Self { reason })
     }
 }
 
-struct Body {
-    error: Reason,
+/// What such an answer says, in a word.
+pub(crate) fn reason(json: &[u8]) -> Option<String> {
+    if json.len() > MAX_DENIAL_BYTES {
+        return None;
+    }
+    json::parse(json).ok()?.get("error")?.get("reason")?.as_text().map(String::from)
 }
-
-struct Reason {
-    reason: String,
-}
-
-from_fields! { Body { error } }
-from_fields! { Reason { reason } }
 
 /// The most bytes of such an answer.
 pub const MAX_DENIAL_BYTES: usize = 64 * 1024;

@@ -245,9 +245,8 @@ from_fields! { Oauth1 { access_token_id, consumer_id } }
 deserialize_as_json!(IdentityRequest, IdentityAnswer, IdentityRecord, IdentityFault, AccessRule);
 
 impl FromJson for IdentityScope {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        let (kind, id) = variant(json).unwrap_or_default();
-        match (kind.as_str(), id) {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        match variant(json).unwrap_or_default() {
             ("domain", Some(id)) => Self::Domain(String::from_json(id, reader)),
             ("project", Some(id)) => Self::Project(String::from_json(id, reader)),
             ("system", None) => Self::System,
@@ -261,8 +260,8 @@ impl FromJson for IdentityScope {
 }
 
 impl FromJson for IdentityFault {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
-        one_of(&json, reader, &Self::ALL.map(|fault| (fault.reason(), fault)))
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        one_of(json, reader, &Self::ALL.map(|fault| (fault.reason(), fault)))
             .unwrap_or(Self::UserGone)
     }
 }

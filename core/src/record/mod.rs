@@ -23,6 +23,7 @@ pub use changes::{
     MAX_CHANGES_BYTES, MAX_CURSOR, Thing,
 };
 pub use credential::{CredentialRecord, SessionTokenHash};
+pub(crate) use denial::reason;
 pub use denial::{Denial, MAX_DENIAL_BYTES};
 pub use identity::{
     AccessRule, ApplicationCredential, Federation, IDENTITIES_PATH, IdentityAnswer, IdentityFault,

@@ -77,10 +77,10 @@ from_fields! { Domain { id, name } }
 deserialize_as_json!(User, Project, Domain, Delegation);
 
 impl FromJson for Delegation {
-    fn from_json(json: Json, reader: &mut Reader) -> Self {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
         let (kind, id) = variant(json).unwrap_or_default();
-        let id = String::from_json(id.unwrap_or(Json::Null), reader);
-        match kind.as_str() {
+        let id = String::from_json(id.unwrap_or(&Json::Null), reader);
+        match kind {
             "access_token" => Self::AccessToken(id),
             "application_credential" => Self::ApplicationCredential(id),
             "trust" => Self::Trust(id),

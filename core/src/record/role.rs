@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::party::{InvalidRecord, is_text};
-use crate::json::{self, FromJson, Json, Members, Reader, deserialize_as_json, from_fields};
+use crate::json::{
+    self, FromJson, Json, Member, Members, Reader, Writer, deserialize_as_json, from_fields,
+};
 
 /// The most roles of one user in one project, domain or system.
 pub const MAX_ROLES: usize = 256;
@@ -68,7 +70,7 @@ impl From<Map<String, Value>> for RoleDetails {
 impl Serialize for RoleDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // It was written by us.
-        let json = json::read(self.0.as_bytes()).unwrap_or(Json::Object(Members::default()));
+        let json = json::parse(self.0.as_bytes()).unwrap_or(Json::Object(Members::default()));
         json.serialize(serializer)
     }
 }
@@ -77,16 +79,20 @@ from_fields! { Role { id, name, details } }
 deserialize_as_json!(Role, RoleDetails);
 
 impl FromJson for RoleDetails {
-    fn from_json(mut json: Json, reader: &mut Reader) -> Self {
-        if let Json::Object(members) = &mut json {
-            // They are the role's own.
-            members.remove("id");
-            members.remove("name");
-        } else {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        if !matches!(json, Json::Object(_)) {
             reader.note("not an object");
         }
-        // What has just been read can be written.
-        Self(serde_json::to_string(&json).unwrap_or_default().into())
+        let mut text = Writer::default();
+        text.begin('{');
+        for Member { name, value } in json.members() {
+            // They are the role's own.
+            if !matches!(name.as_str(), "id" | "name") {
+                text.name(name).value(value);
+            }
+        }
+        text.end('}');
+        Self(text.into_text().into())
     }
 }
 

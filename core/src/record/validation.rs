@@ -4,16 +4,17 @@
 //! ours to change. What is read is what becomes of a token and of records elsewhere, so that a service
 //! is told the same either way; fields that are not known are left alone, as by keystonemiddleware.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::catalog::{Catalog, Service};
-use super::identity::{ApplicationCredential, IdentityRecord, MAX_IDENTITY_BYTES, Oauth1, Trust};
-use super::party::{Domain, InvalidRecord, Project, User};
+use super::identity::{IdentityRecord, MAX_IDENTITY_BYTES, Trust};
+use super::party::{InvalidRecord, User};
 use super::role::Role;
 use super::{InvalidCatalog, MAX_CATALOG_BYTES};
-use crate::json::{self, from_fields};
+use crate::json::{self, Fields, FromJson, Json, Reader, from_fields};
 use crate::time::UnixTime;
 use crate::token::{
     AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
@@ -75,12 +76,12 @@ impl ValidationRecord {
         if json.len() > MAX_VALIDATION_BYTES {
             return Err(InvalidValidation::TooLong);
         }
-        let Body { mut token } = json::read(json).map_err(|_| InvalidValidation::Json)?;
+        let Body { token } = json::read(json).map_err(|_| InvalidValidation::Json)?;
         let payload = token.payload().map_err(|_| InvalidValidation::Token)?;
         let issued_at = UnixTime::from_iso8601(&token.issued_at).ok_or(InvalidValidation::Token)?;
-        let catalog = token.catalog.take().map(Catalog::from_services).transpose();
+        let Token { identity, catalog, .. } = *token;
+        let catalog = catalog.map(Catalog::from_services).transpose();
         let catalog = catalog.map_err(InvalidValidation::Catalog)?;
-        let identity = token.identity();
         identity.check().map_err(InvalidValidation::Record)?;
         Ok(Self { payload, issued_at: issued_at.as_secs(), identity, catalog })
     }
@@ -104,9 +105,12 @@ impl ValidationFault {
 /// Whether this is how Keystone says no, and not something in front of it: JSON that repeats the status.
 #[must_use]
 pub fn is_keystones_refusal(status: u16, json: &[u8]) -> bool {
-    let is_short = json.len() <= MAX_REFUSAL_BYTES;
-    let refusal: Option<Refusal> = is_short.then(|| json::read(json).ok()).flatten();
-    refusal.is_some_and(|Refusal { error }| error.code == status)
+    if json.len() > MAX_REFUSAL_BYTES {
+        return false;
+    }
+    let refusal = json::parse(json).ok();
+    let code = refusal.as_ref().and_then(|it| it.get("error")?.get("code")?.as_usize());
+    code == Some(status.into())
 }
 
 impl fmt::Display for InvalidValidation {
@@ -127,50 +131,31 @@ impl fmt::Display for InvalidValidation {
 
 impl core::error::Error for InvalidValidation {}
 
-struct Refusal {
-    error: Code,
-}
-
-struct Code {
-    code: u16,
-}
-
 struct Body {
-    token: Token,
+    token: Box<Token>,
 }
 
 struct Token {
     methods: Vec<String>,
-    user: TokenUser,
     audit_ids: Vec<String>,
     expires_at: String,
     issued_at: String,
-    project: Option<Project>,
-    is_domain: bool,
-    domain: Option<Domain>,
     system: Option<System>,
-    roles: Vec<TokenRole>,
-    is_admin_project: Option<bool>,
-    trust: Option<TokenTrust>,
-    oauth1: Option<Oauth1>,
-    application_credential: Option<ApplicationCredential>,
+    federation: Option<TokenFederation>,
     oauth2_credential: Option<Oauth2Credential>,
+    identity: IdentityRecord,
     catalog: Option<Vec<Service>>,
 }
 
 struct TokenUser {
-    id: String,
-    name: Option<String>,
-    domain: Option<Domain>,
+    user: User,
     password_expires_at: Option<String>,
     federation: Option<TokenFederation>,
 }
 
-/// Its maker may have given it more members, of any name: none of them is looked at.
-struct TokenRole {
-    id: Option<String>,
-    name: String,
-}
+struct TokenRole(Role);
+
+struct TokenTrust(Trust);
 
 struct TokenFederation {
     groups: Vec<Reference>,
@@ -186,36 +171,80 @@ struct System {
     all: bool,
 }
 
-struct TokenTrust {
-    id: String,
-    impersonation: bool,
-    trustor_user: Reference,
-    trustee_user: Reference,
-}
-
 struct Oauth2Credential {
     thumbprint: String,
 }
 
-from_fields! { Refusal { error } }
-from_fields! { Code { code } }
 from_fields! { Body { token } }
-from_fields! { Token {
-    methods, user, audit_ids, expires_at, issued_at, project, is_domain or default, domain,
-    system, roles or default, is_admin_project, trust: "OS-TRUST:trust", oauth1: "OS-OAUTH1",
-    application_credential, oauth2_credential, catalog
-} }
-from_fields! { TokenUser { id, name, domain, password_expires_at, federation: "OS-FEDERATION" } }
-from_fields! { TokenRole { id, name } }
+from_fields! { TokenUser { password_expires_at, federation: "OS-FEDERATION", ..user } }
 from_fields! { TokenFederation { groups, identity_provider, protocol } }
 from_fields! { Reference { id } }
 from_fields! { System { all } }
-from_fields! { TokenTrust { id, impersonation, trustor_user, trustee_user } }
 from_fields! { Oauth2Credential { thumbprint: "x5t#S256" } }
+
+impl FromJson for Token {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let mut fields = Fields::of(json, reader);
+        let TokenUser { user, password_expires_at, federation } = fields.read("user");
+        let system: Option<System> = fields.read("system");
+        let roles: Vec<TokenRole> = fields.read_or_default("roles");
+        let trust: Option<TokenTrust> = fields.read("OS-TRUST:trust");
+        let identity = IdentityRecord {
+            user,
+            password_expires_at,
+            project: fields.read("project"),
+            is_domain: fields.read_or_default("is_domain"),
+            domain: fields.read("domain"),
+            is_system: system.is_some(),
+            roles: roles.into_iter().map(|TokenRole(role)| role).collect(),
+            is_admin_project: fields.read("is_admin_project"),
+            trust: trust.map(|TokenTrust(trust)| trust),
+            application_credential: fields.read("application_credential"),
+            oauth1: fields.read("OS-OAUTH1"),
+            // Keystone ends the token with what it was delegated by, or takes it no more.
+            expires_at: None,
+        };
+        Self {
+            methods: fields.read("methods"),
+            audit_ids: fields.read("audit_ids"),
+            expires_at: fields.read("expires_at"),
+            issued_at: fields.read("issued_at"),
+            system,
+            federation,
+            oauth2_credential: fields.read("oauth2_credential"),
+            identity,
+            catalog: fields.read("catalog"),
+        }
+    }
+}
+
+/// Its maker may have given it more members, of any name: none of them is looked at.
+impl FromJson for TokenRole {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let mut fields = Fields::of(json, reader);
+        Self(Role::new(fields.read("id"), fields.read("name")))
+    }
+}
+
+impl FromJson for TokenTrust {
+    fn from_json(json: &Json, reader: &mut Reader) -> Self {
+        let mut fields = Fields::of(json, reader);
+        let [trustor, trustee] =
+            ["trustor_user", "trustee_user"].map(|name| fields.read::<Reference>(name).id);
+        Self(Trust {
+            id: fields.read("id"),
+            impersonation: fields.read("impersonation"),
+            trustor_user_id: trustor,
+            trustee_user_id: trustee,
+            trustee_domain_id: None,
+        })
+    }
+}
 
 impl Token {
     fn payload(&self) -> Result<Payload, MalformedPayload> {
-        let user = self.trust.as_ref().map_or(&self.user.id, |trust| &trust.trustee_user.id);
+        let IdentityRecord { user, trust, .. } = &self.identity;
+        let user = trust.as_ref().map_or(&user.id, |trust| &trust.trustee_user_id);
         let expires_at = UnixTime::from_iso8601(&self.expires_at).ok_or(MalformedPayload)?;
         Ok(Payload {
             user_id: Id::from_text(user)?,
@@ -228,7 +257,7 @@ impl Token {
     }
 
     fn scope(&self) -> Result<Scope, MalformedPayload> {
-        match (&self.project, &self.domain, &self.system) {
+        match (&self.identity.project, &self.identity.domain, &self.system) {
             (None, None, None) => Ok(Scope::Unscoped),
             (Some(project), None, None) => Id::from_text(&project.id).map(Scope::Project),
             (None, Some(domain), None) => Id::from_text(&domain.id).map(Scope::Domain),
@@ -240,8 +269,9 @@ impl Token {
     /// One at most, but for what an identity provider said of a user who acts by an access token or a
     /// trust.
     fn delegation(&self) -> Result<Delegation, MalformedPayload> {
-        let Self { oauth1, trust, application_credential, oauth2_credential, user, .. } = self;
-        match (oauth1, trust, application_credential, oauth2_credential, &user.federation) {
+        let Self { federation, oauth2_credential, identity, .. } = self;
+        let IdentityRecord { oauth1, trust, application_credential, .. } = identity;
+        match (oauth1, trust, application_credential, oauth2_credential, federation) {
             (None, None, None, None, None) => Ok(Delegation::None),
             (Some(oauth1), None, None, None, _) => {
                 let access_token_id = Id::from_text(&oauth1.access_token_id)?;
@@ -262,32 +292,6 @@ impl Token {
             _ => Err(MalformedPayload),
         }
     }
-
-    fn identity(self) -> IdentityRecord {
-        let TokenUser { id, name, domain, password_expires_at, federation: _ } = self.user;
-        let trust = self.trust.map(|trust| Trust {
-            id: trust.id,
-            impersonation: trust.impersonation,
-            trustor_user_id: trust.trustor_user.id,
-            trustee_user_id: trust.trustee_user.id,
-            trustee_domain_id: None,
-        });
-        IdentityRecord {
-            user: User { id, name, domain },
-            password_expires_at,
-            project: self.project,
-            is_domain: self.is_domain,
-            domain: self.domain,
-            is_system: self.system.is_some(),
-            roles: self.roles.into_iter().map(|role| Role::new(role.id, role.name)).collect(),
-            is_admin_project: self.is_admin_project,
-            trust,
-            application_credential: self.application_credential,
-            oauth1: self.oauth1,
-            // Keystone ends the token with what it was delegated by, or takes it no more.
-            expires_at: None,
-        }
-    }
 }
 
 impl TokenFederation {
@@ -295,9 +299,12 @@ impl TokenFederation {
         if self.groups.len() > MAX_GROUPS {
             return Err(MalformedPayload);
         }
-        let group_ids = self.groups.iter().map(|group| Id::from_text(&group.id));
+        let mut group_ids = Vec::new();
+        for Reference { id } in &self.groups {
+            group_ids.push(Id::from_text(id)?);
+        }
         Ok(Federation {
-            group_ids: group_ids.collect::<Result<_, _>>()?,
+            group_ids,
             identity_provider_id: Id::from_text(&self.identity_provider.id)?,
             protocol_id: Id::from_text(&self.protocol.id)?,
         })

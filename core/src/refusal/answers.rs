@@ -6,7 +6,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::aws;
-use crate::json;
+use crate::{json, split};
 
 /// The forms of refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,9 @@ impl Answers {
     fn is_json(&self) -> bool {
         match self {
             Self::Keystone | Self::Nova | Self::S3 => true,
-            Self::Own(template) => template.content_type.to_ascii_lowercase().contains("json"),
+            Self::Own(template) => {
+                split::contains(template.content_type.to_ascii_lowercase().as_bytes(), b"json")
+            }
         }
     }
 

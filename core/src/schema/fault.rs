@@ -114,12 +114,12 @@ pub(super) fn push(pointer: &mut String, name: &str) {
 fn message(check: &Check, document: &Document) -> String {
     match check {
         Check::Enum(values) => {
+            let one_of = if values.len() > 1 { "one of " } else { "" };
             let values: Vec<_> = values.iter().map(|value| shown(value.raw(0))).collect();
             let values = values.join(", ");
             if values.len() > MAX_SHOWN {
                 return "must be one of the values that are listed for it".into();
             }
-            let one_of = if values.contains(", ") { "one of " } else { "" };
             format!("must be {one_of}{values}")
         }
         Check::Minimum(limit) => {

@@ -13,6 +13,7 @@ use super::json::{Json, Kind};
 use super::operation::Flaw;
 use crate::acl::PathTemplate;
 use crate::head::RequestHead;
+use crate::json::quoted;
 
 /// A parameter of an operation.
 #[derive(Clone, Debug)]
@@ -207,7 +208,7 @@ fn written(value: &str, is_text: bool) -> String {
     if !is_text && stands_for_itself() == Some(true) {
         return value.into();
     }
-    serde_json::to_string(value).unwrap_or_default()
+    quoted(value)
 }
 
 /// What a query has, in order; `None` if something in it is no text, or is not percent-encoded as it must be.

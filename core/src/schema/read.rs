@@ -6,8 +6,8 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
-use core::result::Result;
 
 use super::document::{Content, Document, Operation, Path, RequestBody};
 use super::json::Json;
@@ -17,7 +17,7 @@ use super::number::Divisor;
 use super::parameter::{Form, List, Parameter, Place};
 use super::pattern::{Pattern, State};
 use crate::acl::PathTemplate;
-use crate::json::{self, Json as Value, Members};
+use crate::json::{self, Json as Value, Member, Writer};
 
 /// Why a text is no compiled document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,167 +33,205 @@ pub enum InvalidDocument {
     Field(&'static str),
 }
 
-type Read<T> = Result<T, InvalidDocument>;
-
 impl Document {
     /// Reads a document's bytes.
-    pub fn from_json(bytes: &[u8]) -> Read<Self> {
-        let value = json::read::<Value>(bytes).map_err(|_| InvalidDocument::NotJson)?;
+    pub fn from_json(bytes: &[u8]) -> Result<Self, InvalidDocument> {
+        let value = json::parse(bytes).map_err(|_| InvalidDocument::NotJson)?;
         Self::from_value(&value)
     }
 
     /// Reads a document that was read as JSON.
-    pub(crate) fn from_value(value: &Value) -> Read<Self> {
-        let Value::Object(document) = value else { return Err(InvalidDocument::Version) };
-        let version = document.get("voussoir_schema").and_then(number);
+    pub(crate) fn from_value(value: &Value) -> Result<Self, InvalidDocument> {
+        let version = value.get("voussoir_schema").and_then(Value::as_usize);
         if version != Some(VERSION) {
             return Err(InvalidDocument::Version);
         }
-        let (nodes, patterns) = (list(document, "nodes")?, list(document, "patterns")?);
-        let reader = Reader { nodes: nodes.len(), patterns: patterns.len() };
-        Ok(Self {
-            paths: map(list(document, "paths")?, |it| reader.path(it))?,
-            nodes: map(nodes, |it| reader.node(it))?,
-            patterns: map(patterns, pattern)?,
-        })
+        let mut reader = Reader { nodes: 0, patterns: 0, wrong: Cell::new(None) };
+        let (nodes, patterns) = (reader.list(value, "nodes"), reader.list(value, "patterns"));
+        (reader.nodes, reader.patterns) = (nodes.len(), patterns.len());
+        let mut document = Self { paths: Vec::new(), nodes: Vec::new(), patterns: Vec::new() };
+        for path in reader.list(value, "paths") {
+            document.paths.extend(reader.path(path));
+        }
+        for node in nodes {
+            document.nodes.push(reader.node(node));
+        }
+        for value in patterns {
+            document.patterns.push(reader.pattern(value));
+        }
+        reader.wrong.get().map_or(Ok(document), |name| Err(InvalidDocument::Field(name)))
     }
 }
 
-/// How many entries the tables have.
+/// Reads on when something is wrong, which it notes: nobody sees what is made of that then.
 struct Reader {
+    /// How many entries the tables have.
     nodes: usize,
     patterns: usize,
+    /// The name of what was wrong first.
+    wrong: Cell<Option<&'static str>>,
 }
 
 impl Reader {
-    fn path(&self, value: &Value) -> Read<Path> {
-        let path = object(value, "paths")?;
-        let template = PathTemplate::new(text(path, "path")?);
-        let operations = map(list(path, "operations")?, |it| self.operation(it))?;
-        let methods: Vec<_> = operations.iter().map(|it: &Operation| &*it.method).collect();
-        let allow = methods.join(", ");
-        Ok(Path { template: template.map_err(|_| field("path"))?, operations, allow })
+    fn path(&self, value: &Value) -> Option<Path> {
+        self.object(value, "paths");
+        let template = PathTemplate::new(self.text(value, "path"));
+        if template.is_err() {
+            self.note("path");
+        }
+        let mut operations = Vec::new();
+        let mut allow = String::new();
+        for value in self.list(value, "operations") {
+            let operation = self.operation(value);
+            if !operations.is_empty() {
+                allow.push_str(", ");
+            }
+            allow.push_str(&operation.method);
+            operations.push(operation);
+        }
+        Some(Path { template: template.ok()?, operations, allow })
     }
 
-    fn operation(&self, value: &Value) -> Read<Operation> {
-        let operation = object(value, "operations")?;
-        let body = operation.get("body").map(|body| {
-            let body = object(body, "body")?;
-            let content = map(list(body, "content")?, |it| {
-                let content = object(it, "content")?;
-                let media_type = MediaType::new(text(content, "type")?);
-                Ok(Content {
-                    media_type: media_type.ok_or(field("type"))?,
-                    node: content.get("node").map(|it| self.index(it)).transpose()?,
-                })
-            })?;
-            Ok(RequestBody { is_required: flag(body, "required"), content })
-        });
-        Ok(Operation {
-            method: text(operation, "method")?.into(),
-            parameters: map(list(operation, "parameters")?, |it| self.parameter(it))?,
-            body: body.transpose()?,
-        })
+    fn operation(&self, value: &Value) -> Operation {
+        self.object(value, "operations");
+        let mut parameters = Vec::new();
+        for value in self.list(value, "parameters") {
+            parameters.extend(self.parameter(value));
+        }
+        let method = self.text(value, "method").into();
+        Operation { method, parameters, body: value.get("body").map(|body| self.body(body)) }
     }
 
-    fn parameter(&self, value: &Value) -> Read<Parameter> {
-        let parameter = object(value, "parameters")?;
-        Ok(Parameter {
-            place: match text(parameter, "in")? {
-                "path" => Place::Path,
-                "query" => Place::Query,
-                "header" => Place::Header,
-                _ => return Err(field("in")),
-            },
-            name: text(parameter, "name")?.into(),
-            is_required: flag(parameter, "required"),
-            form: match text(parameter, "form")? {
-                "text" => Form::Text,
-                "typed" => Form::Typed,
-                "either" => Form::Either,
-                _ => return Err(field("form")),
-            },
-            list: match parameter.get("list").and_then(as_text) {
-                None => None,
-                Some("repeated") => Some(List::Repeated),
-                Some("commas") => Some(List::Commas),
-                Some(_) => return Err(field("list")),
-            },
-            node: self.index(parameter.get("node").unwrap_or(&Value::Null))?,
-        })
+    fn body(&self, value: &Value) -> RequestBody {
+        self.object(value, "body");
+        let mut all = Vec::new();
+        for value in self.list(value, "content") {
+            self.object(value, "content");
+            let media_type = MediaType::new(self.text(value, "type"));
+            let node = self.optional_node(value, "node");
+            match media_type {
+                Some(media_type) => all.push(Content { media_type, node }),
+                None => self.note("type"),
+            }
+        }
+        RequestBody { is_required: flag(value, "required"), content: all }
     }
 
-    fn node(&self, value: &Value) -> Read<Node> {
-        let node = object(value, "nodes")?;
+    fn parameter(&self, value: &Value) -> Option<Parameter> {
+        self.object(value, "parameters");
+        let place = match self.text(value, "in") {
+            "path" => Some(Place::Path),
+            "query" => Some(Place::Query),
+            "header" => Some(Place::Header),
+            _ => self.none("in"),
+        };
+        let form = match self.text(value, "form") {
+            "text" => Some(Form::Text),
+            "typed" => Some(Form::Typed),
+            "either" => Some(Form::Either),
+            _ => self.none("form"),
+        };
+        let list = match value.get("list").and_then(Value::as_text) {
+            None => None,
+            Some("repeated") => Some(List::Repeated),
+            Some("commas") => Some(List::Commas),
+            Some(_) => self.none("list"),
+        };
+        let (name, node) = (self.text(value, "name").into(), value.get("node"));
+        let node = self.node_number(node.unwrap_or(&Value::Null));
+        let is_required = flag(value, "required");
+        Some(Parameter { place: place?, name, is_required, form: form?, list, node })
+    }
+
+    fn node(&self, value: &Value) -> Node {
+        self.object(value, "nodes");
         let mut types = Types::ALL;
-        if node.has("type") {
-            let names = list(node, "type")?.iter();
-            let with = |types: Types, name: &Value| types.with(as_text(name)?);
-            types = names.into_iter().try_fold(Types::NONE, with).ok_or(field("type"))?;
+        if value.get("type").is_some() {
+            types = Types::NONE;
+            for name in self.list(value, "type") {
+                let with = name.as_text().and_then(|name| types.with(name));
+                types = with.or_else(|| self.none("type")).unwrap_or(types);
+            }
         }
         let mut checks = Vec::new();
-        for (name, value) in node.iter() {
-            let count = || number(value).ok_or(field("a count"));
-            checks.push(match name {
-                "enum" => Check::Enum(map(list(node, "enum")?, literal)?),
-                "minimum" => Check::Minimum(limit(value, false)?),
-                "exclusiveMinimum" => Check::Minimum(limit(value, true)?),
-                "maximum" => Check::Maximum(limit(value, false)?),
-                "exclusiveMaximum" => Check::Maximum(limit(value, true)?),
-                "multipleOf" => {
-                    let Limit { text, .. } = limit(value, false)?;
-                    let divisor = Divisor::new(&text).ok_or(field("multipleOf"))?;
-                    Check::MultipleOf { divisor, text }
-                }
-                "minLength" => Check::MinLength(count()?),
-                "maxLength" => Check::MaxLength(count()?),
-                "pattern" => Check::Pattern(self.pattern(value)?),
-                "minItems" => Check::MinItems(count()?),
-                "maxItems" => Check::MaxItems(count()?),
-                "uniqueItems" => Check::UniqueItems,
-                "minProperties" => Check::MinProperties(count()?),
-                "maxProperties" => Check::MaxProperties(count()?),
-                "dependentRequired" => Check::DependentRequired(
-                    object(value, "dependentRequired")?
-                        .iter()
-                        .map(|(name, names)| Ok((name.into(), texts(names)?)))
-                        .collect::<Read<_>>()?,
-                ),
-                "allOf" => Check::All(self.indices(value)?),
-                "anyOf" => Check::Any(self.indices(value)?),
-                "oneOf" => Check::One(self.indices(value)?),
-                "not" => Check::Not(self.index(value)?),
-                "type"
-                | "items"
-                | "prefixItems"
-                | "properties"
-                | "required"
-                | "patternProperties"
-                | "additionalProperties" => continue,
-                _ => return Err(field("nodes")),
-            });
+        for Member { name, value: keyword } in value.members() {
+            checks.extend(self.check(value, name, keyword));
         }
-        let index = |name: &str| node.get(name).map(|it| self.index(it)).transpose();
-        if node.has("items") || node.has("prefixItems") {
-            let first = node.get("prefixItems").map(|it| self.indices(it)).transpose()?;
-            checks.push(Check::Items { first: first.unwrap_or_default(), rest: index("items")? });
+        let first = value.get("prefixItems").map(|it| self.node_numbers(it));
+        let rest = self.optional_node(value, "items");
+        if first.is_some() || rest.is_some() {
+            checks.push(Check::Items { first: first.unwrap_or_default(), rest });
         }
-        let properties = self.properties(node)?;
+        let properties = self.properties(value);
         let is_any = properties.named.is_empty() && properties.patterns.is_empty();
         if !is_any || properties.rest.is_some() {
             checks.push(Check::Properties(properties));
         }
-        Ok(Node { types, checks })
+        Node { types, checks }
     }
 
-    fn properties(&self, node: &Members) -> Read<Properties> {
-        let required = node.get("required").map(texts).transpose()?.unwrap_or_default();
+    /// What a keyword of a node says by itself.
+    fn check(&self, node: &Value, name: &str, value: &Value) -> Option<Check> {
+        Some(match name {
+            "enum" => {
+                let mut all = Vec::new();
+                for value in self.list(node, "enum") {
+                    match Json::read(written(value).into_vec().into()) {
+                        Ok(json) => all.push(json),
+                        Err(_) => self.note("enum"),
+                    }
+                }
+                Check::Enum(all)
+            }
+            "minimum" => Check::Minimum(self.limit(value, false)),
+            "exclusiveMinimum" => Check::Minimum(self.limit(value, true)),
+            "maximum" => Check::Maximum(self.limit(value, false)),
+            "exclusiveMaximum" => Check::Maximum(self.limit(value, true)),
+            "multipleOf" => {
+                let Limit { text, .. } = self.limit(value, false);
+                let divisor = Divisor::new(&text).or_else(|| self.none("multipleOf"))?;
+                Check::MultipleOf { divisor, text }
+            }
+            "minLength" => Check::MinLength(self.count(value)),
+            "maxLength" => Check::MaxLength(self.count(value)),
+            "pattern" => Check::Pattern(self.pattern_number(value)),
+            "minItems" => Check::MinItems(self.count(value)),
+            "maxItems" => Check::MaxItems(self.count(value)),
+            "uniqueItems" => Check::UniqueItems,
+            "minProperties" => Check::MinProperties(self.count(value)),
+            "maxProperties" => Check::MaxProperties(self.count(value)),
+            "dependentRequired" => {
+                self.object(value, "dependentRequired");
+                let mut all = Vec::new();
+                for Member { name, value } in value.members() {
+                    all.push((name.clone(), self.texts(value)));
+                }
+                Check::DependentRequired(all)
+            }
+            "allOf" => Check::All(self.node_numbers(value)),
+            "anyOf" => Check::Any(self.node_numbers(value)),
+            "oneOf" => Check::One(self.node_numbers(value)),
+            "not" => Check::Not(self.node_number(value)),
+            "type"
+            | "items"
+            | "prefixItems"
+            | "properties"
+            | "required"
+            | "patternProperties"
+            | "additionalProperties" => return None,
+            _ => return self.none("nodes"),
+        })
+    }
+
+    fn properties(&self, node: &Value) -> Properties {
+        let required = node.get("required").map(|it| self.texts(it)).unwrap_or_default();
         let mut named = Vec::new();
         if let Some(properties) = node.get("properties") {
-            for (name, value) in object(properties, "properties")?.iter() {
-                let is_required = required.iter().any(|it| it == name);
-                let node = Some(self.index(value)?);
-                named.push(Property { name: name.into(), node, is_required });
+            self.object(properties, "properties");
+            for Member { name, value } in properties.members() {
+                let is_required = required.contains(name);
+                let node = Some(self.node_number(value));
+                named.push(Property { name: name.clone(), node, is_required });
             }
         }
         // They are in the order of their names, and stay so.
@@ -202,106 +240,131 @@ impl Reader {
                 named.insert(place, Property { name, node: None, is_required: true });
             }
         }
-        let patterns = map(list(node, "patternProperties")?, |it| match as_list(it) {
-            Some([pattern, node]) => Ok((self.pattern(pattern)?, self.index(node)?)),
-            _ => Err(field("patternProperties")),
-        })?;
-        let rest = node.get("additionalProperties").map(|it| self.index(it)).transpose()?;
+        let mut patterns = Vec::new();
+        for pair in self.list(node, "patternProperties") {
+            match pair.as_list() {
+                Some([pattern, node]) => {
+                    patterns.push((self.pattern_number(pattern), self.node_number(node)));
+                }
+                _ => self.note("patternProperties"),
+            }
+        }
+        let rest = self.optional_node(node, "additionalProperties");
         let required = named.iter().filter(|property| property.is_required).count();
-        Ok(Properties { named, patterns, rest, required })
+        Properties { named, patterns, rest, required }
     }
 
-    fn indices(&self, value: &Value) -> Read<Vec<usize>> {
-        map(as_list(value).ok_or(field("a list of nodes"))?, |it| self.index(it))
+    /// A pattern: what it says, and for each state whether the text may end there (1), followed by threes of
+    /// numbers: from which character, to which, and the state behind them.
+    fn pattern(&self, value: &Value) -> Pattern {
+        self.object(value, "patterns");
+        let mut states = Vec::new();
+        for state in self.list(value, "states") {
+            let mut numbers = Vec::new();
+            for number in state.as_list().unwrap_or_default() {
+                let number = number.as_usize().and_then(|number| u32::try_from(number).ok());
+                numbers.extend(number.or_else(|| self.none("states")));
+            }
+            let Some((is_end, numbers)) = numbers.split_first() else {
+                self.note("states");
+                continue;
+            };
+            let mut steps = Vec::new();
+            for step in numbers.chunks_exact(3) {
+                if let [first, last, next] = step {
+                    steps.extend(usize::try_from(*next).map(|next| (*first, *last, next)));
+                }
+            }
+            states.push(State { is_end: *is_end == 1, steps });
+        }
+        Pattern { says: self.text(value, "says").into(), states }
     }
 
-    fn index(&self, value: &Value) -> Read<usize> {
-        number(value).filter(|it| *it < self.nodes).ok_or(field("a node's number"))
+    fn limit(&self, value: &Value, is_exclusive: bool) -> Limit {
+        if !matches!(value, Value::Number(_)) {
+            self.note("a limit");
+        }
+        Limit { text: written(value), is_exclusive }
     }
 
-    fn pattern(&self, value: &Value) -> Read<usize> {
-        number(value).filter(|it| *it < self.patterns).ok_or(field("a pattern's number"))
+    fn count(&self, value: &Value) -> usize {
+        self.number(value, usize::MAX, "a count")
     }
-}
 
-/// A pattern: what it says, and for each state whether the text may end there (1), followed by threes of
-/// numbers: from which character, to which, and the state behind them.
-fn pattern(value: &Value) -> Read<Pattern> {
-    let pattern = object(value, "patterns")?;
-    let states = map(list(pattern, "states")?, |state| {
-        let state = map(as_list(state).ok_or(field("states"))?, |it| {
-            number(it).and_then(|it| u32::try_from(it).ok()).ok_or(field("states"))
-        })?;
-        let (is_end, steps) = state.split_first().ok_or(field("states"))?;
-        let steps = steps.chunks_exact(3).filter_map(|step| match step {
-            [first, last, next] => Some((*first, *last, usize::try_from(*next).ok()?)),
-            _ => None,
-        });
-        Ok(State { is_end: *is_end == 1, steps: steps.collect() })
-    })?;
-    Ok(Pattern { says: text(pattern, "says")?.into(), states })
-}
+    fn node_number(&self, value: &Value) -> usize {
+        self.number(value, self.nodes, "a node's number")
+    }
 
-fn literal(value: &Value) -> Read<Json<'static>> {
-    Json::read(written(value).into_vec().into()).map_err(|_| field("enum"))
-}
+    fn pattern_number(&self, value: &Value) -> usize {
+        self.number(value, self.patterns, "a pattern's number")
+    }
 
-fn limit(value: &Value, is_exclusive: bool) -> Read<Limit> {
-    let text = matches!(value, Value::Number(_)).then(|| written(value)).ok_or(field("a limit"))?;
-    Ok(Limit { text, is_exclusive })
+    /// A number that is smaller than `end`.
+    fn number(&self, value: &Value, end: usize, name: &'static str) -> usize {
+        let number = value.as_usize().filter(|number| *number < end);
+        number.or_else(|| self.none(name)).unwrap_or_default()
+    }
+
+    fn optional_node(&self, object: &Value, name: &str) -> Option<usize> {
+        object.get(name).map(|it| self.node_number(it))
+    }
+
+    fn node_numbers(&self, value: &Value) -> Vec<usize> {
+        let mut numbers = Vec::new();
+        for value in self.values(value, "a list of nodes") {
+            numbers.push(self.node_number(value));
+        }
+        numbers
+    }
+
+    fn object(&self, value: &Value, name: &'static str) {
+        if !matches!(value, Value::Object(_)) {
+            self.note(name);
+        }
+    }
+
+    /// An empty one if there is none.
+    fn list<'a>(&self, object: &'a Value, name: &'static str) -> &'a [Value] {
+        object.get(name).map_or(&[], |value| self.values(value, name))
+    }
+
+    fn values<'a>(&self, value: &'a Value, name: &'static str) -> &'a [Value] {
+        value.as_list().or_else(|| self.none(name)).unwrap_or_default()
+    }
+
+    fn text<'a>(&self, object: &'a Value, name: &'static str) -> &'a str {
+        let text = object.get(name).and_then(Value::as_text);
+        text.or_else(|| self.none(name)).unwrap_or_default()
+    }
+
+    fn texts(&self, value: &Value) -> Vec<String> {
+        let mut texts = Vec::new();
+        for value in self.values(value, "a list of names") {
+            let text = value.as_text().or_else(|| self.none("a name"));
+            texts.extend(text.map(String::from));
+        }
+        texts
+    }
+
+    fn none<T>(&self, name: &'static str) -> Option<T> {
+        self.note(name);
+        None
+    }
+
+    #[cold]
+    fn note(&self, name: &'static str) {
+        self.wrong.set(self.wrong.get().or(Some(name)));
+    }
 }
 
 fn written(value: &Value) -> Box<[u8]> {
-    serde_json::to_vec(value).unwrap_or_default().into()
+    let mut json = Writer::default();
+    json.value(value);
+    json.into_text().into_bytes().into()
 }
 
-fn map<T>(values: &[Value], read: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
-    let mut all = Vec::with_capacity(values.len());
-    for value in values {
-        all.push(read(value)?);
-    }
-    Ok(all)
-}
-
-fn object<'a>(value: &'a Value, name: &'static str) -> Read<&'a Members> {
-    if let Value::Object(members) = value { Ok(members) } else { Err(field(name)) }
-}
-
-/// An empty one if there is none.
-fn list<'a>(object: &'a Members, name: &'static str) -> Read<&'a [Value]> {
-    match object.get(name) {
-        None => Ok(&[]),
-        Some(value) => as_list(value).ok_or(field(name)),
-    }
-}
-
-fn text<'a>(object: &'a Members, name: &'static str) -> Read<&'a str> {
-    object.get(name).and_then(as_text).ok_or(field(name))
-}
-
-fn texts(value: &Value) -> Read<Vec<String>> {
-    let names = as_list(value).ok_or(field("a list of names"))?;
-    map(names, |it| as_text(it).map(String::from).ok_or(field("a name")))
-}
-
-fn flag(object: &Members, name: &str) -> bool {
+fn flag(object: &Value, name: &str) -> bool {
     matches!(object.get(name), Some(Value::Bool(true)))
-}
-
-fn number(value: &Value) -> Option<usize> {
-    if let Value::Number(number) = value { usize::try_from(number.as_u64()?).ok() } else { None }
-}
-
-fn as_list(value: &Value) -> Option<&[Value]> {
-    if let Value::List(values) = value { Some(values) } else { None }
-}
-
-fn as_text(value: &Value) -> Option<&str> {
-    if let Value::Text(text) = value { Some(text) } else { None }
-}
-
-fn field(name: &'static str) -> InvalidDocument {
-    InvalidDocument::Field(name)
 }
 
 impl fmt::Display for InvalidDocument {

@@ -11,7 +11,7 @@ use alloc::string::String;
 /// Keystone's is a formatter of Python's, which also knows widths (`%(user_id)40s`), and knows
 /// `public_endpoint` from its configuration. These count as no template here.
 pub(super) fn fill(template: &str, project: Option<&str>, user: &str) -> Option<String> {
-    let template = template.replace("$(", "%(");
+    let template = with_one_sign(template);
     let mut url = String::with_capacity(template.len());
     let mut rest = &*template;
     while let Some((before, from)) = rest.split_once('%') {
@@ -31,6 +31,17 @@ pub(super) fn fill(template: &str, project: Option<&str>, user: &str) -> Option<
     }
     url.push_str(rest);
     (!url.is_empty()).then_some(url)
+}
+
+/// With `%(` in place of each `$(`.
+fn with_one_sign(template: &str) -> String {
+    let mut parts = template.split('$');
+    let mut text = String::from(parts.next().unwrap_or_default());
+    for part in parts {
+        text.push(if part.starts_with('(') { '%' } else { '$' });
+        text.push_str(part);
+    }
+    text
 }
 
 #[cfg(test)]

@@ -297,7 +297,9 @@ fn spaced_hex(bytes: &[u8]) -> String {
 
 /// Without the fraction, as S3 writes times.
 fn to_seconds(time: UnixTime) -> String {
-    UnixTime::from_secs(time.as_secs()).to_string().replace(".000000", "")
+    let time = time.to_string();
+    let (second, _) = time.split_once('.').unwrap_or_default();
+    [second, "Z"].concat()
 }
 
 /// The longest canonical request that is shown; in an answer it takes four times as many bytes.
