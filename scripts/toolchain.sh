@@ -77,9 +77,12 @@ wasm_cargo() {
     local command=$1 wasm_target=$2
     shift 2
     # Panics name the file that they are in: the module must not tell where, or depend on where, whoever
-    # built it keeps crates.
-    local settings=(--config "target.$wasm_target.rustflags=[
-        '--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates']")
+    # built it keeps crates, and which registry they are from.
+    local crates=${CARGO_HOME:-$HOME/.cargo}/registry/src registry remap settings
+    [ -d "$crates" ] || cargo fetch --locked --quiet
+    remap="'--remap-path-prefix=$crates=crates'"
+    for registry in "$crates"/*/; do remap+=", '--remap-path-prefix=${registry%/}=crates'"; done
+    settings=(--config "target.$wasm_target.rustflags=[$remap]")
     if [ "$wasm_from" = sysroot ]; then
         cargo "$command" --target "$wasm_target" "${settings[@]}" "$@"
         return
