@@ -60,6 +60,7 @@ pub mod secret;
 mod shared;
 pub mod sigv4;
 mod sorted;
+pub mod source;
 mod split;
 pub mod time;
 pub mod token;

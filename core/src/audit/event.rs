@@ -5,7 +5,6 @@
 
 use alloc::string::String;
 use core::fmt::Write as _;
-use core::net::IpAddr;
 use core::time::Duration;
 
 use super::id::EventId;
@@ -17,6 +16,7 @@ use super::rule::Outcome;
 use super::secrets::without_token;
 use crate::acl::{Attribute, Caller};
 use crate::config::{AuditRules, Mode};
+use crate::source::SourceAddress;
 use crate::split;
 use crate::time::{self, UnixTime};
 
@@ -76,7 +76,7 @@ pub(super) struct Event<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) end: End,
     /// The client's address, as the proxy knows it.
-    pub(super) source: Option<IpAddr>,
+    pub(super) source: Option<SourceAddress>,
     /// What the proxy is called that has seen it.
     pub(super) observer: &'a str,
     pub(super) rules: &'a AuditRules,
@@ -160,7 +160,7 @@ impl Event<'_> {
         }
         initiator.object("host", |host| {
             if let Some(source) = &self.source {
-                host.display("address", source);
+                host.text("address", source.as_str());
             }
             if let Some(agent) = &request.agent {
                 host.bytes("agent", without_token(agent));

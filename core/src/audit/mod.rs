@@ -26,12 +26,12 @@ mod secrets;
 mod tests;
 
 use alloc::string::String;
-use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::{AuditRules, Config};
 use crate::gate::Trail;
 use crate::recent::keyed;
+use crate::source::SourceAddress;
 use crate::time::UnixTime;
 pub(crate) use event::{Credential, Facts};
 pub use event::{End, MAX_EVENT};
@@ -96,7 +96,7 @@ impl AuditLog {
         config: &Config,
         trail: &Trail,
         end: End,
-        source: impl FnOnce() -> Option<IpAddr>,
+        source: impl FnOnce() -> Option<SourceAddress>,
     ) -> Option<&str> {
         let rules = config.audit.as_ref()?;
         let facts = trail.facts(config);

@@ -1,7 +1,6 @@
 //! Tokens: the steps, and a request from its head to its verdict where all that it asks for is known.
 
 use std::hint::black_box;
-use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use voussoir_core::audit::{AuditLog, End};
@@ -12,6 +11,7 @@ use voussoir_core::identities::Identity;
 use voussoir_core::keys::Keys;
 use voussoir_core::record::IdentityRecord;
 use voussoir_core::revocation::RevocationSet;
+use voussoir_core::source::SourceAddress;
 use voussoir_core::time::UnixTime;
 use voussoir_core::token::{AuditId, AuditIds, Delegation, Expiry, Id, Methods, Payload, Scope};
 
@@ -115,7 +115,7 @@ fn audited(tokens: Vec<String>) -> impl FnMut() -> usize {
         let settings = gate.settings();
         let summary = log.summary(settings, &trail).len();
         let end = End { at: NOW, status: Some(200) };
-        let source = || Some(Ipv4Addr::new(203, 0, 113, 9).into());
+        let source = || SourceAddress::from_socket("203.0.113.9:4711");
         log.record(settings, &trail, end, source).map_or(0, str::len) + summary
     }
 }

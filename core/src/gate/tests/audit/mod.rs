@@ -6,7 +6,6 @@ mod hostile;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
-use core::net::IpAddr;
 use core::time::Duration;
 
 use serde_json::{Value, json};
@@ -19,6 +18,7 @@ use crate::audit::{AuditLog, End, MAX_EVENT};
 use crate::config::Config;
 use crate::gate::{Gate, Trail};
 use crate::record::RevocationEvent;
+use crate::source::SourceAddress;
 use crate::time::UnixTime;
 
 const PROJECT: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -36,7 +36,7 @@ fn audit() -> Value {
 fn written(config: &Config, trail: &Trail, began: UnixTime, status: Option<u16>) -> Option<String> {
     let mut log = AuditLog::new(config.audit.as_ref()?, Some("edge-1"), 7);
     let end = End { at: began + Duration::from_millis(3), status };
-    let source = || Some(IpAddr::from([192, 0, 2, 7]));
+    let source = || SourceAddress::from_socket("192.0.2.7:4711");
     let event = log.record(config, trail, end, source).map(String::from)?;
     assert!(event.len() <= MAX_EVENT && !event.contains('\n'));
     Some(event)
