@@ -344,6 +344,16 @@ mod tests {
     }
 
     #[test]
+    fn names_a_field_that_is_there_twice() {
+        for (json, message) in [
+            (r#"{"mode":"shadow","mode":"enforce"}"#, ".: duplicate field `mode`"),
+            (r#"{"acl":{"rules":[{},{"to":[],"to":[]}]}}"#, "acl.rules[1]: duplicate field `to`"),
+        ] {
+            assert_eq!(Config::parse(json.as_bytes()).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
     fn names_a_field_of_the_wrong_type() {
         assert!(
             error(&json!({"limits": {"parked": "many"}}))

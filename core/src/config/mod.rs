@@ -38,7 +38,7 @@ use crate::acl::Acl;
 use crate::bypass::Bypass;
 use crate::complete_body::CompleteBody;
 use crate::identity::SelectedHeaders;
-use crate::json::{self, Json};
+use crate::json::{self, Json, Wrong};
 use crate::refusal::Answers;
 use crate::routes::Routes;
 use crate::schema::Schemas;
@@ -261,7 +261,8 @@ impl Config {
     /// Reads a configuration: JSON text, or the binary form of a `google.protobuf.Struct`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         let wrong = OnceCell::new();
-        let json = read(bytes).map_err(|problem| ConfigError::new(String::new(), problem))?;
+        let json =
+            read(bytes).map_err(|Wrong { path, problem }| ConfigError::new(path, problem))?;
         let whole = Setting::whole(&json, &wrong);
         fields::check(&whole, fields::CONFIG);
         let config = check::config(&Settings::of_plugin(whole));
@@ -269,15 +270,15 @@ impl Config {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Json, String> {
+fn read(bytes: &[u8]) -> Result<Json, Wrong> {
     if bytes.len() > MAX_BYTES {
-        return Err("must be at most 65536 bytes".into());
+        return Err(Wrong::new(&"must be at most 65536 bytes"));
     }
     if first_is_brace(bytes) {
-        return json::parse(bytes).map_err(|wrong| wrong.problem);
+        return json::parse(bytes);
     }
     protobuf::parse_struct(bytes).ok_or_else(|| {
-        "neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct".into()
+        Wrong::new(&"neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct")
     })
 }
 

@@ -12,7 +12,7 @@ use serde_json::Number;
 use super::reader::{Step, Wrong};
 use super::{Json, Member, Members};
 
-/// Reads a value, whose names are then looked at: what is wrong with them is told by where they stand.
+/// Reads a value. Inside is where a name comes twice, if one does.
 pub(super) fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Result<Json, Wrong>, D::Error> {
     let twice = Cell::new(None);
     let value = AnyValue { within: None, twice: &twice }.deserialize(from)?;
@@ -33,7 +33,7 @@ impl<'a> AnyValue<'a> {
         Self { within: Some((self, step)), twice: self.twice }
     }
 
-    /// The members that an object has.
+    /// The object of these members; none if a name comes twice, which is noted.
     fn object(self, members: Vec<Member>) -> Json {
         match Members::new(members) {
             Ok(members) => Json::Object(members),
@@ -45,14 +45,21 @@ impl<'a> AnyValue<'a> {
     }
 
     #[cold]
-    fn note_twice(mut self, name: &str) {
+    fn note_twice(self, name: &str) {
+        let wrong = self.twice.take().unwrap_or_else(|| Wrong::twice(name, &self.path()));
+        self.twice.set(Some(wrong));
+    }
+
+    /// The steps from the whole to this value.
+    fn path(self) -> Vec<Step<'a>> {
         let mut path = Vec::new();
-        while let Some((whole, step)) = self.within {
-            path.insert(0, step);
-            self = *whole;
+        let mut within = self.within;
+        while let Some((whole, step)) = within {
+            path.push(step);
+            within = whole.within;
         }
-        let first = self.twice.take();
-        self.twice.set(Some(first.unwrap_or_else(|| Wrong::twice(name, &path))));
+        path.reverse();
+        path
     }
 }
 

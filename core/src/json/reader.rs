@@ -117,8 +117,8 @@ impl From<usize> for Step<'static> {
 }
 
 impl Wrong {
-    /// It is no JSON.
-    pub(super) fn new(problem: &impl ToString) -> Self {
+    /// The whole is not what it should be: no JSON, for one.
+    pub(crate) fn new(problem: &impl ToString) -> Self {
         Self { path: String::new(), problem: problem.to_string() }
     }
 

@@ -47,6 +47,8 @@ impl Writer {
                 '\n' => self.text.push_str("\\n"),
                 '\r' => self.text.push_str("\\r"),
                 '\t' => self.text.push_str("\\t"),
+                '\u{8}' => self.text.push_str("\\b"),
+                '\u{c}' => self.text.push_str("\\f"),
                 // Writing to a text does not fail.
                 '\0'..='\x1f' => {
                     let _ = write!(self.text, "\\u{:04x}", u32::from(character));
@@ -143,5 +145,13 @@ mod tests {
         for text in ["", "a\"b\\c/", "\0\u{1}\u{1f}\n\r\t\u{7f}", "Ω𝄞\u{2028}\u{feff}"] {
             assert_eq!(serde_json::from_str::<String>(&quoted(text)).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn texts_are_escaped_as_they_are_elsewhere() {
+        // The key server measures what it sends by another writer.
+        let text: String =
+            (0..0x300).filter_map(char::from_u32).chain("\u{2028}😀".chars()).collect();
+        assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
     }
 }
