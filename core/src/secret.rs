@@ -31,10 +31,12 @@ impl Secret {
     pub fn matches(&self, other: &[u8]) -> bool {
         let (own, own_rest) = self.0.as_chunks::<8>();
         let (other, other_rest) = other.as_chunks::<8>();
-        // Word by word: byte by byte it takes as long as all else that a known token costs.
-        let words = own.iter().zip(other).fold(Choice::from(1), |same, (own, other)| {
-            same & u64::from_ne_bytes(*own).ct_eq(&u64::from_ne_bytes(*other))
+        // Word by word: byte by byte it takes as long as all else that a known token costs. Which of them
+        // differ is never looked at, only whether any bit of all does.
+        let difference = own.iter().zip(other).fold(0, |all, (own, other)| {
+            all | (u64::from_ne_bytes(*own) ^ u64::from_ne_bytes(*other))
         });
+        let words = difference.ct_eq(&0);
         let is_as_long = Choice::from(u8::from(own.len() == other.len()));
         (is_as_long & words & own_rest.ct_eq(other_rest)).into()
     }

@@ -1,6 +1,8 @@
 //! Texts of bytes, cut at one byte: by the same code wherever that is done, while the methods of slices are
 //! made anew for each place that calls them.
 
+use memchr::{memchr, memrchr};
+
 /// The parts between the separators, one more than there are of those.
 pub(crate) fn parts(text: &[u8], separator: u8) -> Parts<'_> {
     Parts { rest: Some(text), separator }
@@ -9,7 +11,7 @@ pub(crate) fn parts(text: &[u8], separator: u8) -> Parts<'_> {
 /// What is before the first separator and what is behind it, if there is one.
 #[inline(never)]
 pub(crate) fn once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|byte| *byte == separator)?;
+    let at = memchr(separator, text)?;
     text.get(..at).zip(text.get(at + 1..))
 }
 
@@ -21,7 +23,7 @@ pub(crate) fn before(text: &[u8], separator: u8) -> &[u8] {
 /// What is behind the last separator: all, if there is none.
 #[inline(never)]
 pub(crate) fn behind_last(text: &[u8], separator: u8) -> &[u8] {
-    let at = text.iter().rposition(|byte| *byte == separator);
+    let at = memrchr(separator, text);
     at.and_then(|at| text.get(at + 1..)).unwrap_or(text)
 }
 

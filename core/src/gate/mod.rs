@@ -207,9 +207,15 @@ impl Gate {
         if let Some(refusal) = self.take_in_for_schema(came) {
             return refusal;
         }
-        let effect = self.step(now, input);
-        let effect = self.hold_against_schema(effect);
-        self.hold(now, came, effect)
+        let mut effect = self.step(now, input);
+        // An effect is large, and to hand it on is to copy it.
+        if self.schema.is_some() {
+            effect = self.hold_against_schema(effect);
+        }
+        if self.arriving.is_some() {
+            effect = self.hold(now, came, effect);
+        }
+        effect
     }
 
     fn step(&mut self, now: UnixTime, input: Input<'_>) -> Effect {
