@@ -101,7 +101,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The names of all headers, in order.
-    pub fn names(self) -> impl Iterator<Item = &'a [u8]> {
+    pub fn names(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.headers.iter().map(|(name, _)| *name)
     }
 }

@@ -79,12 +79,14 @@ pub(super) fn encode_path(to: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn encode_unless(to: &mut Vec<u8>, bytes: &[u8], stays: impl Fn(u8) -> bool) {
-    for byte in bytes {
-        if stays(*byte) {
-            to.push(*byte);
-        } else {
-            to.extend([b'%', upper_hex(byte >> 4), upper_hex(byte & 0x0f)]);
-        }
+    let mut rest = bytes;
+    loop {
+        let end = rest.iter().position(|byte| !stays(*byte)).unwrap_or(rest.len());
+        let (same, other) = rest.split_at_checked(end).unwrap_or_default();
+        to.extend_from_slice(same);
+        let Some((byte, tail)) = other.split_first() else { return };
+        to.extend_from_slice(&[b'%', upper_hex(byte >> 4), upper_hex(byte & 0x0f)]);
+        rest = tail;
     }
 }
 

@@ -23,11 +23,15 @@ impl SignedHeaders {
         if text.len() > MAX_SIGNED_HEADERS {
             return Err(InvalidSignedHeaders);
         }
-        let signed = Self { text: text.into() };
-        let is_list = signed.names().all(is_name)
-            && signed.names().zip(signed.names().skip(1)).all(|(name, next)| name < next)
-            && signed.contains(HOST);
-        if is_list { Ok(signed) } else { Err(InvalidSignedHeaders) }
+        let (mut previous, mut has_host) = (&b""[..], false);
+        for name in split::parts(text, b';') {
+            if !is_name(name) || name <= previous {
+                return Err(InvalidSignedHeaders);
+            }
+            has_host |= name == HOST;
+            previous = name;
+        }
+        if has_host { Ok(Self { text: text.into() }) } else { Err(InvalidSignedHeaders) }
     }
 
     /// The names, in order.
@@ -72,9 +76,14 @@ impl SignedHeaders {
 pub(super) fn repeated(head: RequestHead<'_>) -> Option<&[u8]> {
     let may_repeat =
         |name: &[u8]| name.starts_with(b"x-amz-meta-") || name.ends_with(b"-object-attributes");
-    let of_amazon = || head.names().filter(|name| must_be_signed(name) && !may_repeat(name));
-    let mut names = (1..).zip(of_amazon());
-    names.find(|(next, name)| of_amazon().skip(*next).any(|other| other == *name)).map(|it| it.1)
+    let mut names = head.names();
+    while let Some(name) = names.next() {
+        let is_of_amazon = must_be_signed(name) && !may_repeat(name);
+        if is_of_amazon && names.clone().any(|other| other == name) {
+            return Some(name);
+        }
+    }
+    None
 }
 
 /// Appends the value of a header as it was signed: its lines joined by commas in the order of arrival.
