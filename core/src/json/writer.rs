@@ -41,22 +41,34 @@ impl Writer {
     pub(crate) fn text(&mut self, text: &str) {
         self.separate();
         self.text.push('"');
-        for character in text.chars() {
-            match character {
-                '"' | '\\' => self.text.extend(['\\', character]),
-                '\n' => self.text.push_str("\\n"),
-                '\r' => self.text.push_str("\\r"),
-                '\t' => self.text.push_str("\\t"),
-                '\u{8}' => self.text.push_str("\\b"),
-                '\u{c}' => self.text.push_str("\\f"),
-                // Writing to a text does not fail.
-                '\0'..='\x1f' => {
-                    let _ = write!(self.text, "\\u{:04x}", u32::from(character));
-                }
-                _ => self.text.push(character),
-            }
+        let mut rest = text;
+        // Most texts have none, and what has none is copied as it is.
+        while let Some(place) = rest.bytes().position(is_escaped)
+            && let Some((plain, others)) = rest.split_at_checked(place)
+        {
+            self.text.push_str(plain);
+            let mut others = others.chars();
+            self.escaped(others.next().unwrap_or_default());
+            rest = others.as_str();
         }
+        self.text.push_str(rest);
         self.text.push('"');
+    }
+
+    fn escaped(&mut self, character: char) {
+        self.text.push('\\');
+        match character {
+            '\n' => self.text.push('n'),
+            '\r' => self.text.push('r'),
+            '\t' => self.text.push('t'),
+            '\u{8}' => self.text.push('b'),
+            '\u{c}' => self.text.push('f'),
+            // Writing to a text does not fail.
+            '\0'..='\x1f' => {
+                let _ = write!(self.text, "u{:04x}", u32::from(character));
+            }
+            _ => self.text.push(character),
+        }
     }
 
     /// A text, or `null`.
@@ -112,6 +124,10 @@ impl Writer {
             self.text.push(',');
         }
     }
+}
+
+fn is_escaped(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'"' | b'\\')
 }
 
 #[cfg(test)]
