@@ -2,7 +2,7 @@
 //! in it that was put where secrets stand.
 #![no_main]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use arbitrary::Arbitrary;
@@ -16,6 +16,7 @@ use voussoir_core::head::RequestHead;
 use voussoir_core::identities::Identity;
 use voussoir_core::keys::Keys;
 use voussoir_core::refusal::Unknown;
+use voussoir_core::source::SourceAddress;
 use voussoir_core::time::UnixTime;
 
 #[derive(Arbitrary, Debug)]
@@ -36,7 +37,8 @@ struct Request<'a> {
     now: u64,
     took: u32,
     status: Option<u16>,
-    source: Option<IpAddr>,
+    /// As the proxy writes it, and anything else.
+    source: Result<(IpAddr, u16), &'a str>,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -185,7 +187,7 @@ fuzz_target!(|request: Request<'_>| {
     let mut log = AuditLog::new(rules, Some("edge"), 1);
     let at = UnixTime::from_micros(request.now.saturating_add(request.took.into()));
     let end = End { at, status: request.status };
-    let event = log.record(&config, &trail, end, || request.source).expect("there are all events");
+    let event = log.record(&config, &trail, end, || source(&request)).expect("there are all events");
     assert!(event.len() <= MAX_EVENT);
     assert!(event.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
     let read: Value = serde_json::from_str(event).expect("it is JSON");
@@ -196,3 +198,16 @@ fuzz_target!(|request: Request<'_>| {
     let summary: Value = serde_json::from_str(log.summary(&config, &trail)).expect("it is JSON");
     assert!(is_clean(&summary));
 });
+
+fn source(request: &Request<'_>) -> Option<SourceAddress> {
+    match request.source {
+        Ok(socket) => {
+            let socket = SocketAddr::from(socket);
+            let source = SourceAddress::from_socket(&socket.to_string()).expect("it is one");
+            // An address is what it says, whoever reads it.
+            assert_eq!(source.as_str().parse(), Ok(socket.ip()));
+            Some(source)
+        }
+        Err(text) => SourceAddress::from_socket(text),
+    }
+}
