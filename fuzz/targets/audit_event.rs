@@ -187,7 +187,8 @@ fuzz_target!(|request: Request<'_>| {
     let mut log = AuditLog::new(rules, Some("edge"), 1);
     let at = UnixTime::from_micros(request.now.saturating_add(request.took.into()));
     let end = End { at, status: request.status };
-    let event = log.record(&config, &trail, end, || source(&request)).expect("there are all events");
+    let event =
+        log.record(&config, &trail, end, || source(&request)).expect("there are all events");
     assert!(event.len() <= MAX_EVENT);
     assert!(event.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
     let read: Value = serde_json::from_str(event).expect("it is JSON");
