@@ -1,5 +1,5 @@
-//! Texts of bytes, cut at one byte: by the same code wherever that is done, while the methods of slices are
-//! made anew for each place that calls them.
+//! Texts of bytes, cut at one byte or looked through for a word: by the same code wherever that is done, while
+//! the methods of slices are made anew for each place that calls them.
 
 use memchr::{memchr, memrchr};
 
@@ -27,10 +27,12 @@ pub(crate) fn behind_last(text: &[u8], separator: u8) -> &[u8] {
     at.and_then(|at| text.get(at + 1..)).unwrap_or(text)
 }
 
-/// Whether a word stands somewhere in it.
+/// Whether a word stands somewhere in it, which an empty one does not.
 #[inline(never)]
 pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len().max(1)).any(|it| it.starts_with(word)) || word.is_empty()
+    let Some(first) = word.first() else { return false };
+    // Few places are worth more than a look at their first byte: texts can be long, and words many.
+    text.windows(word.len()).any(|it| it.first() == Some(first) && it == word)
 }
 
 /// Parts of a text.
@@ -73,6 +75,21 @@ mod tests {
             let halves: Vec<_> = text.splitn(2, is_separator).collect();
             let halves = (halves.len() == 2).then(|| (halves[0], halves[1]));
             assert_eq!(once(text, b'/'), halves);
+        }
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_it_stands() {
+        for (text, word, is_there) in [
+            (&b"application/problem+json"[..], &b"json"[..], true),
+            (b"json", b"json", true),
+            (b"jjson;", b"json", true),
+            (b"jso", b"json", false),
+            (b"js on", b"json", false),
+            (b"", b"json", false),
+            (b"json", b"", false),
+        ] {
+            assert_eq!(contains(text, word), is_there);
         }
     }
 }

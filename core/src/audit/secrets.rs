@@ -5,6 +5,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 use crate::sigv4::percent_decode_complete;
+use crate::split;
 
 /// A header's value as an event shows it: nothing of one that looks as if a token were in it.
 pub(super) fn without_token(value: &[u8]) -> &[u8] {
@@ -14,14 +15,8 @@ pub(super) fn without_token(value: &[u8]) -> &[u8] {
 
 /// Whether one of these names, each with its equals sign, is that of a secret.
 pub(super) fn is_secret(names: &[u8], more: &[String]) -> bool {
-    // Few windows are worth more than a look at their first byte: names can be long, and words many.
-    let contains = |word: &[u8]| {
-        let first = word.first();
-        first.is_some()
-            && names.windows(word.len()).any(|window| window.first() == first && window == word)
-    };
-    WORDS.iter().any(|word| contains(word.as_bytes()))
-        || more.iter().any(|word| contains(word.as_bytes()))
+    WORDS.iter().any(|word| split::contains(names, word.as_bytes()))
+        || more.iter().any(|word| split::contains(names, word.as_bytes()))
 }
 
 /// Whether something in it looks like a token: one of Fernet's, which all begin alike for the next

@@ -133,6 +133,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::json::Writer;
     use alloc::vec;
 
     #[test]
@@ -141,8 +142,10 @@ mod tests {
         let bytes = b"\x0a\x0e\x0a\x01\x61\x12\x09\x11\x00\x00\x00\x00\x00\x00\x4e\x40\x0a\x28\x0a\x01\x62\x12\
             \x23\x2a\x21\x0a\x1f\x0a\x01\x63\x12\x1a\x32\x18\x0a\x02\x20\x01\x0a\x03\x1a\x01\x78\x0a\
             \x02\x08\x00\x0a\x09\x11\x00\x00\x00\x00\x00\x00\xe0\x3f";
+        let mut written = Writer::default();
+        written.value(&parse_struct(&bytes[..]).unwrap());
         assert_eq!(
-            serde_json::to_value(parse_struct(&bytes[..]).unwrap()).unwrap(),
+            serde_json::from_str::<serde_json::Value>(&written.into_text()).unwrap(),
             serde_json::json!({"a": 60, "b": {"c": [true, "x", null, 0.5]}})
         );
     }

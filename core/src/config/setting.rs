@@ -11,30 +11,22 @@ use core::cell::OnceCell;
 use core::time::Duration;
 
 use super::{ConfigError, quantity};
-use crate::json::Json;
+use crate::json::{Json, Place, Step};
 
 /// A value, and where it stands.
 #[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
     /// `null` where nothing is written.
     pub(super) json: &'a Json,
-    outer: Option<&'a Self>,
-    step: Step<'a>,
+    place: Place<'a>,
     /// What was wrong first.
     wrong: &'a OnceCell<ConfigError>,
-}
-
-/// From an object to the value of a name, or from a list to the one in a place.
-#[derive(Clone, Copy)]
-enum Step<'a> {
-    Name(&'a str),
-    Place(usize),
 }
 
 impl<'a> Setting<'a> {
     /// The whole of a configuration.
     pub(super) fn whole(json: &'a Json, wrong: &'a OnceCell<ConfigError>) -> Self {
-        Self { json, outer: None, step: Step::Place(0), wrong }
+        Self { json, place: Place::Whole, wrong }
     }
 
     /// Another value in the same place.
@@ -53,7 +45,7 @@ impl<'a> Setting<'a> {
     }
 
     fn inner<'b>(&'b self, step: Step<'b>, json: &'b Json) -> Setting<'b> {
-        Setting { json, outer: Some(self), step, wrong: self.wrong }
+        Setting { json, place: Place::Within(&self.place, step), wrong: self.wrong }
     }
 
     pub(super) fn is_section(&self) -> bool {
@@ -68,13 +60,13 @@ impl<'a> Setting<'a> {
 
     /// What a field is called.
     pub(super) fn name(&self) -> &'a str {
-        if let Step::Name(name) = self.step { name } else { "" }
+        if let Place::Within(_, Step::Name(name)) = self.place { name } else { "" }
     }
 
     /// The values of a list.
     pub(super) fn values(&self) -> impl Iterator<Item = Setting<'_>> {
         let values = self.json.as_list().unwrap_or_default();
-        values.iter().enumerate().map(|(place, json)| self.inner(Step::Place(place), json))
+        values.iter().enumerate().map(|(place, json)| self.inner(Step::Number(place), json))
     }
 
     /// More values than these are wrong.
@@ -224,16 +216,6 @@ impl<'a> Setting<'a> {
     #[inline(never)]
     pub(super) fn note(&self, problem: String) {
         // There may have been something before.
-        let _ = self.wrong.set(ConfigError::new(self.path(), problem));
-    }
-
-    fn path(&self) -> String {
-        let Some(outer) = self.outer else { return String::new() };
-        let path = outer.path();
-        match self.step {
-            Step::Name(name) if path.is_empty() => name.into(),
-            Step::Name(name) => format!("{path}.{name}"),
-            Step::Place(place) => format!("{path}[{place}]"),
-        }
+        let _ = self.wrong.set(ConfigError::new(self.place.path(), problem));
     }
 }

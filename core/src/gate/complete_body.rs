@@ -123,11 +123,8 @@ impl Gate {
         })
     }
 
-    /// Lets a request pass no sooner than its body is complete.
+    /// Lets a request whose body must be complete pass no sooner than it is.
     pub(super) fn hold(&mut self, now: UnixTime, came: Came<'_>, effect: Effect) -> Effect {
-        if self.arriving.is_none() {
-            return effect;
-        }
         if !self.enforces() {
             return self.watch(now, came, effect);
         }

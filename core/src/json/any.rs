@@ -9,13 +9,12 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::reader::{Step, Wrong};
-use super::{Json, Member, Members};
+use super::{Json, Member, Members, Place, Step, Wrong};
 
 /// Reads a value. Inside is where a name comes twice, if one does.
 pub(super) fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Result<Json, Wrong>, D::Error> {
     let twice = Cell::new(None);
-    let value = AnyValue { within: None, twice: &twice }.deserialize(from)?;
+    let value = AnyValue { place: Place::Whole, twice: &twice }.deserialize(from)?;
     Ok(twice.take().map_or(Ok(value), Err))
 }
 
@@ -23,14 +22,13 @@ pub(super) fn value<'de, D: Deserializer<'de>>(from: D) -> Result<Result<Json, W
 /// takes apart texts of them.
 #[derive(Clone, Copy)]
 struct AnyValue<'a> {
-    /// What it is read for, and how one gets from there to it.
-    within: Option<(&'a Self, Step<'a>)>,
+    place: Place<'a>,
     twice: &'a Cell<Option<Wrong>>,
 }
 
 impl<'a> AnyValue<'a> {
     fn at(&'a self, step: Step<'a>) -> Self {
-        Self { within: Some((self, step)), twice: self.twice }
+        Self { place: Place::Within(&self.place, step), twice: self.twice }
     }
 
     /// The object of these members; none if a name comes twice, which is noted.
@@ -46,20 +44,8 @@ impl<'a> AnyValue<'a> {
 
     #[cold]
     fn note_twice(self, name: &str) {
-        let wrong = self.twice.take().unwrap_or_else(|| Wrong::twice(name, &self.path()));
+        let wrong = self.twice.take().unwrap_or_else(|| Wrong::twice(name, self.place));
         self.twice.set(Some(wrong));
-    }
-
-    /// The steps from the whole to this value.
-    fn path(self) -> Vec<Step<'a>> {
-        let mut path = Vec::new();
-        let mut within = self.within;
-        while let Some((whole, step)) = within {
-            path.push(step);
-            within = whole.within;
-        }
-        path.reverse();
-        path
     }
 }
 
@@ -108,7 +94,7 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = from.next_element_seed(self.at(Step::Place(values.len())))? {
+        while let Some(value) = from.next_element_seed(self.at(Step::Number(values.len())))? {
             values.push(value);
         }
         Ok(Json::List(values))

@@ -5,19 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{FromJson, Json, quoted};
+use super::{FromJson, Json, Place, Step, quoted};
 
 /// Where reading is, and what was wrong first.
 pub(crate) struct Reader {
     path: Vec<Step<'static>>,
     wrong: Option<Wrong>,
-}
-
-/// From an object to the value of a name, or from a list to the one in a place.
-#[derive(Clone, Copy)]
-pub(crate) enum Step<'a> {
-    Name(&'a str),
-    Place(usize),
 }
 
 /// Why a text does not say what it should.
@@ -78,41 +71,14 @@ impl Reader {
         if self.wrong.is_some() {
             return;
         }
-        let mut path = written(&self.path);
+        let mut path = String::new();
+        for step in &self.path {
+            step.append_to(&mut path);
+        }
         if !name.is_empty() {
-            go_to(name, &mut path);
+            Step::Name(name).append_to(&mut path);
         }
         self.wrong = Some(Wrong { path, problem });
-    }
-}
-
-fn written(steps: &[Step<'_>]) -> String {
-    let mut path = String::new();
-    for step in steps {
-        match step {
-            Step::Name(name) => go_to(name, &mut path),
-            Step::Place(place) => path.push_str(&["[", &place.to_string(), "]"].concat()),
-        }
-    }
-    path
-}
-
-fn go_to(name: &str, path: &mut String) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(name);
-}
-
-impl From<&'static str> for Step<'static> {
-    fn from(name: &'static str) -> Self {
-        Self::Name(name)
-    }
-}
-
-impl From<usize> for Step<'static> {
-    fn from(place: usize) -> Self {
-        Self::Place(place)
     }
 }
 
@@ -122,9 +88,9 @@ impl Wrong {
         Self { path: String::new(), problem: problem.to_string() }
     }
 
-    /// A name comes twice in what is behind these steps.
-    pub(super) fn twice(name: &str, steps: &[Step<'_>]) -> Self {
-        Self { path: written(steps), problem: format!("duplicate field `{name}`") }
+    /// A name comes twice in the object in this place.
+    pub(super) fn twice(name: &str, place: Place<'_>) -> Self {
+        Self { path: place.path(), problem: format!("duplicate field `{name}`") }
     }
 }
 

@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 use super::Opened;
 use crate::json::{self, from_fields};
 use crate::token::{
-    AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
-    Scope,
+    AuditIds, Delegation, Expiry, Federation, Id, MalformedPayload, Methods, Payload, Scope,
 };
 
 /// The claims by their names. One that is not known could be a restriction: such a token is refused.
@@ -119,16 +118,9 @@ impl Claims {
         let provider = self.openstack_idp_id.as_deref();
         match (&self.openstack_group_ids, provider, self.openstack_protocol_id.as_deref()) {
             (None, None, None) => Ok(None),
-            (Some(groups), Some(provider), Some(protocol)) if groups.len() <= MAX_GROUPS => {
-                let mut group_ids = Vec::new();
-                for Group { id } in groups {
-                    group_ids.push(Id::from_text(id)?);
-                }
-                Ok(Some(Federation {
-                    group_ids,
-                    identity_provider_id: Id::from_text(provider)?,
-                    protocol_id: Id::from_text(protocol)?,
-                }))
+            (Some(groups), Some(provider), Some(protocol)) => {
+                let ids = groups.iter().map(|group| &group.id);
+                Federation::from_texts(ids, provider, protocol).map(Some)
             }
             _ => Err(MalformedPayload),
         }

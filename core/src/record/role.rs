@@ -7,9 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::party::{InvalidRecord, is_text};
-use crate::json::{
-    self, FromJson, Json, Member, Members, Reader, Writer, deserialize_as_json, from_fields,
-};
+use crate::json::{FromJson, Json, Member, Reader, Writer, deserialize_as_json, from_fields};
 
 /// The most roles of one user in one project, domain or system.
 pub const MAX_ROLES: usize = 256;
@@ -70,8 +68,8 @@ impl From<Map<String, Value>> for RoleDetails {
 impl Serialize for RoleDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // It was written by us.
-        let json = json::parse(self.0.as_bytes()).unwrap_or(Json::Object(Members::default()));
-        json.serialize(serializer)
+        let members: Map<String, Value> = serde_json::from_str(&self.0).unwrap_or_default();
+        members.serialize(serializer)
     }
 }
 

@@ -17,8 +17,7 @@ use super::{InvalidCatalog, MAX_CATALOG_BYTES};
 use crate::json::{self, Fields, FromJson, Json, Reader, from_fields};
 use crate::time::UnixTime;
 use crate::token::{
-    AuditIds, Delegation, Expiry, Federation, Id, MAX_GROUPS, MalformedPayload, Methods, Payload,
-    Scope,
+    AuditIds, Delegation, Expiry, Federation, Id, MalformedPayload, Methods, Payload, Scope,
 };
 
 /// The most bytes of an answer: an identity, and a catalogue.
@@ -296,18 +295,8 @@ impl Token {
 
 impl TokenFederation {
     fn read(&self) -> Result<Federation, MalformedPayload> {
-        if self.groups.len() > MAX_GROUPS {
-            return Err(MalformedPayload);
-        }
-        let mut group_ids = Vec::new();
-        for Reference { id } in &self.groups {
-            group_ids.push(Id::from_text(id)?);
-        }
-        Ok(Federation {
-            group_ids,
-            identity_provider_id: Id::from_text(&self.identity_provider.id)?,
-            protocol_id: Id::from_text(&self.protocol.id)?,
-        })
+        let ids = self.groups.iter().map(|group| &group.id);
+        Federation::from_texts(ids, &self.identity_provider.id, &self.protocol.id)
     }
 }
 

@@ -91,6 +91,28 @@ pub struct Federation {
     pub protocol_id: Id,
 }
 
+impl Federation {
+    /// What these texts say, of at most [`MAX_GROUPS`] groups.
+    pub(crate) fn from_texts<'a>(
+        groups: impl ExactSizeIterator<Item = &'a String>,
+        provider: &str,
+        protocol: &str,
+    ) -> Result<Self, MalformedPayload> {
+        if groups.len() > MAX_GROUPS {
+            return Err(MalformedPayload);
+        }
+        let mut group_ids = Vec::new();
+        for id in groups {
+            group_ids.push(Id::from_text(id)?);
+        }
+        Ok(Self {
+            group_ids,
+            identity_provider_id: Id::from_text(provider)?,
+            protocol_id: Id::from_text(protocol)?,
+        })
+    }
+}
+
 /// The audit ids of a token: its own, and that of the first token of its chain when it was made
 /// from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
