@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::slice;
 
 use crate::split;
 
@@ -73,10 +74,9 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The values of all headers of this name, in order.
-    pub fn values(self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-        // Most have another length, which is told without a call.
-        let is_it = move |other: &[u8]| other.len() == name.len() && other == name;
-        self.headers.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| *value)
+    #[must_use]
+    pub fn values(self, name: &[u8]) -> Values<'a, '_> {
+        Values { headers: self.headers.iter(), name }
     }
 
     /// The value of the header of this name, of which there must not be two.
@@ -103,6 +103,29 @@ impl<'a> RequestHead<'a> {
     /// The names of all headers, in order.
     pub fn names(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.headers.iter().map(|(name, _)| *name)
+    }
+}
+
+/// The [values](RequestHead::values) of all headers of one name.
+#[derive(Clone, Debug)]
+pub struct Values<'a, 'name> {
+    headers: slice::Iter<'a, (&'a [u8], &'a [u8])>,
+    name: &'name [u8],
+}
+
+impl<'a> Iterator for Values<'a, '_> {
+    type Item = &'a [u8];
+
+    // A loop and no chain of adapters: nothing is looked for as often, and each adapter is a call for each header
+    // where code is small.
+    fn next(&mut self) -> Option<&'a [u8]> {
+        for (name, value) in self.headers.by_ref() {
+            // Most have another length, which is told without a call.
+            if name.len() == self.name.len() && *name == self.name {
+                return Some(value);
+            }
+        }
+        None
     }
 }
 

@@ -283,6 +283,11 @@ pub(crate) fn keyed<T: Hash + ?Sized>(seed: u64, thing: &T) -> u64 {
     hasher.finish()
 }
 
+/// The same of bytes.
+pub(crate) fn keyed_bytes(seed: u64, bytes: &[u8]) -> u64 {
+    SipHasher13::new_with_keys(seed, !seed).hash(bytes)
+}
+
 /// `SipHash`, whose code is there once and not at every text that is hashed.
 struct KeyedHasher(SipHasher13);
 

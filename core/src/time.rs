@@ -118,7 +118,9 @@ impl fmt::Display for UnixTime {
 /// The last two decimal digits of a number. The machinery of `fmt` takes twenty times as long, for times that
 /// are written for every new token and every signature.
 pub(crate) fn two_digits(number: u64) -> [u8; 2] {
-    [number / 10 % 10, number % 10].map(|digit| b'0' + digit.to_le_bytes()[0])
+    // Bytes, since engines divide those by a multiplication.
+    let [number, ..] = (number % 100).to_le_bytes();
+    [number / 10, number % 10].map(|digit| b'0' + digit)
 }
 
 /// The Gregorian date that lies `days` after 1970-01-01.

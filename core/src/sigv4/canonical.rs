@@ -14,6 +14,7 @@
 //! All of it is bytes. Values that are not UTF-8 are signed as they are.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::authorization::Authorization;
 use super::error::Error;
@@ -29,14 +30,17 @@ use crate::head::RequestHead;
 /// text that the client may have signed. There are at most four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanonicalRequest {
-    method: Vec<u8>,
-    paths: Vec<Vec<u8>>,
-    query: Vec<u8>,
-    /// The lines before the host's: headers are in order, and some names come before `host`.
-    headers_before: Vec<u8>,
-    hosts: Vec<Vec<u8>>,
-    headers_after: Vec<u8>,
-    signed_headers: Vec<u8>,
+    /// By the letter of AWS's text.
+    text: Vec<u8>,
+    path: Spelling,
+    host: Spelling,
+}
+
+/// Something that stands in the text, and that the client may have spelt otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Spelling {
+    place: Range<usize>,
+    other: Option<Vec<u8>>,
 }
 
 impl CanonicalRequest {
@@ -44,66 +48,81 @@ impl CanonicalRequest {
     pub(super) fn new(head: RequestHead<'_>, authorization: &Authorization) -> Result<Self, Error> {
         let method = head.method().filter(|method| is_line(method)).ok_or(Error::Malformed)?;
         let path = head.path().ok_or(Error::Malformed)?;
-        let hosts = header::hosts(head).filter(|hosts| hosts.iter().all(|host| is_line(host)));
         let dialect = authorization.credential.scope.dialect();
         // A signature cannot sign itself. In header form the parameter is one like any other.
         let except = authorization.is_presigned().then_some(SIGNATURE);
 
-        let mut headers_before = Vec::new();
-        let mut headers_after = Vec::with_capacity(TYPICAL_HEADERS);
-        for name in authorization.signed_headers.names().filter(|name| *name != HOST) {
-            let lines = if name < HOST { &mut headers_before } else { &mut headers_after };
-            lines.extend_from_slice(name);
-            lines.push(b':');
-            let start = lines.len();
-            if !header::append_canonical_value(lines, head, name) {
+        let mut text = Vec::with_capacity(TYPICAL_TEXT);
+        text.extend_from_slice(method);
+        text.push(b'\n');
+        let start = text.len();
+        let other = path::append_canonical(&mut text, path, dialect).map_err(|_| Error::Uri)?;
+        let path = Spelling { place: start..text.len(), other };
+        text.push(b'\n');
+        let query = Query::new(head.query());
+        query.append_canonical(&mut text, except).map_err(|_| Error::Uri)?;
+        text.push(b'\n');
+
+        // It is one of the signed headers: there is no such list without it.
+        let mut host = Spelling::default();
+        for name in authorization.signed_headers.names() {
+            text.extend_from_slice(name);
+            text.push(b':');
+            let start = text.len();
+            if name == HOST {
+                let (value, other) = header::host(head).ok_or(Error::Malformed)?;
+                text.extend_from_slice(value);
+                host = Spelling { place: start..text.len(), other };
+            } else if !header::append_canonical_value(&mut text, head, name) {
                 return Err(Error::SignedHeaderAbsent(name.into()));
             }
-            if !lines.get(start..).is_some_and(is_line) {
+            if !text.get(start..).is_some_and(is_line) {
                 return Err(Error::Malformed);
             }
-            lines.push(b'\n');
+            text.push(b'\n');
         }
-        Ok(Self {
-            method: method.into(),
-            paths: path::canonical(path, dialect).map_err(|_| Error::Uri)?,
-            query: Query::new(head.query()).canonical(except).map_err(|_| Error::Uri)?,
-            headers_before,
-            hosts: hosts.ok_or(Error::Malformed)?,
-            headers_after,
-            signed_headers: authorization.signed_headers.as_bytes().into(),
-        })
+        text.push(b'\n');
+        text.extend_from_slice(authorization.signed_headers.as_bytes());
+        text.push(b'\n');
+        Ok(Self { text, path, host })
     }
 
     /// Every text that the client may have signed, the one by the letter of AWS's text first.
     pub(super) fn texts(&self, payload_line: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-        self.paths.iter().flat_map(move |path| {
-            self.hosts.iter().map(move |host| {
-                let lines: [&[u8]; 15] = [
-                    &self.method,
-                    b"\n",
-                    path,
-                    b"\n",
-                    &self.query,
-                    b"\n",
-                    &self.headers_before,
-                    b"host:",
-                    host,
-                    b"\n",
-                    &self.headers_after,
-                    b"\n",
-                    &self.signed_headers,
-                    b"\n",
-                    payload_line,
-                ];
-                lines.concat()
-            })
+        let forms = [(false, false), (false, true), (true, false), (true, true)];
+        forms.into_iter().filter_map(move |(is_other_path, is_other_host)| {
+            self.text(is_other_path, is_other_host, payload_line)
         })
+    }
+
+    fn text(
+        &self,
+        is_other_path: bool,
+        is_other_host: bool,
+        payload_line: &[u8],
+    ) -> Option<Vec<u8>> {
+        let Self { text, path, host } = self;
+        let lines = [
+            text.get(..path.place.start)?,
+            path.spelt(text, is_other_path)?,
+            text.get(path.place.end..host.place.start)?,
+            host.spelt(text, is_other_host)?,
+            text.get(host.place.end..)?,
+            payload_line,
+        ];
+        Some(lines.concat())
     }
 }
 
-/// Bytes of the lines after the host's; with metadata or a session token it is more.
-const TYPICAL_HEADERS: usize = 192;
+impl Spelling {
+    /// What stands in the text, or the other, if there is one.
+    fn spelt<'a>(&'a self, text: &'a [u8], is_other: bool) -> Option<&'a [u8]> {
+        if is_other { self.other.as_deref() } else { text.get(self.place.clone()) }
+    }
+}
+
+/// Bytes; with metadata or a session token it is more.
+const TYPICAL_TEXT: usize = 512;
 
 /// Whether it ends no line of the canonical request before its time. Proxies let no such value
 /// pass; one signed text must not stand for two requests even so.

@@ -124,22 +124,36 @@ impl AmzDate {
     }
 }
 
+impl Day {
+    /// Writes it as a scope has it.
+    pub(super) fn write(self, to: &mut dyn fmt::Write) -> fmt::Result {
+        let Self { year, month, of_month } = self;
+        let digits = [year / 100, year, month, of_month].map(|number| two_digits(number.into()));
+        to.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl AmzDate {
+    /// Writes it as the string to sign has it.
+    pub(super) fn write(self, to: &mut dyn fmt::Write) -> fmt::Result {
+        let Self { day, hour, minute, second } = self;
+        let [[h1, h2], [m1, m2], [s1, s2]] =
+            [hour, minute, second].map(|number| two_digits(number.into()));
+        let time = [b'T', h1, h2, m1, m2, s1, s2, b'Z'];
+        day.write(to)?;
+        to.write_str(str::from_utf8(&time).map_err(|_| fmt::Error)?)
+    }
+}
+
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { year, month, of_month } = *self;
-        let digits = [year / 100, year, month, of_month].map(|number| two_digits(number.into()));
-        f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
+        self.write(f)
     }
 }
 
 impl fmt::Display for AmzDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { day, hour, minute, second } = *self;
-        let [[h1, h2], [m1, m2], [s1, s2]] =
-            [hour, minute, second].map(|number| two_digits(number.into()));
-        let time = [b'T', h1, h2, m1, m2, s1, s2, b'Z'];
-        day.fmt(f)?;
-        f.write_str(str::from_utf8(&time).map_err(|_| fmt::Error)?)
+        self.write(f)
     }
 }
 

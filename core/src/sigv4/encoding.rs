@@ -129,9 +129,9 @@ pub(crate) fn hex_bytes<const LENGTH: usize>(text: &[u8]) -> Option<[u8; LENGTH]
 /// Shows bytes as hexadecimal digits in lower case.
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
-impl fmt::Display for Hex<'_> {
-    /// Not digit by digit, nor by the machinery for numbers: that takes as long as the hash itself.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Hex<'_> {
+    /// Writes the digits: not one by one, nor by the machinery for numbers, which takes as long as the hash itself.
+    pub(crate) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
         for bytes in self.0.chunks(32) {
             let mut digits = [0; 64];
             for (digits, bytes) in digits.as_chunks_mut().0.iter_mut().zip(bytes.chunks(4)) {
@@ -142,9 +142,15 @@ impl fmt::Display for Hex<'_> {
                 *digits = to_digits(word);
             }
             let digits = digits.get(..2 * bytes.len()).unwrap_or_default();
-            f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
+            to.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
     }
 }
 

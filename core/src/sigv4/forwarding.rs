@@ -2,6 +2,7 @@
 //! spent, words about a body that was decoded, a path of which only the normal form was signed, and
 //! characters of a query that servers do not agree on.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -52,8 +53,8 @@ impl Claim {
         let normalized = match self.credential().scope.dialect() {
             // What was signed is the normal form, whatever the client sent; so the service gets
             // that, and not another path that it may take for something else.
-            Dialect::General => path::normalize(path),
-            Dialect::S3 => path.into(),
+            Dialect::General => Cow::Owned(path::normalize(path)),
+            Dialect::S3 => Cow::Borrowed(path),
         };
         let strips_query = !forwards && self.authorization().is_presigned();
         let query = head.query();
@@ -66,7 +67,7 @@ impl Claim {
             !strips_query || !is_presigned_parameter(&name)
         });
         let query = parameters.collect::<Vec<_>>().join(&b'&');
-        let mut target = normalized;
+        let mut target = normalized.into_owned();
         if !query.is_empty() {
             target.push(b'?');
             append_unmistakably(&mut target, &query);

@@ -6,7 +6,7 @@ use super::encoding::{self, MalformedEncoding, Plus};
 use super::scope::Dialect;
 use crate::split;
 
-/// The canonical forms of a path, the one of AWS's text first.
+/// Appends the canonical form of a path, and hands back the other one that may have been signed, if there is one.
 ///
 /// S3 decodes the path and encodes it once. There is no normalising: `a//b`, `a/./b` and `a/../b`
 /// are keys of their own, and so are `%2F` and `/` to those who sign (to S3 they are not, which is
@@ -18,25 +18,21 @@ use crate::split;
 /// All other services normalise the path (RFC 3986, section 5.2.4, and empty segments go too) and
 /// encode what is on the wire once more, percent signs included. So `/a/../b` and `//b` are signed
 /// as `/b`, and must not reach a service that tells them apart.
-pub(super) fn canonical(path: &[u8], dialect: Dialect) -> Result<Vec<Vec<u8>>, MalformedEncoding> {
+pub(super) fn append_canonical(
+    to: &mut Vec<u8>,
+    path: &[u8],
+    dialect: Dialect,
+) -> Result<Option<Vec<u8>>, MalformedEncoding> {
     // What cannot be decoded is refused in both dialects: whoever serves it would have to guess.
     let decoded = encoding::decode(path, Plus::Literal)?;
-    let mut canonical = Vec::with_capacity(path.len());
-    match dialect {
-        Dialect::General => {
-            encoding::encode_path(&mut canonical, &normalize(path));
-            Ok(Vec::from([canonical]))
-        }
-        Dialect::S3 => {
-            encoding::encode_path(&mut canonical, &decoded);
-            let mut forms = Vec::from([canonical]);
-            let is_other = forms.iter().all(|form| form != path);
-            if is_other && path.iter().all(u8::is_ascii_graphic) {
-                forms.push(path.into());
-            }
-            Ok(forms)
-        }
+    if dialect == Dialect::General {
+        encoding::encode_path(to, &normalize(path));
+        return Ok(None);
     }
+    let start = to.len();
+    encoding::encode_path(to, &decoded);
+    let is_other = to.get(start..) != Some(path) && path.iter().all(u8::is_ascii_graphic);
+    Ok(is_other.then(|| path.into()))
 }
 
 /// The normal form of a path as it is on the wire: without empty segments and dot segments.
@@ -70,6 +66,14 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    /// All forms, the one of AWS's text first.
+    fn canonical(path: &[u8], dialect: Dialect) -> Result<Vec<Vec<u8>>, MalformedEncoding> {
+        let mut text = Vec::from(*b"GET\n");
+        let other = append_canonical(&mut text, path, dialect)?;
+        let canonical = text.strip_prefix(b"GET\n").unwrap().to_vec();
+        Ok([canonical].into_iter().chain(other).collect())
+    }
 
     fn s3(path: &[u8]) -> Vec<Vec<u8>> {
         canonical(path, Dialect::S3).unwrap()

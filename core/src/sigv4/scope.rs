@@ -137,9 +137,20 @@ pub fn is_access_key(text: &str) -> bool {
     (1..=MAX_ACCESS_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+impl Scope {
+    /// Writes it as the string to sign has it.
+    pub(super) fn write(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        self.day.write(to)?;
+        for part in ["/", &self.region, "/", &self.service, "/", TERMINAL] {
+            to.write_str(part)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/{TERMINAL}", self.day, self.region, self.service)
+        self.write(f)
     }
 }
 

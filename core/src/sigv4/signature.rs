@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -109,8 +109,24 @@ pub fn string_to_sign(date: AmzDate, scope: &Scope, canonical_request: &[u8]) ->
     let hash = Sha256::digest(canonical_request);
     let mut text = String::with_capacity(TYPICAL_STRING_TO_SIGN);
     // A string takes whatever there is memory for.
-    let _ = write!(text, "{}\n{date}\n{scope}\n{}", Algorithm::HmacSha256, Hex(&hash));
+    let _ = write_string_to_sign(&mut text, date, scope, &hash);
     text
+}
+
+/// Without the machinery of `fmt`, which is slow for what every signature needs.
+fn write_string_to_sign(
+    to: &mut dyn fmt::Write,
+    date: AmzDate,
+    scope: &Scope,
+    hash: &[u8],
+) -> fmt::Result {
+    to.write_str(Algorithm::HmacSha256.name())?;
+    to.write_char('\n')?;
+    date.write(to)?;
+    to.write_char('\n')?;
+    scope.write(to)?;
+    to.write_char('\n')?;
+    Hex(hash).write(to)
 }
 
 /// Bytes; with a long region it is more.

@@ -117,7 +117,9 @@ impl<'a> Reader<'a> {
     }
 
     fn marker(&mut self) -> Result<Marker, MalformedPayload> {
-        self.take(1)?.first().map(|byte| Marker::from_u8(*byte)).ok_or(MalformedPayload)
+        let (byte, rest) = self.rest.split_first().ok_or(MalformedPayload)?;
+        self.rest = rest;
+        Ok(Marker::from_u8(*byte))
     }
 
     /// A number of so many bytes, at most eight.

@@ -8,7 +8,7 @@ use alloc::rc::Rc;
 use core::cell::RefCell;
 
 use super::opened::Opened;
-use crate::recent::{Recent, keyed};
+use crate::recent::{Recent, keyed_bytes};
 use crate::secret::Secret;
 
 /// What one worker remembers of tokens; the least recently used goes first.
@@ -92,7 +92,7 @@ impl KnownTokens {
     }
 
     fn hash(&self, text: &[u8]) -> u64 {
-        keyed(self.seed, text)
+        keyed_bytes(self.seed, text)
     }
 }
 
