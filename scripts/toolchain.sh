@@ -79,10 +79,10 @@ wasm_cargo() {
     # Panics name the file that they are in: the module must not tell where, or depend on where, whoever
     # built it keeps crates, and which registry they are from.
     local crates=${CARGO_HOME:-$HOME/.cargo}/registry/src registry remap settings
-    local fetch=(--locked --quiet --target "$wasm_target")
-    [[ " $* " != *" --offline "* ]] || fetch+=(--offline)
-    # Only then it is known which registries there are.
-    cargo fetch "${fetch[@]}"
+    local fetch=(cargo fetch --locked --quiet --target "$wasm_target")
+    # Only when crates are there it is known which registries there are. Whoever builds offline has those that
+    # the build needs, though perhaps not all of the workspace's.
+    "${fetch[@]}" --offline 2>/dev/null || [[ " $* " =~ " --offline "|" --frozen " ]] || "${fetch[@]}"
     remap="'--remap-path-prefix=$crates=crates'"
     for registry in "$crates"/*/; do remap+=", '--remap-path-prefix=${registry%/}=crates'"; done
     settings=(--config "target.$wasm_target.rustflags=[$remap]")

@@ -8,8 +8,13 @@ use core::net::{IpAddr, SocketAddr};
 /// It is shown as the proxy writes it: so its own access log and an event have the same text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceAddress {
-    ip: IpAddr,
     text: String,
+}
+
+/// The address alone, of what [`SourceAddress::from_socket`] reads.
+#[must_use]
+pub fn ip_of_socket(socket: &str) -> Option<IpAddr> {
+    Some(socket.parse::<SocketAddr>().ok()?.ip())
 }
 
 impl SourceAddress {
@@ -17,18 +22,12 @@ impl SourceAddress {
     /// that is no address of IP with a port.
     #[must_use]
     pub fn from_socket(socket: &str) -> Option<Self> {
-        let ip = socket.parse::<SocketAddr>().ok()?.ip();
+        ip_of_socket(socket)?;
         let (host, _port) = socket.rsplit_once(':')?;
         let host = host.trim_matches(['[', ']']);
         // The number of an interface (RFC 4007, section 11) means something to this machine alone.
         let text = host.split_once('%').map_or(host, |(address, _)| address);
-        Some(Self { ip, text: text.into() })
-    }
-
-    /// The address.
-    #[must_use]
-    pub fn ip(&self) -> IpAddr {
-        self.ip
+        Some(Self { text: text.into() })
     }
 
     /// Its text, without a port.
@@ -57,7 +56,7 @@ mod tests {
         ] {
             let source = SourceAddress::from_socket(socket).unwrap();
             assert_eq!(source.as_str(), text);
-            assert_eq!(source.ip().to_string(), text);
+            assert_eq!(ip_of_socket(socket).unwrap().to_string(), text);
         }
     }
 

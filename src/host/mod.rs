@@ -10,12 +10,13 @@
 mod abi;
 pub(crate) mod pairs;
 
+use std::net::IpAddr;
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::time::Duration;
 
 use voussoir_core::cache::Written;
 use voussoir_core::refusal::Reply;
-use voussoir_core::source::SourceAddress;
+use voussoir_core::source::{self, SourceAddress};
 use voussoir_core::time::{self, UnixTime};
 
 /// A status other than "ok", by its number in the ABI.
@@ -124,8 +125,16 @@ pub(crate) fn text_property(path: &[String]) -> Option<Vec<u8>> {
 /// The address of the client of the effective context's connection, as the proxy has determined it; `None`
 /// where it is none of IP.
 pub(crate) fn source_address() -> Option<SourceAddress> {
-    let address = property(b"source\0address").ok()?;
-    SourceAddress::from_socket(std::str::from_utf8(&address).ok()?)
+    SourceAddress::from_socket(&source_socket()?)
+}
+
+/// The same, where nobody needs its text.
+pub(crate) fn source_ip() -> Option<IpAddr> {
+    source::ip_of_socket(&source_socket()?)
+}
+
+fn source_socket() -> Option<String> {
+    String::from_utf8(property(b"source\0address").ok()?).ok()
 }
 
 /// The status of the answer to the effective context's request, when it is over; `None` if it was not

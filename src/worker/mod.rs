@@ -156,8 +156,8 @@ impl Worker {
 
     /// The head with the client's address, where a rule asks for it.
     pub(crate) fn with_source<'a>(&self, head: RequestHead<'a>) -> RequestHead<'a> {
-        let source = self.needs_source.then(host::source_address).flatten();
-        source.map_or(head, |source| head.from_source(source.ip()))
+        let source = self.needs_source.then(host::source_ip).flatten();
+        source.map_or(head, |source| head.from_source(source))
     }
 
     /// The time at which work on a request's head begins, where that is measured.

@@ -4,26 +4,27 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+use crate::json::Wrong;
+
 /// A configuration that cannot be used: the field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(Box<Wrong>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Wrong {
-    /// Empty for the whole.
-    field: String,
-    problem: String,
-}
-
 impl ConfigError {
-    pub(super) fn new(field: String, problem: String) -> Self {
-        Self(Box::new(Wrong { field, problem }))
+    pub(super) fn new(path: String, problem: String) -> Self {
+        Wrong { path, problem }.into()
     }
 
     /// The path of the field, such as `token.kinds[1]`; `.` for the whole.
     #[must_use]
     pub fn field(&self) -> &str {
-        if self.0.field.is_empty() { "." } else { &self.0.field }
+        if self.0.path.is_empty() { "." } else { &self.0.path }
+    }
+}
+
+impl From<Wrong> for ConfigError {
+    fn from(wrong: Wrong) -> Self {
+        Self(wrong.into())
     }
 }
 

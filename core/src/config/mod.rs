@@ -261,8 +261,7 @@ impl Config {
     /// Reads a configuration: JSON text, or the binary form of a `google.protobuf.Struct`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         let wrong = OnceCell::new();
-        let json =
-            read(bytes).map_err(|Wrong { path, problem }| ConfigError::new(path, problem))?;
+        let json = read(bytes)?;
         let whole = Setting::whole(&json, &wrong);
         fields::check(&whole, fields::CONFIG);
         let config = check::config(&Settings::of_plugin(whole));
@@ -272,13 +271,13 @@ impl Config {
 
 fn read(bytes: &[u8]) -> Result<Json, Wrong> {
     if bytes.len() > MAX_BYTES {
-        return Err(Wrong::new(&"must be at most 65536 bytes"));
+        return Err(Wrong::new("must be at most 65536 bytes"));
     }
     if first_is_brace(bytes) {
         return json::parse(bytes);
     }
     protobuf::parse_struct(bytes).ok_or_else(|| {
-        Wrong::new(&"neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct")
+        Wrong::new("neither JSON text (google.protobuf.StringValue) nor a google.protobuf.Struct")
     })
 }
 

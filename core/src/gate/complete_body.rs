@@ -125,6 +125,7 @@ impl Gate {
 
     /// Lets a request whose body must be complete pass no sooner than it is.
     pub(super) fn hold(&mut self, now: UnixTime, came: Came<'_>, effect: Effect) -> Effect {
+        debug_assert!(self.arriving.is_some(), "nothing waits for a body");
         if !self.enforces() {
             return self.watch(now, came, effect);
         }

@@ -17,7 +17,7 @@ mod place;
 mod reader;
 mod writer;
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use serde::Deserializer;
@@ -52,7 +52,8 @@ pub(crate) fn read<T: FromJson>(text: &[u8]) -> Result<T, Wrong> {
 pub(crate) fn parse(text: &[u8]) -> Result<Json, Wrong> {
     let mut from = serde_json::Deserializer::from_slice(text);
     let read = any::value(&mut from);
-    read.and_then(|value| from.end().map(|()| value)).map_err(|error| Wrong::new(&error))?
+    read.and_then(|value| from.end().map(|()| value))
+        .map_err(|error| Wrong::new(error.to_string()))?
 }
 
 /// Reads what any reader of `serde`'s holds: for tests, and whoever keeps records in other forms.
@@ -96,7 +97,6 @@ mod tests {
 
     use super::*;
     use alloc::format;
-    use alloc::string::ToString as _;
 
     fn json(text: &str) -> Result<Json, String> {
         parse(text.as_bytes()).map_err(|wrong| wrong.to_string())

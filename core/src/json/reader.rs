@@ -1,7 +1,7 @@
 //! What is wrong with a value, and where it stands.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -14,7 +14,7 @@ pub(crate) struct Reader {
 }
 
 /// Why a text does not say what it should.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     /// The path of the value, such as `token.kinds[1]`; empty for the whole.
     pub(crate) path: String,
@@ -84,8 +84,8 @@ impl Reader {
 
 impl Wrong {
     /// The whole is not what it should be: no JSON, for one.
-    pub(crate) fn new(problem: &impl ToString) -> Self {
-        Self { path: String::new(), problem: problem.to_string() }
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self { path: String::new(), problem: problem.into() }
     }
 
     /// A name comes twice in the object in this place.

@@ -17,7 +17,9 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn count(&self, value: &Value) -> usize {
-        value.as_usize().or_else(|| self.none("a count")).unwrap_or_default()
+        // A proxy's numbers have 32 bits, and whatever it refuses the key server has to refuse, too.
+        let count = value.as_usize().filter(|count| u32::try_from(*count).is_ok());
+        count.or_else(|| self.none("a count")).unwrap_or_default()
     }
 
     pub(super) fn node_number(&self, value: &Value) -> usize {
@@ -29,7 +31,7 @@ impl Reader {
     }
 
     /// A number that is smaller than `end`.
-    pub(super) fn number(&self, value: &Value, end: usize, name: &'static str) -> usize {
+    fn number(&self, value: &Value, end: usize, name: &'static str) -> usize {
         let number = value.as_usize().filter(|number| *number < end);
         number.or_else(|| self.none(name)).unwrap_or_default()
     }
@@ -57,7 +59,7 @@ impl Reader {
         object.get(name).map_or(&[], |value| self.values(value, name))
     }
 
-    pub(super) fn values<'a>(&self, value: &'a Value, name: &'static str) -> &'a [Value] {
+    fn values<'a>(&self, value: &'a Value, name: &'static str) -> &'a [Value] {
         value.as_list().or_else(|| self.none(name)).unwrap_or_default()
     }
 

@@ -76,6 +76,7 @@ fn what_is_wrong_with_a_keyword_is_named() {
         (json!({"multipleOf": 0}), "multipleOf"),
         (json!({"minLength": -1}), "a count"),
         (json!({"maxItems": 1.5}), "a count"),
+        (json!({"maxLength": 0x1_0000_0000_u64}), "a count"),
         (json!({"pattern": 1}), "a pattern's number"),
         (json!({"enum": 1}), "enum"),
         (json!({"items": 2}), "a node's number"),
