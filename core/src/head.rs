@@ -187,6 +187,17 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_found_by_its_whole_name() {
+        let headers: [(&[u8], &[u8]); 4] =
+            [(b"ab", b"1"), (b"a", b"2"), (b"abc", b"3"), (b"ab", b"")];
+        let values =
+            |name: &'static [u8]| RequestHead::new(&headers).values(name).collect::<Vec<_>>();
+        assert_eq!(values(b"ab"), [&b"1"[..], b""]);
+        assert_eq!(values(b"a"), [b"2"]);
+        assert!(values(b"b").is_empty() && values(b"").is_empty() && values(b"AB").is_empty());
+    }
+
+    #[test]
     fn a_single_header_is_not_there_twice() {
         let headers: [(&[u8], &[u8]); 3] = [(b"a", b"1"), (b"b", b"2"), (b"a", b"1")];
         let head = RequestHead::new(&headers);
