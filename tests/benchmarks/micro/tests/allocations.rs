@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 /// At most so often: what it is today. Less is better.
-const MOST: [(&str, u32); 2] = [("gate-token", 0), ("gate-sigv4", 26)];
+const MOST: [(&str, u32); 2] = [("gate-token", 0), ("gate-sigv4", 17)];
 
 struct Counting;
 
