@@ -32,8 +32,7 @@ impl Secret {
         let (own, own_rest) = self.0.as_chunks::<8>();
         let (other, other_rest) = other.as_chunks::<8>();
         // Word by word: byte by byte it takes as long as all else that a known token costs. Which of them
-        // differ is never looked at, only whether any bit of all does: an
-        // `any` would stop at the first.
+        // differ is never looked at, only whether any bit of all does: `any` would stop at the first.
         let difference = own.iter().zip(other).fold(0, |all, (own, other)| {
             all | (u64::from_ne_bytes(*own) ^ u64::from_ne_bytes(*other))
         });
