@@ -22,6 +22,9 @@ BOUND = "of_a_client_certificate"
 # Of no use for a service that is not its own.
 RULED = ["of_a_restricted_application_credential"]
 
+# Where the catalogue has endpoints.
+HERE = {"RegionOne", "Région"}
+
 
 @pytest.fixture(scope="module")
 def front(pair, start_envoy):
@@ -392,24 +395,25 @@ def behind_the_edge(pair, front, issued, tmp_path_factory):
     made = call("POST", "/endpoints", {"endpoint": place})["endpoint"]
     with Services(url, tmp_path_factory.mktemp("services"), region_name="Edge") as services:
         both = Pair(pair.keystone, services, pair.envoy, pair.keyserver)
-        wait_until(lambda: _all_know(both, issued["project_scoped"]), "the new endpoint everywhere", 60)
+        token = issued["project_scoped"]
+        wait_until(lambda: _all_tell(both, token, {"Edge", *HERE}), "the new endpoint everywhere", 60)
         yield both
     call("DELETE", f"/endpoints/{made['id']}")
+    # Others ask the pair after this.
+    wait_until(lambda: _all_tell(pair, token, HERE), "the end of it everywhere", 60)
 
 
-def _all_know(both, token):
-    """Whether all workers of both proxies know the new endpoint.
+def _all_tell(both, token, regions):
+    """Whether all workers of both tell of endpoints in these regions.
 
-    That both say the same is not enough: they do so too as long as neither has heard of it.
+    That both tell the same is not enough: they do so too as long as neither has heard of a change.
     """
     try:
         found = [assert_same(both, "catalog", [("x-auth-token", token)]) for _ in range(10)]
     except AssertionError:
         return False
-    return all(
-        any(endpoint["region"] == "Edge" for s in headers[CATALOG] for endpoint in s["endpoints"])
-        for headers in found
-    )
+    services = [headers[CATALOG] for headers in found]
+    return all({e["region"] for s in it for e in s["endpoints"]} == regions for it in services)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in [*RULED, BOUND]])
