@@ -13,7 +13,7 @@ from parts.front import PATH, Front, assert_alike, listeners, told
 from parts.impostor import Impostor
 from parts.keystone import password_of
 from parts.minting import aged
-from parts.services import CATALOG, Pair, Services, assert_same
+from parts.services import CATALOG, REGIONS, Pair, Services, assert_same
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -21,9 +21,6 @@ pytestmark = pytest.mark.timeout(300)
 BOUND = "of_a_client_certificate"
 # Of no use for a service that is not its own.
 RULED = ["of_a_restricted_application_credential"]
-
-# Where the catalogue has endpoints.
-HERE = {"RegionOne", "Région"}
 
 
 @pytest.fixture(scope="module")
@@ -396,11 +393,11 @@ def behind_the_edge(pair, front, issued, tmp_path_factory):
     with Services(url, tmp_path_factory.mktemp("services"), region_name="Edge") as services:
         both = Pair(pair.keystone, services, pair.envoy, pair.keyserver)
         token = issued["project_scoped"]
-        wait_until(lambda: _all_tell(both, token, {"Edge", *HERE}), "the new endpoint everywhere", 60)
+        wait_until(lambda: _all_tell(both, token, {"Edge", *REGIONS}), "the new endpoint everywhere", 60)
         yield both
     call("DELETE", f"/endpoints/{made['id']}")
     # Others ask the pair after this.
-    wait_until(lambda: _all_tell(pair, token, HERE), "the end of it everywhere", 60)
+    wait_until(lambda: _all_tell(pair, token, {*REGIONS}), "the end of it everywhere", 60)
 
 
 def _all_tell(both, token, regions):

@@ -25,6 +25,9 @@ admin_project_domain_name = Default
 admin_project_name = admin
 """
 
+# Where the catalogue has endpoints.
+REGIONS = ("RegionOne", "Région")
+
 # How often the filter asks for what has changed, in seconds.
 POLL = 0.5
 
@@ -212,8 +215,8 @@ def _catalog(text):
 def prepare(keystone):
     """A catalogue, and the user by which services ask Keystone."""
     call = keystone.call
-    here, there = "RegionOne", "Région"
-    for region in (here, there):
+    here, there = REGIONS
+    for region in REGIONS:
         call("PUT", f"/regions/{region}", {"region": {}})
     identity, store, disabled = (
         call("POST", "/services", {"service": service})["service"]
