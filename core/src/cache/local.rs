@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::access_keys::AccessKey;
-    use crate::record::AccessKeyFault;
+    use crate::record::{AccessKeyFault, CatalogRequest};
     use crate::sigv4::{Credential, SigningKey};
     use alloc::format;
 
@@ -264,6 +264,26 @@ mod tests {
             let is_suspect =
                 local.records.values_mut().all(|(_, held)| held.suspect_from == Some(now));
             assert_eq!(is_suspect, change == Change::All || keys == 0, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_catalogue_takes_catalogues_and_nothing_else() {
+        let catalog = Question::Catalog(CatalogRequest { project: Some("p".into()) });
+        for (change, has_catalog, has_key) in [
+            (Change::Catalog, false, true),
+            (Change::User("u".into()), true, false),
+            (Change::Project("p".into()), true, true),
+            (Change::TokenKeys, true, true),
+        ] {
+            let mut local = Local::new(10, 1);
+            hold(&mut local, "A", 1);
+            let record =
+                catalog.read_record(br#"{"project":"p","catalog":{"services":[]}}"#).unwrap();
+            local.hold(&catalog, Held { record, ..held("A", 1) });
+            local.changed(core::slice::from_ref(&change), UnixTime::from_secs(1));
+            let left = [&catalog, &question("A", 1)].map(|it| local.peek(it).is_some());
+            assert_eq!(left, [has_catalog, has_key], "{change:?}");
         }
     }
 
